@@ -1,0 +1,60 @@
+"""Figures of merit of a classifier, computed with numpy alone.
+
+Accuracies are fractions in [0, 1]; only what prints them turns them into percent.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
+
+
+def top1(scores: NDArray[np.floating | np.integer], labels: NDArray[np.integer]) -> float:
+    """Return the share of rows whose largest score is at the true class.
+
+    Args:
+        scores: (N, classes), scores or logits; on a tie the lowest class index counts.
+        labels: integer (N,), true class indices.
+
+    Raises:
+        ValueError: no rows, or the two lengths differ.
+    """
+    if len(scores) != len(labels) or len(labels) == 0:
+        raise ValueError(
+            f"Expected as many labels as rows of scores and at least one, "
+            f"but got {len(labels)} labels and {len(scores)} rows."
+        )
+    return float(np.mean(scores.argmax(axis=1) == labels))
+
+
+def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of an accuracy measured on `images` images.
+
+    Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209-212), which stays inside
+    [0, 1] and holds its level for accuracies near 1.
+
+    Raises:
+        ValueError: `images` is not positive.
+    """
+    if images <= 0:
+        raise ValueError(f"Expected a positive number of images, but got {images}.")
+    z2 = _Z_95**2
+    centre = (accuracy + z2 / (2 * images)) / (1 + z2 / images)
+    half_width = (
+        _Z_95
+        * math.sqrt(accuracy * (1 - accuracy) / images + z2 / (4 * images**2))
+        / (1 + z2 / images)
+    )
+    return max(0.0, centre - half_width), min(1.0, centre + half_width)
+
+
+def confusion_matrix(
+    predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int
+) -> NDArray[np.int64]:
+    """Count predictions: int64 (classes, classes), rows are true classes, columns predictions."""
+    flat = np.asarray(labels, np.int64) * classes + np.asarray(predicted, np.int64)
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)

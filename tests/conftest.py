@@ -1,0 +1,35 @@
+"""What tests share: where things are, running commands, and the full data set where it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[str]:
+    """Run a Python command, `edge-classify` or `-m module`, and capture what it prints."""
+    program: list[str | os.PathLike] = [sys.executable, *command]
+    if command[0] == "edge-classify":
+        program = [Path(sys.executable).parent / "edge-classify", *command[1:]]
+    return subprocess.run(program, capture_output=True, text=True, timeout=240, **options)
+
+
+@pytest.fixture(scope="session")
+def cifar10():
+    """The full data set: $EDGE_CIFAR10, or the folder shared/cifar10 beside the checkout."""
+    from train.cifar10 import ENVIRONMENT_VARIABLE, load
+
+    path = Path(
+        os.environ.get(ENVIRONMENT_VARIABLE)
+        or ROOT.parent / "shared" / "cifar10" / "cifar-10-binary.tar.gz"
+    )
+    if not path.exists():
+        pytest.skip(f"the CIFAR-10 archive is not there; name it with {ENVIRONMENT_VARIABLE}")
+    return load(path)

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime import Classifier, ImageError, ModelError, Prediction, shipped
+from tests.conftest import GOLDEN
+
+COLOURS = {"red": 0, "green": 1, "blue": 2}
+PRECISIONS = ["float32", "uint8", "int8"]
+
+
+def picture(colour: str, side: int = 4) -> np.ndarray:
+    image = np.zeros((side, side, 3), np.uint8)
+    image[..., COLOURS[colour]] = 255
+    return image
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("side", [4, 9])
+def test_every_precision_finds_the_colour(precision, colour, side):
+    with Classifier(GOLDEN / f"{precision}.tflite") as classifier:
+        [best] = classifier.classify(picture(colour, side))
+    assert best.label == colour
+    assert best.index == COLOURS[colour]
+    assert best.score > 0.99
+
+
+def test_precisions_agree_within_their_steps():
+    image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    expected, *others = (Classifier(GOLDEN / f"{p}.tflite").scores(image) for p in PRECISIONS)
+    for scores in others:
+        # Means (0-1) and logits (0-8) may each be off by one step of 1/255 of their range, which
+        # is 2 x 8/255 in a logit and twice that in the difference of two; the slope of softmax is
+        # at most 1/4. The output's own step is 1/256.
+        np.testing.assert_allclose(scores, expected, atol=4 * 8 / 255 / 4 + 1 / 256)
+
+
+def test_scores_are_the_formula():
+    image = np.full((4, 4, 3), (255, 51, 0), np.uint8)
+    logits = 8 * np.array([1.0, 0.2, 0.0])
+    expected = np.exp(logits) / np.exp(logits).sum()
+    scores = Classifier(GOLDEN / "float32.tflite").scores(image)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+
+
+def test_files_and_arrays_give_the_same(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    path = tmp_path / "image.png"
+    Image.fromarray(image).save(path)
+    classifier = Classifier(GOLDEN / "uint8.tflite")
+    assert classifier.classify(path) == classifier.classify(str(path)) == classifier.classify(image)
+    assert classifier.classify_batch([path, image]) == [classifier.classify(image)] * 2
+
+
+def test_top_k_is_sorted_and_stops_at_the_classes():
+    classifier = Classifier(GOLDEN / "float32.tflite")
+    predictions = classifier.classify(np.full((4, 4, 3), (10, 200, 90), np.uint8), top_k=9)
+    assert [p.label for p in predictions] == ["green", "blue", "red"]
+    assert predictions == sorted(predictions, key=lambda p: -p.score)
+    assert isinstance(predictions[0], Prediction)
+    with pytest.raises(ValueError, match="top_k"):
+        classifier.classify(picture("red"), top_k=0)
+
+
+def test_without_labels_the_class_index_stands_in():
+    assert Classifier(GOLDEN / "unlabelled.tflite").labels == ("0", "1", "2")
+
+
+def test_threads_do_not_change_the_scores():
+    image = Image.open(shipped.samples()["cat"])
+    one, two = (Classifier(threads=n).scores(np.asarray(image)) for n in (1, 2))
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("name", ["two_inputs", "no_image", "image_to_image"])
+def test_other_graphs_are_refused(name):
+    with pytest.raises(ModelError, match=f"{name}.tflite is not an image classifier"):
+        Classifier(GOLDEN / f"{name}.tflite")
+
+
+@pytest.mark.parametrize("keep", [0, 100, 1000])
+def test_damaged_models_are_refused(tmp_path, keep):
+    path = tmp_path / "cut.tflite"
+    path.write_bytes((GOLDEN / "uint8.tflite").read_bytes()[:keep])
+    with pytest.raises(ModelError, match=r"cut\.tflite is not a valid"):
+        Classifier(path)
+
+
+def test_missing_models_are_named_with_the_shipped_ones(tmp_path):
+    with pytest.raises(ModelError, match=r"no model nope; .*cnn-float32, cnn-int8"):
+        Classifier("nope")
+
+
+def test_labels_must_be_as_many_as_classes(tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes((GOLDEN / "uint8.tflite").read_bytes().replace(b"green\nblue", b"green,blue"))
+    with pytest.raises(ModelError, match="2 labels for 3 classes"):
+        Classifier(path)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+        None,
+    ],
+)
+def test_arrays_that_are_no_images(image):
+    with pytest.raises(ImageError, match="Expected `image` to be a path or uint8"):
+        Classifier(GOLDEN / "uint8.tflite").classify(image)
+
+
+def test_a_closed_classifier_says_so():
+    classifier = Classifier(GOLDEN / "uint8.tflite")
+    classifier.close()
+    classifier.close()
+    with pytest.raises(ValueError, match="closed"):
+        classifier.classify(picture("red"))
+
+
+def test_shipped_files():
+    assert list(shipped.models()) == ["cnn-float32", "cnn-int8"]
+    assert shipped.DEFAULT_MODEL in shipped.models()
+    labels = Classifier().labels
+    assert len(labels) == 10
+    assert sorted(labels) == list(shipped.samples())

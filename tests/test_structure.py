@@ -1,0 +1,55 @@
+"""The arrows between the packages, and what importing the runtime drags in."""
+
+import ast
+
+import pytest
+
+from tests.conftest import ROOT, run
+
+ARROWS = {
+    "edge_runtime": set(),
+    "train": {"edge_runtime"},
+    "export": {"edge_runtime", "train"},
+    "benchmarks": {"edge_runtime", "train", "export"},
+}
+
+
+def imports(path):
+    """Yield the full names of all modules that a file imports, at any depth of its code."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path} uses a relative import"
+            yield node.module
+
+
+@pytest.mark.parametrize("package", ARROWS)
+def test_arrows_run_one_way(package):
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        rooms = {name.split(".")[0] for name in imports(path)} & ARROWS.keys()
+        assert rooms <= ARROWS[package] | {package}, path
+
+
+def test_one_file_touches_litert():
+    files = (ROOT / "edge_runtime").glob("*.py")
+    assert [p.name for p in files if any("litert" in name for name in imports(p))] == ["engine.py"]
+
+
+HEAVY = ["tensorflow", "keras", "torch", "cv2", "matplotlib", "tqdm", "safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import edge_runtime", [*HEAVY, "typer", "numpy", "PIL", "ai_edge_litert"]),
+        ("from edge_runtime import Classifier; Classifier()", [*HEAVY, "typer", "zipfile"]),
+        ("import edge_runtime.cli", [*HEAVY, "numpy", "PIL", "ai_edge_litert", "rich", "pydantic"]),
+    ],
+)
+def test_importing_the_runtime_stays_light(statement, absent):
+    result = run("-c", f"import sys; {statement}; print(*sys.modules)")
+    assert result.returncode == 0, result.stderr
+    assert sorted({name.split(".")[0] for name in result.stdout.split()} & {*absent}) == []
