@@ -1,0 +1,55 @@
+import numpy as np
+
+from train import augment
+
+IMAGES = np.random.default_rng(0).integers(1, 256, (400, 32, 32, 3), np.uint8)
+
+
+def rng():
+    return np.random.default_rng(7)
+
+
+def test_flip_mirrors_about_half():
+    flipped = augment.flip(IMAGES, rng())
+    mirrored = [np.array_equal(a, b[:, ::-1]) for a, b in zip(flipped, IMAGES, strict=True)]
+    same = [np.array_equal(a, b) for a, b in zip(flipped, IMAGES, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True))
+    assert 150 < sum(mirrored) < 250
+
+
+def test_translate_shifts_by_every_offset():
+    shifted = augment.translate(IMAGES, 2, rng())
+    padded = np.pad(IMAGES, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    offsets = set()
+    for image, around in zip(shifted, padded, strict=True):
+        found = [
+            (y, x)
+            for y in range(5)
+            for x in range(5)
+            if np.array_equal(image, around[y : y + 32, x : x + 32])
+        ]
+        assert len(found) == 1
+        offsets.add(found[0])
+    assert len(offsets) == 25
+
+
+def test_cutout_paints_one_square():
+    painted = augment.cutout(IMAGES, 8, rng())
+    changed = (painted != IMAGES).any(axis=3)
+    assert (painted[changed] == 128).all()
+    for mask in changed:
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        assert 4 <= np.ptp(rows) + 1 <= 8
+        assert 4 <= np.ptp(columns) + 1 <= 8
+    assert changed.sum(axis=(1, 2)).max() == 64
+
+
+def test_inputs_are_left_alone_and_seeds_decide():
+    before = IMAGES.copy()
+    for change in (augment.flip, lambda x, r: augment.translate(x, 3, r),
+                   lambda x, r: augment.cutout(x, 8, r)):  # fmt: skip
+        one, two = change(IMAGES, rng()), change(IMAGES, rng())
+        assert one.dtype == np.uint8
+        np.testing.assert_array_equal(one, two)
+        assert not np.array_equal(one, change(IMAGES, np.random.default_rng(8)))
+    np.testing.assert_array_equal(IMAGES, before)

@@ -1,0 +1,133 @@
+"""Training in small: the loop, its schedules and its checkpoints."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from train.cifar10 import Split
+from train.fit import CHECKPOINT, State, fit, learning_rate
+from train.recipes import RECIPES, Recipe
+from train.weights import CheckpointError
+
+SEED, BEST = RECIPES["cnn", "seed"], RECIPES["cnn", "best"]
+
+
+def split(images: int, seed: int) -> Split:
+    """Images whose class is told by their brightness, which is learnt within an epoch or two."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, images).astype(np.uint8)
+    pixels = rng.integers(0, 120, (images, 32, 32, 3)) + 130 * labels[:, None, None, None]
+    return Split(pixels.astype(np.uint8), labels, tuple(str(i) for i in range(images)))
+
+
+TRAIN, HELD_OUT = split(256, 0), split(64, 1)
+
+
+def small(recipe: Recipe, **changes) -> Recipe:
+    return dataclasses.replace(recipe, **{"epochs": 3, "batch_size": 32} | changes)
+
+
+def train(recipe, run_dir, **options):
+    lines: list[str] = []
+    model, state = fit(recipe, TRAIN, HELD_OUT, run_dir, classes=2, say=lines.append, **options)
+    return model, state, lines
+
+
+@pytest.mark.parametrize("recipe", [SEED, BEST], ids=["seed", "best"])
+def test_it_learns_and_says_how_far_it_is(tmp_path, recipe):
+    model, state, lines = train(small(recipe, epochs=6, learning_rate=recipe.learning_rate / 10,
+                                      early_stopping_patience=None), tmp_path)  # fmt: skip
+    assert state.epoch == len(state.history) == len(lines) == 6
+    assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
+    assert state.history[-1]["train_top1"] > 0.9
+    assert lines[0].startswith("epoch 1/6")
+    scores = np.asarray(model(HELD_OUT.images.astype(np.float32) / 255, training=False))
+    assert scores.dtype == np.float32
+    assert [layer.name for layer in model.layers if layer.name.endswith("bn2")] == []
+
+
+@pytest.mark.parametrize("recipe", [SEED, BEST], ids=["seed", "best"])
+def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
+    whole, _, _ = train(small(recipe), tmp_path / "whole")
+
+    class PowerLoss(Exception):
+        pass
+
+    def lose_power(line):
+        if line.startswith("epoch 2"):
+            raise PowerLoss
+
+    with pytest.raises(PowerLoss):
+        fit(small(recipe), TRAIN, HELD_OUT, tmp_path / "cut", classes=2, say=lose_power)
+    resumed, state, lines = train(small(recipe), tmp_path / "cut")
+    assert lines[0] == "resuming after epoch 2 of 3"
+    assert state.epoch == 3
+    for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_the_seed_decides(tmp_path):
+    weights = [
+        train(small(SEED, epochs=1), tmp_path / name, seed=seed)[0].get_weights()[0]
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+
+
+def test_checkpoints_of_other_runs_are_refused(tmp_path):
+    train(small(SEED, epochs=1), tmp_path)
+    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+        train(small(SEED, epochs=1), tmp_path, seed=1)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        train(small(SEED, epochs=1), tmp_path)
+
+
+def stalled_after(tmp_path, epochs_done: int, **state):
+    """Make a checkpoint whose best held-out loss can never be beaten."""
+    recipe = small(SEED, epochs=epochs_done)
+    train(recipe, tmp_path)
+    path = tmp_path / CHECKPOINT
+    from train.weights import read
+
+    tensors, metadata = read(path)
+    changed = json.loads(metadata["state"]) | {"best_loss": -1.0} | state
+    identity = json.loads(metadata["identity"])
+    identity["recipe"]["epochs"] = 20
+    save_file(tensors, path, {"state": json.dumps(changed), "identity": json.dumps(identity)})
+    return load_file(path)
+
+
+def test_early_stopping_restores_the_best_weights(tmp_path):
+    tensors = stalled_after(tmp_path, 1)
+    model, state, _ = train(small(SEED, epochs=20), tmp_path)
+    assert state.epoch == 1 + SEED.early_stopping_patience
+    for i, weight in enumerate(model.get_weights()):
+        np.testing.assert_array_equal(weight, tensors[f"best.{i}"])
+
+
+def test_a_plateau_halves_the_rate(tmp_path):
+    stalled_after(tmp_path, 1)
+    _, state, _ = train(small(SEED, epochs=20), tmp_path)
+    assert [row["learning_rate"] for row in state.history] == pytest.approx(
+        [1e-3, 1e-3, 1e-3, 5e-4]
+    )
+
+
+def test_one_cycle_rises_and_falls_to_zero():
+    steps = 10
+    rates = [
+        learning_rate(BEST, State(epoch=epoch), step, steps)
+        for epoch in range(BEST.epochs)
+        for step in range(steps)
+    ]
+    peak = int(BEST.warm_up * BEST.epochs * steps)
+    assert max(rates) == pytest.approx(BEST.learning_rate, rel=0.02)
+    assert (np.diff(rates[:peak]) > 0).all()
+    assert (np.diff(rates[peak:]) < 0).all()
+    assert 0 < rates[-1] < 0.01 * BEST.learning_rate

@@ -1,0 +1,134 @@
+"""A run's folder from start to finish, on a small data set, and the command's refusals."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, run
+from tests.train.test_fit import split
+from train import evaluation, weights
+from train import run as runs
+from train.architectures import simple_cnn
+from train.cifar10 import Cifar10
+from train.recipes import RECIPES
+
+DATA = Cifar10(split(256, 0), split(64, 1), split(96, 2), ("dark", "bright"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of two epochs: (folder, the printed summary)."""
+    folder = tmp_path_factory.mktemp("runs") / "cnn-seed"
+    recipe = dataclasses.replace(RECIPES["cnn", "seed"], epochs=2, batch_size=32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, ("cnn", "seed"), recipe)
+        return folder, runs.train("cnn", "seed", DATA, folder, seed=3)
+
+
+def test_everything_is_written(finished):
+    folder, _ = finished
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint.safetensors",
+        "confusion.png",
+        "curves.png",
+        "history.json",
+        "report.json",
+        "weights.safetensors",
+    ]
+    for name in ("confusion.png", "curves.png"):
+        with Image.open(folder / name) as plot:
+            assert min(plot.size) > 300
+            assert len(np.unique(np.asarray(plot.convert("L")))) > 20
+
+
+def test_the_report_holds_what_the_weights_reach(finished):
+    folder, printed = finished
+    report = json.loads((folder / "report.json").read_text())
+    assert report["epochs"] == len(json.loads((folder / "history.json").read_text())) == 2
+    assert (report["network"], report["recipe_name"], report["seed"]) == ("cnn", "seed", 3)
+    model = simple_cnn(2)
+    weights.load(model, folder / "weights.safetensors")
+    for name, part in (("held_out", DATA.held_out), ("test", DATA.test)):
+        figures = report[name]
+        again = evaluation.evaluate(model, part, 2)
+        assert figures == again.as_json(DATA.class_names)
+        assert figures["images"] == len(part)
+        assert sum(map(sum, figures["confusion"])) == len(part)
+        assert f"top-1 {figures['top1']:.2%}" in printed
+    assert report["test"]["per_class"].keys() == {"dark", "bright"}
+
+
+def test_evaluation_against_keras_s_own(finished):
+    folder, _ = finished
+    model = simple_cnn(2)
+    weights.load(model, folder / "weights.safetensors")
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss, accuracy = model.evaluate(DATA.test.images / 255.0, DATA.test.labels, verbose=0)
+    ours = evaluation.evaluate(model, DATA.test, 2)
+    assert ours.loss == pytest.approx(loss, rel=1e-5)
+    assert ours.top1 == pytest.approx(accuracy)
+
+
+def test_finished_and_interrupted_runs_are_kept(finished, tmp_path):
+    folder, _ = finished
+    with pytest.raises(runs.RunError, match="finished run; choose another --out"):
+        runs.prepare(folder, resume=True, overwrite=False)
+    (tmp_path / "checkpoint.safetensors").touch()
+    with pytest.raises(runs.RunError, match="interrupted run; --resume it"):
+        runs.prepare(tmp_path, resume=False, overwrite=False)
+    runs.prepare(tmp_path, resume=True, overwrite=False)
+    assert list(tmp_path.iterdir())
+    runs.prepare(tmp_path, resume=False, overwrite=True)
+    assert not tmp_path.exists()
+
+
+def test_overwriting_spares_folders_that_are_no_run(tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    runs.prepare(tmp_path, resume=False, overwrite=True)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_shipping_keeps_the_weights_and_says_where_they_come_from(finished, tmp_path, monkeypatch):
+    folder, _ = finished
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    path = runs.ship(folder)
+    assert path == tmp_path / "cnn.safetensors"
+    shipped, trained = simple_cnn(2), simple_cnn(2)
+    about = weights.load(shipped, path)
+    weights.load(trained, folder / "weights.safetensors")
+    assert (about["recipe_name"], about["seed"]) == ("seed", 3)
+    assert about["class_names"] == ["dark", "bright"]
+    for expected, actual in zip(trained.get_weights(), shipped.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected.astype(np.float16).astype(np.float32))
+
+
+def test_shipping_needs_a_finished_run(tmp_path):
+    result = run("-m", "train", "ship", tmp_path, cwd=ROOT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"train: {tmp_path} holds no finished run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--data", "nope"], 1, "--data names nope, which does not exist"),
+        (["--recipe", "magic"], 2, "'magic' is not one of 'seed', 'best'"),
+        (["--seed", "-1"], 2, "-1 is not in the range"),
+    ],
+)
+def test_wrong_arguments(tmp_path, arguments, code, message):
+    result = run("-m", "train", "cnn", "--out", tmp_path / "run", *arguments, cwd=ROOT)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_shipped_checkpoint_is_the_deployed_network():
+    model = simple_cnn()
+    about = weights.load(model, weights.SHIPPED / "cnn.safetensors")
+    assert about["network"] == "cnn"
+    assert about["class_names"][3] == "cat"
+    assert model.count_params() == 551_466

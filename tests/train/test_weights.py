@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from train import weights
+from train.architectures import simple_cnn
+from train.atomic import replacing
+
+
+def test_weights_come_back_with_what_is_said_of_them(tmp_path):
+    path = tmp_path / "cnn.safetensors"
+    model, other = simple_cnn(), simple_cnn()
+    weights.save(model, path, about={"network": "cnn", "seed": 3})
+    assert weights.load(other, path) == {"network": "cnn", "seed": 3}
+    for expected, actual in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_float16_rounds_and_halves(tmp_path):
+    model, other = simple_cnn(), simple_cnn()
+    weights.save(model, tmp_path / "32", dtype="float32")
+    weights.save(model, tmp_path / "16", dtype="float16")
+    assert (tmp_path / "16").stat().st_size < 0.51 * (tmp_path / "32").stat().st_size
+    weights.load(other, tmp_path / "16")
+    for expected, actual in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert actual.dtype == np.float32
+        # Half a unit in the last of 11 bits; numbers below 2^-14 have steps of 2^-24.
+        np.testing.assert_allclose(actual, expected, rtol=2**-11, atol=2**-25)
+
+
+def test_other_networks_missing_and_damaged_files_are_refused(tmp_path):
+    path = tmp_path / "cnn.safetensors"
+    weights.save(simple_cnn(7), path)
+    with pytest.raises(weights.CheckpointError, match=r"expected logits/bias to be \(10,\)"):
+        weights.load(simple_cnn(), path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(weights.CheckpointError, match="not a readable safetensors file"):
+        weights.load(simple_cnn(), path)
+    with pytest.raises(weights.CheckpointError, match="There is no checkpoint"):
+        weights.load(simple_cnn(), tmp_path / "nope")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full"), replacing(path) as temporary:
+        temporary.write_text("half of the n")
+        raise OSError("disk full")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]

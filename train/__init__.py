@@ -1,0 +1,1 @@
+"""Training: the data set, the networks, their recipes and what they reached."""

@@ -1,0 +1,226 @@
+"""The CIFAR-10 data set: official binary archive in, numpy arrays out.
+
+Owns finding, downloading, checking and splitting the data. Imports numpy; pooch only to
+download. Nothing here unpickles anything: the Python ("pickled") archive is refused.
+
+Format: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version". A record is one label
+byte and 3,072 pixel bytes: red, green and blue plane, each 32 x 32, row-major.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # published beside the archive
+ENVIRONMENT_VARIABLE = "EDGE_CIFAR10"
+
+SIDE = 32
+HELD_OUT_PER_CLASS = 250
+_CLASSES = 10
+_RECORDS_PER_FILE = 10_000
+_RECORD_BYTES = 1 + 3 * SIDE * SIDE
+_TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
+_TEST_FILE = "test_batch.bin"
+_NAMES_FILE = "batches.meta.txt"
+
+
+class DataError(Exception):
+    """The data set is missing, damaged or laid out differently."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8 (N, 32, 32, 3), RGB, 0-255.
+        labels: uint8 (N,), class indices.
+        hashes: N sha256 hex digests, see `pixel_hash`.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    hashes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.integer] | list[int]) -> Split:
+        """Return the chosen images as a new split, in the order of `indices`."""
+        return Split(
+            self.images[indices], self.labels[indices], tuple(self.hashes[i] for i in indices)
+        )
+
+
+@dataclass(frozen=True)
+class Cifar10:
+    """The three splits; `held_out` is part of the official training images.
+
+    A shipped network is trained on `train`, chosen on `held_out` and reported on `test`.
+    """
+
+    train: Split
+    held_out: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+
+def load(path: str | Path | None = None) -> Cifar10:
+    """Load and split the data set.
+
+    Args:
+        path: the binary archive (.tar.gz), or a folder with its .bin files. Without one the
+            environment variable EDGE_CIFAR10 is taken, and without that the official archive
+            is downloaded once and its checksum verified.
+
+    Raises:
+        DataError: nothing is there, or what is there is not the binary CIFAR-10.
+    """
+    files = _read_files(_locate(path))
+    class_names = tuple(files[_NAMES_FILE].decode("utf-8", "replace").split())
+    if len(class_names) != _CLASSES:
+        raise DataError(
+            f"Expected {_CLASSES} class names in {_NAMES_FILE}, but got {len(class_names)}."
+        )
+    train, held_out = split_held_out(_parse(files, _TRAIN_FILES))
+    return Cifar10(train, held_out, _parse(files, (_TEST_FILE,)), class_names)
+
+
+def pixel_hash(image: NDArray[np.uint8]) -> str:
+    """Return the sha256 of an image's 3,072 pixel bytes in the archive's (planar) order.
+
+    Args:
+        image: uint8 (32, 32, 3), RGB, 0-255.
+    """
+    return hashlib.sha256(np.ascontiguousarray(image.transpose(2, 0, 1)).data).hexdigest()
+
+
+def split_held_out(split: Split, per_class: int = HELD_OUT_PER_CLASS) -> tuple[Split, Split]:
+    """Divide the official training images into (train, held-out).
+
+    Of each class, the `per_class` images with the lowest pixel hashes are held out; copies of a
+    held-out image leave the training part too. Both parts come in the order of their hashes, so
+    that neither depends on the order of the archive.
+    """
+    by_hash = sorted(range(len(split)), key=split.hashes.__getitem__)
+    held_out: list[int] = []
+    held_out_hashes: set[str] = set()
+    room = dict.fromkeys(range(_CLASSES), per_class)
+    for index in by_hash:
+        label = int(split.labels[index])
+        if room[label] > 0 and split.hashes[index] not in held_out_hashes:
+            room[label] -= 1
+            held_out.append(index)
+            held_out_hashes.add(split.hashes[index])
+    train = [index for index in by_hash if split.hashes[index] not in held_out_hashes]
+    return split.take(train), split.take(held_out)
+
+
+def _locate(path: str | Path | None) -> Path:
+    """Return the folder or archive to read, downloading the archive when none is named."""
+    source = "--data"
+    if path is None and os.environ.get(ENVIRONMENT_VARIABLE):
+        path, source = os.environ[ENVIRONMENT_VARIABLE], ENVIRONMENT_VARIABLE
+    if path is None:
+        return download()
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise DataError(
+            f"{source} names {path}, which does not exist; expected the folder "
+            f"cifar-10-batches-bin or cifar-10-binary.tar.gz."
+        )
+    return path
+
+
+def download(url: str = URL, md5: str = MD5, cache: str | Path | None = None) -> Path:
+    """Fetch the official archive into the user's cache, once, and verify its checksum.
+
+    Raises:
+        DataError: the download failed or the checksum differs.
+    """
+    import pooch
+
+    try:
+        return Path(
+            pooch.retrieve(
+                url,
+                known_hash=f"md5:{md5}",
+                fname="cifar-10-binary.tar.gz",
+                path=cache or pooch.os_cache("edge-classify"),
+                progressbar=True,
+            )
+        )
+    except (OSError, ValueError) as exc:  # requests' errors are OSErrors; a bad hash ValueError
+        raise DataError(
+            f"CIFAR-10 could not be downloaded from {url} ({exc}); download it by hand and name "
+            f"it with --data or {ENVIRONMENT_VARIABLE}."
+        ) from exc
+
+
+def _read_files(path: Path) -> dict[str, bytes]:
+    """Return the contents of the seven files of the data set by name."""
+    wanted = {*_TRAIN_FILES, _TEST_FILE, _NAMES_FILE}
+    try:
+        found = dict(_folder_files(path) if path.is_dir() else _archive_files(path, wanted))
+    except (OSError, EOFError, tarfile.TarError) as exc:
+        raise DataError(
+            f"{path} could not be read as the CIFAR-10 binary archive ({exc}); "
+            f"expected cifar-10-binary.tar.gz."
+        ) from exc
+    missing = sorted(wanted - found.keys())
+    if missing:
+        raise DataError(
+            f"{path} lacks {', '.join(missing)}; expected the CIFAR-10 *binary* version "
+            f"(cifar-10-binary.tar.gz), not the Python or Matlab one."
+        )
+    return found
+
+
+def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    inner = path / "cifar-10-batches-bin"
+    folder = inner if inner.is_dir() else path
+    for name in (*_TRAIN_FILES, _TEST_FILE, _NAMES_FILE):
+        if (folder / name).is_file():
+            yield name, (folder / name).read_bytes()
+
+
+def _archive_files(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            name = PurePosixPath(member.name).name
+            if name in wanted and member.isfile():
+                stream = archive.extractfile(member)
+                assert stream is not None  # isfile() above
+                yield name, stream.read()
+
+
+def _parse(files: dict[str, bytes], names: tuple[str, ...]) -> Split:
+    """Decode the records of some .bin files into one split."""
+    for name in names:
+        expected = _RECORDS_PER_FILE * _RECORD_BYTES
+        if len(files[name]) != expected:
+            raise DataError(
+                f"Expected {name} to have {expected:,} bytes ({_RECORDS_PER_FILE:,} records), "
+                f"but got {len(files[name]):,}; download the archive again."
+            )
+    records = np.frombuffer(b"".join(files[name] for name in names), np.uint8)
+    records = records.reshape(-1, _RECORD_BYTES)
+    labels = records[:, 0].copy()
+    if labels.max() >= _CLASSES:
+        raise DataError(
+            f"Expected labels from 0 to {_CLASSES - 1} in {', '.join(names)}, "
+            f"but got {labels.max()}; download the archive again."
+        )
+    planes = records[:, 1:]
+    hashes = tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in planes)
+    images = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+    return Split(np.ascontiguousarray(images), labels, hashes)

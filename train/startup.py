@@ -1,0 +1,36 @@
+"""Starting a workstation command: its extra is there, and TensorFlow keeps quiet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+from edge_runtime import native_log
+
+_MODULES = {
+    "train": ("keras", "safetensors", "matplotlib", "pooch", "tqdm"),
+    "export": ("keras", "safetensors", "tensorflow"),
+}
+
+
+def start(extra: str) -> None:
+    """Import Keras and its backend without the C++ code's chatter on stderr.
+
+    Ends the program with exit code 1 and the command to run when the extra is not installed.
+
+    Args:
+        extra: of pyproject.toml, "train" or "export".
+    """
+    modules = {*_MODULES[extra], os.environ.get("KERAS_BACKEND", "tensorflow")}
+    missing = sorted(module for module in modules if find_spec(module) is None)
+    if missing:
+        sys.exit(f"{', '.join(missing)} not found; install with: pip install -e '.[{extra}]'")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with native_log.dropped():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # it says here that it found no GPU, not later

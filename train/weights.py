@@ -1,0 +1,75 @@
+"""A network's weights as a safetensors file (https://github.com/huggingface/safetensors)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from train.atomic import replacing
+
+SHIPPED = Path(__file__).parent / "checkpoints"
+
+
+class CheckpointError(Exception):
+    """A weights file is missing, damaged or of another network."""
+
+
+def save(
+    model: keras.Model,
+    path: str | Path,
+    *,
+    dtype: Literal["float32", "float16"] = "float32",
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write all weights, each under its layer's and its own name (`dense/kernel`), atomically.
+
+    Args:
+        about: JSON types that say where the weights come from, kept in the file's metadata.
+    """
+    tensors = {w.path: np.asarray(w.numpy(), dtype) for w in model.weights}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {"about": json.dumps(about or {}, sort_keys=True)})
+
+
+def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
+    """Return the tensors of a safetensors file by name, and its metadata.
+
+    Raises:
+        CheckpointError: no such file, or a damaged one.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"There is no checkpoint {path}; train one with `python -m train`.")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as exc:
+        raise CheckpointError(f"{path} is not a readable safetensors file ({exc}).") from exc
+
+
+def load(model: keras.Model, path: str | Path) -> dict[str, Any]:
+    """Set all weights of `model` from a file that `save` wrote, and return what it says of them.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or names or shapes that differ.
+    """
+    tensors, metadata = read(path)
+    expected = {w.path: tuple(w.shape) for w in model.weights}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if found != expected:
+        name = min(dict(expected.items() ^ found.items()))
+        raise CheckpointError(
+            f"{path} holds another network than {model.name}: expected {name} to be "
+            f"{expected.get(name, 'absent')}, but got {found.get(name, 'nothing')}."
+        )
+    for weight in model.weights:
+        weight.assign(tensors[weight.path].astype(np.float32))
+    return json.loads(metadata.get("about", "{}"))
