@@ -1,0 +1,63 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export import calibration
+from export.pictures import write_samples
+from train.cifar10 import Split, pixel_hash
+
+COMMITTED = calibration.read()
+
+
+@pytest.mark.parametrize("name", ["train", "held_out"])
+def test_five_hundred_class_balanced_images(name):
+    split: Split = getattr(COMMITTED, name)
+    assert split.images.shape == (500, 32, 32, 3)
+    assert np.bincount(split.labels).tolist() == [50] * 10
+    assert len(set(split.hashes)) == 500
+    assert split.hashes[123] == pixel_hash(split.images[123])
+
+
+def test_calibration_and_gate_are_apart():
+    assert not set(COMMITTED.train.hashes) & set(COMMITTED.held_out.hashes)
+
+
+def test_black_and_white_make_the_input_exact():
+    assert (COMMITTED.train.images.min(), COMMITTED.train.images.max()) == (0, 255)
+
+
+def test_changed_pixels_and_missing_files_are_noticed(tmp_path):
+    folder = shutil.copytree(calibration.FOLDER, tmp_path / "calibration")
+    with Image.open(folder / "train.png") as sheet:
+        pixels = np.array(sheet)
+    pixels[100, 100, 0] ^= 1
+    Image.fromarray(pixels).save(folder / "train.png")
+    with pytest.raises(calibration.CalibrationError, match=r"train\.png does not hold"):
+        calibration.read(folder)
+    (folder / "train.png").unlink()
+    with pytest.raises(calibration.CalibrationError, match="restore them with git"):
+        calibration.read(folder)
+
+
+def test_they_come_from_the_data_set(cifar10, tmp_path):
+    """From the right parts of it, and chosen again they are the same."""
+    assert {*COMMITTED.train.hashes} <= {*cifar10.train.hashes}
+    assert {*COMMITTED.held_out.hashes} <= {*cifar10.held_out.hashes}
+    calibration.write(cifar10, tmp_path / "calibration")
+    again = json.loads((tmp_path / "calibration" / "manifest.json").read_text())
+    assert again == json.loads((calibration.FOLDER / "manifest.json").read_text())
+    assert calibration.read(tmp_path / "calibration").train.hashes == COMMITTED.train.hashes
+
+
+def test_samples_are_test_images_of_their_class(cifar10, tmp_path):
+    from edge_runtime import load_image, shipped
+
+    write_samples(cifar10, tmp_path)
+    of_hash = dict(zip(cifar10.test.hashes, cifar10.test.labels, strict=True))
+    for name, path in shipped.samples().items():
+        image = load_image(path)
+        assert cifar10.class_names[of_hash[pixel_hash(image)]] == name
+        np.testing.assert_array_equal(load_image(tmp_path / path.name), image)
