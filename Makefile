@@ -1,0 +1,53 @@
+# `make demo` and `make test` set everything up by themselves, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test slow lint wheel-check models clean
+
+help:
+	@echo 'make demo         install the runtime and classify two pictures'
+	@echo 'make test         install everything and run the tests'
+	@echo 'make slow         the long tests, on all of CIFAR-10'
+	@echo 'make lint         ruff and mypy'
+	@echo 'make wheel-check  build the wheel and use it alone, outside the checkout'
+	@echo 'make models       export the shipped models again'
+	@echo 'make clean        remove .venv and what was built'
+
+demo: .venv/runtime
+	$(BIN)/edge-classify edge_runtime/samples/cat.png examples/chelsea.png --top-k 3
+
+test: .venv/everything
+	$(BIN)/pytest
+
+slow: .venv/everything
+	$(BIN)/pytest -m slow
+
+lint: .venv/everything
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel-check: .venv/everything
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/wheel-check
+
+models: .venv/everything
+	$(BIN)/python -m export.tflite --quantize none --overwrite
+	$(BIN)/python -m export.tflite --quantize int8 --overwrite
+	cp exports/cnn-float32.tflite exports/cnn-int8.tflite edge_runtime/models/
+
+clean:
+	rm -rf .venv build dist exports *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo 'Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 ...' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
+.venv/everything: .venv/bin/python pyproject.toml
+	$(PIP) -e '.[train,export,dev]'
+	@touch $@ .venv/runtime
