@@ -1,6 +1,7 @@
 """The networks, one definition each.
 
-Inputs are float32 (N, 32, 32, 3), RGB, 0-1; outputs are float32 (N, classes) scores.
+Inputs are float32 (N, 32, 32, 3), RGB, 0-1; outputs are float32 (N, classes) scores. Arithmetic
+is in float32 or, for faster training, bfloat16; variables and scores stay float32.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from typing import Literal
 import keras
 from keras import layers
 
-_FILTERS = (32, 64, 128)
+Precision = Literal["float32", "bfloat16"]
+
+_CNN_FILTERS = (32, 64, 128)
+_RESNET_FILTERS = (64, 128, 256, 512)
 
 
 def simple_cnn(
@@ -19,7 +23,7 @@ def simple_cnn(
     dropout_blocks: float = 0.25,
     dropout_head: float = 0.5,
     norm: Literal["block", "every"] = "block",
-    precision: Literal["float32", "bfloat16"] = "float32",
+    precision: Precision = "float32",
 ) -> keras.Model:
     """Build the seed document's CNN: 551,466 parameters, 551,018 of them trainable.
 
@@ -30,16 +34,15 @@ def simple_cnn(
         norm: "block" is the network that is deployed. "every" is a form for training only, with
             a BatchNorm after every convolution and the first dense layer, and no biases there;
             `train.folding.fold` turns it into the deployed one with equal scores.
-        precision: of the arithmetic; variables and scores stay float32.
     """
     every = norm == "every"
-    dtype = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    dtype = _dtype(precision)
 
     def normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         return layers.BatchNormalization(name=name, dtype=dtype)(x)
 
     inputs = x = keras.Input((32, 32, 3), name="image")
-    for block, filters in enumerate(_FILTERS, start=1):
+    for block, filters in enumerate(_CNN_FILTERS, start=1):
         for conv in (1, 2):
             name = f"block{block}_conv{conv}"
             x = layers.Conv2D(
@@ -59,3 +62,78 @@ def simple_cnn(
     logits = layers.Dense(classes, name="logits", dtype=dtype)(x)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
     return keras.Model(inputs, scores, name="cnn")
+
+
+def resnet18(
+    classes: int = 10,
+    *,
+    stem: Literal["cifar", "imagenet"] = "cifar",
+    side: int | None = 32,
+    zero_init_residual: bool = False,
+    precision: Precision = "float32",
+) -> keras.Model:
+    """Build ResNet18 (He et al. 2015, arXiv:1512.03385).
+
+    Padding and BatchNorm follow torchvision's, so that its ImageNet weights fit.
+
+    Args:
+        stem: "cifar", 3 x 3 at stride 1 without max-pooling: 11,173,962 trainable parameters and
+            556 million multiply-adds an image, the network that ships. "imagenet", 7 x 7 at
+            stride 2 with max-pooling: the 11,181,642 parameters of the seed's table.
+        side: of the image in pixels; None takes any, for training at low resolution.
+        zero_init_residual: start every block as the identity, its last BatchNorm's gamma at 0
+            (Goyal et al. 2017, arXiv:1706.02677).
+    """
+    dtype = _dtype(precision)
+
+    def conv(
+        x: keras.KerasTensor, filters: int, size: int, stride: int, name: str
+    ) -> keras.KerasTensor:
+        if stride > 1 and size > 1:  # "same" would pad one side only
+            x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad", dtype=dtype)(x)
+        return layers.Conv2D(
+            filters,
+            size,
+            stride,
+            padding="same" if stride == 1 else "valid",
+            use_bias=False,
+            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out"),
+            name=name,
+            dtype=dtype,
+        )(x)
+
+    def norm(x: keras.KerasTensor, name: str, gamma: str = "ones") -> keras.KerasTensor:
+        return layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=name, dtype=dtype
+        )(x)
+
+    def relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        return layers.ReLU(name=name, dtype=dtype)(x)
+
+    def block(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+        shortcut = x
+        x = relu(norm(conv(x, filters, 3, stride, f"{name}_conv1"), f"{name}_bn1"), f"{name}_relu1")
+        last_gamma = "zeros" if zero_init_residual else "ones"
+        x = norm(conv(x, filters, 3, 1, f"{name}_conv2"), f"{name}_bn2", last_gamma)
+        if stride > 1:
+            shortcut = conv(shortcut, filters, 1, stride, f"{name}_shortcut")
+            shortcut = norm(shortcut, f"{name}_shortcut_bn")
+        return relu(layers.Add(name=f"{name}_add", dtype=dtype)([x, shortcut]), f"{name}_relu2")
+
+    inputs = x = keras.Input((side, side, 3), name="image")
+    x = conv(x, 64, 3, 1, "stem_conv") if stem == "cifar" else conv(x, 64, 7, 2, "stem_conv")
+    x = relu(norm(x, "stem_bn"), "stem_relu")
+    if stem == "imagenet":
+        x = layers.ZeroPadding2D(1, name="stem_pool_pad", dtype=dtype)(x)  # nothing is below 0
+        x = layers.MaxPooling2D(3, 2, name="stem_pool", dtype=dtype)(x)
+    for stage, filters in enumerate(_RESNET_FILTERS, start=1):
+        x = block(x, filters, 1 if stage == 1 else 2, f"stage{stage}_block1")
+        x = block(x, filters, 1, f"stage{stage}_block2")
+    x = layers.GlobalAveragePooling2D(name="pool", dtype=dtype)(x)
+    logits = layers.Dense(classes, name="logits", dtype=dtype)(x)
+    scores = layers.Softmax(name="scores", dtype="float32")(logits)
+    return keras.Model(inputs, scores, name="resnet18")
+
+
+def _dtype(precision: Precision) -> str:
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -173,3 +174,17 @@ def test_a_huge_image_does_not_exhaust_memory(folder):
     result = run("-c", limited)
     assert (result.returncode, result.stdout) == (1, "")
     assert "more than 178,956,970 pixels" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_peak_memory_of_one_image():
+    script = (
+        "import atexit, sys; from pathlib import Path;"
+        "atexit.register(lambda: print(Path('/proc/self/status').read_text(), file=sys.stderr));"
+        f"sys.argv = ['edge-classify', {str(CAT)!r}];"
+        "from edge_runtime.cli import main; main()"
+    )
+    result = run("-c", script)
+    assert result.returncode == 0
+    kib = int(re.search(r"VmHWM:\s+(\d+) kB", result.stderr)[1])
+    assert 20 * 1024 < kib <= 60 * 1024

@@ -1,8 +1,11 @@
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
-from train.architectures import simple_cnn
+from train.architectures import resnet18, simple_cnn
 from train.folding import fold
 
 IMAGES = np.random.default_rng(0).random((6, 32, 32, 3), np.float32)
@@ -76,3 +79,72 @@ def test_folded_batch_norms_do_nothing():
         if isinstance(layer, keras.layers.BatchNormalization):
             x = np.random.default_rng(2).normal(size=(1, 2, 2, layer.gamma.shape[0]))
             np.testing.assert_allclose(layer(x.astype(np.float32)), x, rtol=1e-6)
+
+
+def test_resnet18_is_the_seed_s_table_row_by_row():
+    """68 rows of output shape, channels first, and trainable parameters.
+
+    The file is the seed document's table with nine slips of its scan mended ("36,8 864" for
+    36,864); its rows add up to the document's own total.
+    """
+    seed = (Path(__file__).parent / "seed_resnet18.txt").read_text().splitlines()
+    model = resnet18(stem="imagenet")
+    names = ["stem_conv", "stem_bn", "stem_relu", "stem_pool"]
+    for stage in (1, 2, 3, 4):
+        for number in (1, 2):
+            parts = ["conv1", "bn1", "relu1", "conv2", "bn2"]
+            parts += ["shortcut", "shortcut_bn"] if stage > 1 and number == 1 else []
+            parts += ["relu2", "add"]
+            names += [f"stage{stage}_block{number}_{part}" for part in parts]
+    names += ["pool", "logits"]
+    assert len(names) == len(seed) == 68
+    for name, row in zip(names, seed, strict=True):
+        shape, parameters = re.search(r"\[-1, (.*)\]\s+(\S+)$", row).groups()
+        layer = model.get_layer(name)
+        _, *sizes = layer.output.shape
+        expected = [int(n) for n in shape.split(",")]
+        if name == "pool":
+            expected = expected[:1]  # Keras drops the two sides of 1
+        assert [sizes[-1], *sizes[:-1]] == expected, row
+        assert trainable(layer) == int(parameters.replace(",", "")), row
+
+
+@pytest.mark.parametrize(
+    ("stem", "parameters", "total"),
+    [("imagenet", 11_181_642, 11_191_242), ("cifar", 11_173_962, 11_183_562)],
+)
+def test_resnet18_parameter_counts(stem, parameters, total):
+    model = resnet18(stem=stem)
+    assert trainable(model) == parameters
+    assert model.count_params() == total
+
+
+def test_the_cifar_stem_keeps_the_resolution():
+    model = resnet18()
+    sides = [model.get_layer(f"stage{stage}_block2_add").output.shape[1] for stage in (1, 2, 3, 4)]
+    assert sides == [32, 16, 8, 4]
+
+
+def test_resnet18_pads_both_sides_as_the_original_does():
+    """A stride-2 convolution's first window starts one pixel outside the image."""
+    model = resnet18()
+    pads = [layer.padding for layer in model.layers if layer.name.endswith("conv1_pad")]
+    assert pads == [((1, 1), (1, 1))] * 3
+
+
+def test_zero_init_residual_makes_blocks_the_identity():
+    for zero in (False, True):
+        model = resnet18(zero_init_residual=zero)
+        probe = keras.Model(
+            model.input,
+            [model.get_layer(n).output for n in ("stage1_block1_relu2", "stage1_block2_relu2")],
+        )
+        before, after = probe(IMAGES, training=False)
+        assert np.allclose(before, after) is zero
+
+
+def test_any_resolution_trains_the_same_weights():
+    flexible, fixed = resnet18(side=None), resnet18()
+    flexible.set_weights(fixed.get_weights())
+    np.testing.assert_allclose(flexible(IMAGES), fixed(IMAGES), atol=1e-6)
+    assert flexible(IMAGES[:, :16, :16]).shape == (6, 10)

@@ -1,0 +1,89 @@
+"""Every command of the README runs, and prints what the README says."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.conftest import ROOT, run
+
+README = (ROOT / "README.md").read_text()
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return the console blocks' commands with the output shown below each."""
+    found = []
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command.split("  #")[0].strip(), output))
+    return found
+
+
+def of_program(*prefixes: str) -> list[tuple[str, str]]:
+    return [(c, output) for c, output in examples() if c.startswith(prefixes)]
+
+
+def test_it_opens_with_the_two_commands():
+    assert [command for command, _ in examples()][:2] == ["make demo", "make test"]
+
+
+def test_every_command_is_known():
+    known = ("make ", "pip install ", "edge-classify ", "python -m ", "EDGE_CIFAR10=")
+    assert [c for c, _ in examples() if not c.startswith(known)] == []
+
+
+@pytest.mark.parametrize(("command", "output"), of_program("edge-classify "))
+def test_edge_classify(command, output, capfd):
+    result = run(*shlex.split(command), cwd=ROOT)
+    assert result.stdout + result.stderr == output
+
+
+@pytest.mark.parametrize(("command", "output"), of_program("python -m export.tflite"))
+def test_export(command, output, tmp_path):
+    result = run(*shlex.split(command)[1:], "--out", tmp_path / "model.tflite", cwd=ROOT)
+    shown = re.sub(r"exports/[\w-]+\.tflite", str(tmp_path / "model.tflite"), output)
+    assert result.stdout + result.stderr == shown
+
+
+@pytest.mark.parametrize(("command", "output"), of_program("python -m train"))
+def test_training_commands_are_valid(command, output):
+    """They take half an hour; here they must get as far as looking for the data or the run."""
+    module = shlex.split(command)[1:]
+    data = ["--data", "nowhere", "--out", "nowhere"] if "ship" not in module else []
+    result = run(*module, *data, cwd=ROOT)
+    assert result.returncode in (0, 1)
+    assert "nowhere" in result.stderr or "runs/" in result.stderr
+
+
+@pytest.mark.parametrize(("command", "output"), of_program("python -m benchmarks.accuracy"))
+def test_accuracy(command, output, cifar10, monkeypatch):
+    import typer
+    from typer.testing import CliRunner
+
+    from benchmarks import accuracy
+
+    monkeypatch.setattr(accuracy.cifar10, "load", lambda path: cifar10)
+    app = typer.Typer()
+    app.command()(accuracy.main)
+    assert CliRunner().invoke(app, shlex.split(command)[3:]).output == output
+
+
+@pytest.mark.parametrize(("command", "output"), of_program("make "))
+def test_make_targets_exist(command, output):
+    for target in command.split()[1:]:
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_option_is_documented():
+    options = re.findall(r"--[a-z][\w-]+", run("edge-classify", "--help").stdout)
+    assert options
+    assert [option for option in options if f"`{option}" not in README] == []
+
+
+def test_the_python_example_runs():
+    [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    result = run("-c", example, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+    shown = [line[2:] for line in example.splitlines() if line.startswith("# ")]
+    assert result.stdout.splitlines() == shown
