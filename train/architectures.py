@@ -6,6 +6,8 @@ is in float32 or, for faster training, bfloat16; variables and scores stay float
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Literal
 
 import keras
@@ -133,6 +135,22 @@ def resnet18(
     logits = layers.Dense(classes, name="logits", dtype=dtype)(x)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
     return keras.Model(inputs, scores, name="resnet18")
+
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": simple_cnn, "resnet18": resnet18}
+
+
+def summary(model: keras.Model) -> str:
+    """Return a table of a network's layers: name, kind, output shape and parameters."""
+    lines = [f"{'layer':<24}{'kind':<24}{'output':<20}{'parameters':>12}"]
+    for layer in model.layers:
+        shape = "x".join(str(n) for n in layer.output.shape[1:])
+        kind = type(layer).__name__
+        lines.append(f"{layer.name:<24}{kind:<24}{shape:<20}{layer.count_params():>12,}")
+    trainable = sum(math.prod(w.shape) for w in model.trainable_weights)
+    total = model.count_params()
+    lines.append(f"{total:,} parameters: {trainable:,} trainable, {total - trainable:,} not")
+    return "\n".join(lines)
 
 
 def _dtype(precision: Precision) -> str:

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from train import augment
-from train.architectures import simple_cnn
+from train.architectures import NETWORKS
 from train.atomic import replacing
 from train.cifar10 import Split
 from train.folding import fold
@@ -99,12 +99,8 @@ def fit(
 
 def build(recipe: Recipe, *, classes: int = 10) -> keras.Model:
     """Build a recipe's network in the form in which it is trained."""
-    return simple_cnn(
-        classes,
-        dropout_blocks=recipe.dropout_blocks,
-        dropout_head=recipe.dropout_head,
-        norm=recipe.norm,
-        precision=recipe.precision,
+    return NETWORKS[recipe.network](
+        classes, precision=recipe.precision, **recipe.architecture, **recipe.training_form
     )
 
 
@@ -160,7 +156,7 @@ def _train_epoch(
     rng = np.random.default_rng([seed, state.epoch])
     steps = math.ceil(len(train) / recipe.batch_size)
     bar = tqdm(
-        _batches(recipe, train, classes, rng),
+        _batches(recipe, train, classes, rng, side=_side(recipe, state.epoch)),
         desc=f"epoch {state.epoch + 1}/{recipe.epochs}",
         total=steps,
         disable=None,
@@ -182,7 +178,12 @@ def _train_epoch(
 
 
 def _batches(
-    recipe: Recipe, train: Split, classes: int, rng: np.random.Generator
+    recipe: Recipe,
+    train: Split,
+    classes: int,
+    rng: np.random.Generator,
+    *,
+    side: int | None,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield every training image once, in random order, augmented, with one-hot targets."""
     one_hot = np.eye(classes, dtype=np.float32)
@@ -194,9 +195,22 @@ def _batches(
             images = augment.flip(images, rng)
         if recipe.translate:
             images = augment.translate(images, recipe.translate, rng)
+        if recipe.soften:
+            images = augment.soften(images, recipe.soften, rng)
         if recipe.cutout:
             images = augment.cutout(images, recipe.cutout, rng)
+        if side:
+            images = augment.shrink(images, side)
         yield images.astype(np.float32) / 255.0, one_hot[train.labels[chosen]]
+
+
+def _side(recipe: Recipe, epoch: int) -> int | None:
+    """Return the side in pixels to which an epoch (0-based) shrinks its images, if it does."""
+    for epochs, side in recipe.low_resolution:
+        if epoch < epochs:
+            return side
+        epoch -= epochs
+    return None
 
 
 def _evaluate(
@@ -276,8 +290,8 @@ def _restore(path: Path, model: keras.Model, identity: str) -> tuple[State, list
 
 def _deployed(model: keras.Model, recipe: Recipe, classes: int) -> keras.Model:
     """Return the network that ships: float32, exact architecture, BatchNorms folded."""
-    deployed = simple_cnn(classes)
-    if recipe.norm == "every":
+    deployed = NETWORKS[recipe.network](classes, **recipe.architecture)
+    if len(model.weights) != len(deployed.weights):
         fold(model, deployed)
     else:
         deployed.set_weights(model.get_weights())

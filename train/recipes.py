@@ -5,8 +5,9 @@ Recipes are data. What they mean is in `train.fit`; the networks are in `train.a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +15,8 @@ class Recipe:
     """Everything that decides a training run, except the data and the random seed."""
 
     network: str
+    architecture: Mapping[str, Any] = field(default_factory=dict)  # of the deployed network
+    training_form: Mapping[str, Any] = field(default_factory=dict)  # besides, while it is trained
     epochs: int  # at most
     batch_size: int  # images
     optimizer: Literal["adam", "sgd"]  # sgd: Nesterov momentum 0.9
@@ -28,10 +31,9 @@ class Recipe:
     flip: bool = False
     translate: int = 0  # pixels
     cutout: int = 0  # pixels
+    soften: float = 0.0  # share of images that are enlarged eightfold and shrunk again
+    low_resolution: tuple[tuple[int, int], ...] = ()  # (epochs, side in pixels) to begin with
     label_smoothing: float = 0.0
-    dropout_blocks: float = 0.0  # after each max-pooling
-    dropout_head: float = 0.0  # before the last layer
-    norm: Literal["block", "every"] = "block"  # "every" is folded away after training
     ema: float | None = None  # decay a step of the averaged weights
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -51,8 +53,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         plateau_patience=2,
         min_learning_rate=1e-7,
         early_stopping_patience=3,
-        dropout_blocks=0.25,
-        dropout_head=0.5,
+        training_form={"dropout_blocks": 0.25, "dropout_head": 0.5},
     ),
     ("cnn", "best"): Recipe(
         network="cnn",
@@ -67,8 +68,40 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         translate=3,
         cutout=8,
         label_smoothing=0.1,
-        dropout_head=0.1,
-        norm="every",
+        training_form={"dropout_blocks": 0.0, "dropout_head": 0.1, "norm": "every"},
+        ema=0.999,
+        precision="bfloat16",
+    ),
+    # The seed trained the network of its table, transferred from ImageNet, for 10 epochs. Its
+    # schedule's patience and Adam are our reading.
+    ("resnet18", "seed"): Recipe(
+        network="resnet18",
+        architecture={"stem": "imagenet"},
+        epochs=10,
+        batch_size=64,
+        optimizer="adam",
+        learning_rate=1e-3,
+        schedule="plateau",
+        plateau_factor=0.001,
+        plateau_patience=2,
+        early_stopping_patience=3,
+    ),
+    ("resnet18", "best"): Recipe(
+        network="resnet18",
+        training_form={"side": None, "zero_init_residual": True},
+        epochs=24,
+        batch_size=128,
+        optimizer="sgd",
+        learning_rate=0.1,
+        schedule="one-cycle",
+        warm_up=0.2,
+        weight_decay=5e-3,
+        flip=True,
+        translate=4,
+        cutout=8,
+        soften=0.5,
+        low_resolution=((6, 16), (8, 24)),
+        label_smoothing=0.1,
         ema=0.999,
         precision="bfloat16",
     ),

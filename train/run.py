@@ -19,7 +19,7 @@ from typing import Any
 
 from edge_runtime.metrics import wilson_interval
 from train import evaluation, weights
-from train.architectures import simple_cnn
+from train.architectures import NETWORKS
 from train.atomic import replacing
 from train.cifar10 import Cifar10
 from train.fit import CHECKPOINT, fit
@@ -119,7 +119,8 @@ def ship(run_dir: Path) -> Path:
         report = json.loads((run_dir / REPORT).read_text())
     except (OSError, ValueError) as exc:
         raise RunError(f"{run_dir} holds no finished run ({exc}); train it first.") from exc
-    model = simple_cnn(len(report["class_names"]))
+    build = NETWORKS[report["network"]]
+    model = build(len(report["class_names"]), **report["recipe"]["architecture"])
     weights.load(model, run_dir / WEIGHTS)
     about = {
         key: report[key]

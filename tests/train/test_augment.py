@@ -1,4 +1,5 @@
 import numpy as np
+from PIL import Image
 
 from train import augment
 
@@ -44,10 +45,44 @@ def test_cutout_paints_one_square():
     assert changed.sum(axis=(1, 2)).max() == 64
 
 
+def pillow(image, *sides):
+    resized = Image.fromarray(image)
+    for side in sides:
+        resized = resized.resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(resized, np.int16)
+
+
+def test_shrink_is_pillow_s_resize():
+    images = IMAGES[:20] // 2 + 64  # so that the kernel's overshoot stays within 0-255
+    shrunk = augment.shrink(images, 24)
+    assert shrunk.shape == (20, 24, 24, 3)
+    for ours, image in zip(shrunk, images, strict=True):
+        # Pillow rounds to 8 bits between its two passes.
+        assert np.abs(ours - pillow(image, 24)).max() <= 1
+
+
+def test_soften_takes_detail_from_the_chosen_share():
+    softened = augment.soften(IMAGES, 0.25, rng())
+    changed = (softened != IMAGES).any(axis=(1, 2, 3))
+    assert 60 < changed.sum() < 140
+    for ours, image in zip(softened[changed][:20], IMAGES[changed][:20], strict=True):
+        # Two resizes that round, and clip where the bicubic kernel overshoots on this noise.
+        assert np.abs(ours - pillow(image, 256, 32)).mean() < 2
+    assert (
+        np.diff(softened[changed].astype(int), axis=1).std()
+        < 0.9 * np.diff(IMAGES[changed].astype(int), axis=1).std()
+    )
+
+
 def test_inputs_are_left_alone_and_seeds_decide():
     before = IMAGES.copy()
-    for change in (augment.flip, lambda x, r: augment.translate(x, 3, r),
-                   lambda x, r: augment.cutout(x, 8, r)):  # fmt: skip
+    changes = (
+        augment.flip,
+        lambda x, r: augment.translate(x, 3, r),
+        lambda x, r: augment.soften(x, 0.5, r),
+        lambda x, r: augment.cutout(x, 8, r),
+    )
+    for change in changes:
         one, two = change(IMAGES, rng()), change(IMAGES, rng())
         assert one.dtype == np.uint8
         np.testing.assert_array_equal(one, two)

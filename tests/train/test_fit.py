@@ -8,11 +8,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from train.cifar10 import Split
-from train.fit import CHECKPOINT, State, fit, learning_rate
+from train.fit import CHECKPOINT, State, _side, fit, learning_rate
 from train.recipes import RECIPES, Recipe
 from train.weights import CheckpointError
 
 SEED, BEST = RECIPES["cnn", "seed"], RECIPES["cnn", "best"]
+RESNET = RECIPES["resnet18", "best"]
 
 
 def split(images: int, seed: int) -> Split:
@@ -131,3 +132,18 @@ def test_one_cycle_rises_and_falls_to_zero():
     assert (np.diff(rates[:peak]) > 0).all()
     assert (np.diff(rates[peak:]) < 0).all()
     assert 0 < rates[-1] < 0.01 * BEST.learning_rate
+
+
+def test_resnet18_trains_at_every_resolution(tmp_path):
+    recipe = dataclasses.replace(
+        RESNET, epochs=3, batch_size=32, low_resolution=((1, 8), (1, 16)), precision="float32"
+    )
+    model, state, _ = train(recipe, tmp_path)
+    assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
+    assert model.input_shape == (None, 32, 32, 3)
+    assert model.count_params() == 11_183_562 - 8 * 513  # two classes instead of ten
+
+
+@pytest.mark.parametrize(("epoch", "side"), [(0, 16), (5, 16), (6, 24), (13, 24), (14, None)])
+def test_low_resolution_comes_first(epoch, side):
+    assert _side(RESNET, epoch) == side

@@ -132,3 +132,17 @@ def test_the_shipped_checkpoint_is_the_deployed_network():
     assert about["network"] == "cnn"
     assert about["class_names"][3] == "cat"
     assert model.count_params() == 551_466
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trainable", "others"),
+    [
+        (["cnn"], "551,018", "448"),
+        (["resnet18"], "11,173,962", "9,600"),
+        (["resnet18", "--stem", "imagenet"], "11,181,642", "9,600"),
+    ],
+)
+def test_summary_prints_both_counts(arguments, trainable, others):
+    result = run("-m", "train", "summary", *arguments, cwd=ROOT)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith(f" parameters: {trainable} trainable, {others} not\n")
