@@ -72,7 +72,7 @@ def fit(
     _compile(model, recipe)
     state = State(learning_rate=recipe.learning_rate)
     best: list[NDArray] | None = None
-    identity = json.dumps({"recipe": asdict(recipe), "seed": seed, "images": len(train)})
+    identity = json.dumps({"recipe": recipe.choices(), "seed": seed, "images": len(train)})
     checkpoint = run_dir / CHECKPOINT
     if checkpoint.exists():
         state, best = _restore(checkpoint, model, identity)

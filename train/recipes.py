@@ -6,7 +6,7 @@ Recipes are data. What they mean is in `train.fit`; the networks are in `train.a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 
@@ -36,6 +36,14 @@ class Recipe:
     label_smoothing: float = 0.0
     ema: float | None = None  # decay a step of the averaged weights
     precision: Literal["float32", "bfloat16"] = "float32"
+
+    def choices(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults: equal ones make equal runs."""
+        defaults = {
+            f.name: f.default_factory() if callable(f.default_factory) else f.default
+            for f in fields(self)
+        }
+        return {name: v for name, v in asdict(self).items() if v != defaults[name]}
 
 
 RECIPES: dict[tuple[str, str], Recipe] = {
