@@ -1,8 +1,7 @@
 """Training: a recipe, data and a seed in, a network out.
 
-Owns the loop, the learning-rate schedules and the checkpoint that an interrupted run resumes
-from. The state after an epoch decides everything that follows, so a resumed run ends with the
-weights of an uninterrupted one.
+Owns the loop and the learning-rate schedules. What `train.checkpoint` keeps after an epoch decides
+everything that follows, so a resumed run ends with the weights of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -11,38 +10,19 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from train import augment
+from train import augment, checkpoint
 from train.architectures import NETWORKS
-from train.atomic import replacing
+from train.checkpoint import State
 from train.cifar10 import Split
 from train.folding import fold
 from train.recipes import Recipe
-from train.weights import CheckpointError, read
-
-CHECKPOINT = "checkpoint.safetensors"
-
-
-@dataclass
-class State:
-    """Where a run stands after an epoch, besides its weights."""
-
-    epoch: int = 0  # epochs done
-    learning_rate: float = 0.0  # of the plateau schedule
-    best_epoch: int = 0
-    best_loss: float = math.inf  # held-out
-    stalled: int = 0  # epochs since the best
-    stalled_at_this_rate: int = 0  # epochs since the best or the last cut of the rate
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit(
@@ -73,9 +53,9 @@ def fit(
     state = State(learning_rate=recipe.learning_rate)
     best: list[NDArray] | None = None
     identity = json.dumps({"recipe": recipe.choices(), "seed": seed, "images": len(train)})
-    checkpoint = run_dir / CHECKPOINT
-    if checkpoint.exists():
-        state, best = _restore(checkpoint, model, identity)
+    path = run_dir / checkpoint.FILE
+    if path.exists():
+        state, best = checkpoint.restore(path, model, identity)
         say(f"resuming after epoch {state.epoch} of {recipe.epochs}")
 
     while state.epoch < recipe.epochs and not _stopped_early(recipe, state):
@@ -87,7 +67,7 @@ def fit(
         state.history.append(row)
         if _note_progress(recipe, state, row["held_out_loss"]):
             best = model.get_weights()
-        _save(checkpoint, model, state, best, identity)
+        checkpoint.save(path, model, state, best, identity)
         say(_epoch_line(recipe, state, row))
 
     if recipe.early_stopping_patience is not None and best is not None:
@@ -259,33 +239,6 @@ def _epoch_line(recipe: Recipe, state: State, row: dict[str, float]) -> str:
         f"held-out loss {row['held_out_loss']:.4f} top-1 {row['held_out_top1']:.2%}  "
         f"{per_epoch:.0f} s an epoch, at most {left:.0f} min left"
     )
-
-
-def _save(
-    path: Path, model: keras.Model, state: State, best: list[NDArray] | None, identity: str
-) -> None:
-    tensors = {f"model.{i}": np.asarray(v.numpy()) for i, v in enumerate(model.variables)}
-    tensors |= {
-        f"optimizer.{i}": np.asarray(v.numpy()) for i, v in enumerate(model.optimizer.variables)
-    }
-    tensors |= {f"best.{i}": np.asarray(value) for i, value in enumerate(best or [])}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, {"identity": identity, "state": json.dumps(asdict(state))})
-
-
-def _restore(path: Path, model: keras.Model, identity: str) -> tuple[State, list[NDArray] | None]:
-    tensors, metadata = read(path)
-    if metadata.get("identity") != identity:
-        raise CheckpointError(
-            f"{path} belongs to another recipe, seed or data set; "
-            f"choose another --out, or start again with --overwrite."
-        )
-    for i, variable in enumerate(model.variables):
-        variable.assign(tensors[f"model.{i}"])
-    for i, variable in enumerate(model.optimizer.variables):
-        variable.assign(tensors[f"optimizer.{i}"])
-    best = [tensors[f"best.{i}"] for i in range(len(model.weights)) if f"best.{i}" in tensors]
-    return State(**json.loads(metadata["state"])), best or None
 
 
 def _deployed(model: keras.Model, recipe: Recipe, classes: int) -> keras.Model:

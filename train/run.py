@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.metrics import wilson_interval
-from train import evaluation, weights
+from train import checkpoint, evaluation, weights
 from train.architectures import NETWORKS
 from train.atomic import replacing
 from train.cifar10 import Cifar10
-from train.fit import CHECKPOINT, fit
+from train.fit import fit
 from train.recipes import RECIPES
 
 WEIGHTS = "weights.safetensors"
@@ -42,11 +42,11 @@ def prepare(run_dir: Path, *, resume: bool, overwrite: bool) -> None:
     Raises:
         RunError: a run is there and neither `resume` nor `overwrite` says what to do with it.
     """
-    if overwrite and any((run_dir / name).exists() for name in (CHECKPOINT, REPORT)):
+    if overwrite and any((run_dir / name).exists() for name in (checkpoint.FILE, REPORT)):
         shutil.rmtree(run_dir)
     if (run_dir / REPORT).exists():
         raise RunError(f"{run_dir} holds a finished run; choose another --out, or --overwrite it.")
-    if (run_dir / CHECKPOINT).exists() and not resume:
+    if (run_dir / checkpoint.FILE).exists() and not resume:
         raise RunError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
 
 

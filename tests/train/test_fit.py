@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from train import checkpoint
+from train.checkpoint import State
 from train.cifar10 import Split
-from train.fit import CHECKPOINT, State, _side, fit, learning_rate
+from train.fit import _side, fit, learning_rate
 from train.recipes import RECIPES, Recipe
 from train.weights import CheckpointError
 
@@ -83,7 +85,7 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path):
     train(small(SEED, epochs=1), tmp_path)
     with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
         train(small(SEED, epochs=1), tmp_path, seed=1)
-    path = tmp_path / CHECKPOINT
+    path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):
         train(small(SEED, epochs=1), tmp_path)
@@ -93,7 +95,7 @@ def stalled_after(tmp_path, epochs_done: int, **state):
     """Make a checkpoint whose best held-out loss can never be beaten."""
     recipe = small(SEED, epochs=epochs_done)
     train(recipe, tmp_path)
-    path = tmp_path / CHECKPOINT
+    path = tmp_path / checkpoint.FILE
     from train.weights import read
 
     tensors, metadata = read(path)

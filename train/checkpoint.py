@@ -1,0 +1,73 @@
+"""Where an interrupted run goes on: weights, optimizer and counts after its last whole epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from train.atomic import replacing
+from train.weights import CheckpointError, read
+
+FILE = "checkpoint.safetensors"
+
+
+@dataclass
+class State:
+    """Where a run stands after an epoch, besides its weights."""
+
+    epoch: int = 0  # epochs done
+    learning_rate: float = 0.0  # of the plateau schedule
+    best_epoch: int = 0
+    best_loss: float = math.inf  # held-out
+    stalled: int = 0  # epochs since the best
+    stalled_at_this_rate: int = 0  # epochs since the best or the last cut of the rate
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save(
+    path: Path, model: keras.Model, state: State, best: list[NDArray] | None, identity: str
+) -> None:
+    """Write the state of a compiled model's training, atomically.
+
+    Args:
+        best: the weights of the best epoch so far.
+        identity: of the run; only a run with the same one may go on from here.
+
+    Raises:
+        OSError: the file cannot be written; the earlier one is intact.
+    """
+    tensors = {f"model.{i}": np.asarray(v.numpy()) for i, v in enumerate(model.variables)}
+    tensors |= {
+        f"optimizer.{i}": np.asarray(v.numpy()) for i, v in enumerate(model.optimizer.variables)
+    }
+    tensors |= {f"best.{i}": np.asarray(value) for i, value in enumerate(best or [])}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {"identity": identity, "state": json.dumps(asdict(state))})
+
+
+def restore(path: Path, model: keras.Model, identity: str) -> tuple[State, list[NDArray] | None]:
+    """Set a compiled model to where it was, and return the rest of what `save` was given.
+
+    Raises:
+        CheckpointError: the file is damaged or of another run.
+    """
+    tensors, metadata = read(path)
+    if metadata.get("identity") != identity:
+        raise CheckpointError(
+            f"{path} belongs to another recipe, seed or data set; "
+            f"choose another --out, or start again with --overwrite."
+        )
+    for i, variable in enumerate(model.variables):
+        variable.assign(tensors[f"model.{i}"])
+    for i, variable in enumerate(model.optimizer.variables):
+        variable.assign(tensors[f"optimizer.{i}"])
+    best = [tensors[f"best.{i}"] for i in range(len(model.weights)) if f"best.{i}" in tensors]
+    return State(**json.loads(metadata["state"])), best or None
