@@ -16,7 +16,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Missing parent folders are made. When the block raises, `path` is left as it was.
 
     Raises:
-        OSError: the folder cannot be written to, or the disk is full.
+        OSError: the folder cannot be written to, or the disk is full; it names the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,6 +29,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as exc:  # of a full disk, say, whose error names no file
+        if exc.errno is not None and exc.filename is None:
+            exc.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

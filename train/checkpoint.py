@@ -10,10 +10,8 @@ from pathlib import Path
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
-from train.atomic import replacing
-from train.weights import CheckpointError, read
+from train.weights import CheckpointError, read, write
 
 FILE = "checkpoint.safetensors"
 
@@ -42,15 +40,14 @@ def save(
         identity: of the run; only a run with the same one may go on from here.
 
     Raises:
-        OSError: the file cannot be written; the earlier one is intact.
+        CheckpointError: the file cannot be written; the earlier one is intact.
     """
     tensors = {f"model.{i}": np.asarray(v.numpy()) for i, v in enumerate(model.variables)}
     tensors |= {
         f"optimizer.{i}": np.asarray(v.numpy()) for i, v in enumerate(model.optimizer.variables)
     }
     tensors |= {f"best.{i}": np.asarray(value) for i, value in enumerate(best or [])}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, {"identity": identity, "state": json.dumps(asdict(state))})
+    write(path, tensors, {"identity": identity, "state": json.dumps(asdict(state))})
 
 
 def restore(path: Path, model: keras.Model, identity: str) -> tuple[State, list[NDArray] | None]:

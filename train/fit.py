@@ -44,8 +44,8 @@ def fit(
         say: takes one line of progress an epoch.
 
     Raises:
-        CheckpointError: the checkpoint in `run_dir` is damaged or of another recipe or seed.
-        OSError: the checkpoint could not be written.
+        CheckpointError: the checkpoint in `run_dir` is damaged, of another recipe or seed, or
+            could not be written.
     """
     _make_deterministic(seed)
     model = build(recipe, classes=classes)

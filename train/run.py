@@ -54,11 +54,12 @@ def train(network: str, recipe_name: str, data: Cifar10, run_dir: Path, *, seed:
     """Train in `run_dir`, going on from its checkpoint, and return the report as text.
 
     Raises:
-        CheckpointError: the checkpoint there is damaged or of another run.
-        OSError: a file could not be written.
+        CheckpointError: the checkpoint there is damaged, of another run, or cannot be written.
+        OSError: another file could not be written.
     """
     recipe = RECIPES[network, recipe_name]
     classes = len(data.class_names)
+    run_dir.mkdir(parents=True, exist_ok=True)  # if it cannot be made, better now than later
     model, state = fit(recipe, data.train, data.held_out, run_dir, classes=classes, seed=seed)
     held_out = evaluation.evaluate(model, data.held_out, classes)
     test = evaluation.evaluate(model, data.test, classes)
@@ -112,8 +113,7 @@ def ship(run_dir: Path) -> Path:
 
     Raises:
         RunError: the run is not finished.
-        CheckpointError: its weights are damaged.
-        OSError: the checkpoint could not be written.
+        CheckpointError: its weights are damaged, or the checkpoint cannot be written.
     """
     try:
         report = json.loads((run_dir / REPORT).read_text())

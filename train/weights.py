@@ -19,7 +19,22 @@ SHIPPED = Path(__file__).parent / "checkpoints"
 
 
 class CheckpointError(Exception):
-    """A weights file is missing, damaged or of another network."""
+    """A weights file is missing, damaged, of another network, or cannot be written."""
+
+
+def write(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file, atomically.
+
+    Raises:
+        CheckpointError: the disk is full, or the folder cannot be written to.
+    """
+    try:
+        with replacing(path) as temporary:
+            save_file(dict(tensors), temporary, dict(metadata))
+    except (OSError, safetensors.SafetensorError) as exc:
+        raise CheckpointError(
+            f"{path} could not be written ({exc}); an earlier one is intact."
+        ) from exc
 
 
 def save(
@@ -33,10 +48,12 @@ def save(
 
     Args:
         about: JSON types that say where the weights come from, kept in the file's metadata.
+
+    Raises:
+        CheckpointError: the file could not be written.
     """
     tensors = {w.path: np.asarray(w.numpy(), dtype) for w in model.weights}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, {"about": json.dumps(about or {}, sort_keys=True)})
+    write(path, tensors, {"about": json.dumps(about or {}, sort_keys=True)})
 
 
 def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:

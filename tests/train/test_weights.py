@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import safetensors
 
 from train import weights
 from train.architectures import simple_cnn
@@ -37,6 +40,28 @@ def test_other_networks_missing_and_damaged_files_are_refused(tmp_path):
         weights.load(simple_cnn(), path)
     with pytest.raises(weights.CheckpointError, match="There is no checkpoint"):
         weights.load(simple_cnn(), tmp_path / "nope")
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "cnn.safetensors"
+    weights.save(simple_cnn(), path)
+    before = path.read_bytes()
+
+    def fill_up(tensors, where, metadata):
+        Path(where).write_bytes(b"half")
+        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(weights, "save_file", fill_up)
+    with pytest.raises(weights.CheckpointError, match=r"cnn\.safetensors could not be written"):
+        weights.save(simple_cnn(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_errors_of_writing_name_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"No space left on device: '.*file\.txt'"):
+        with replacing(tmp_path / "file.txt"):
+            raise OSError(28, "No space left on device")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
