@@ -59,9 +59,10 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
 
 
 def test_errors_of_writing_name_the_file(tmp_path):
-    with pytest.raises(OSError, match=r"No space left on device: '.*file\.txt'"):
-        with replacing(tmp_path / "file.txt"):
-            raise OSError(28, "No space left on device")
+    path = tmp_path / "file.txt"
+    full_disk = OSError(28, "No space left on device")
+    with pytest.raises(OSError, match=r"device: '.*file\.txt'"), replacing(path):
+        raise full_disk
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
