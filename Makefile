@@ -15,7 +15,7 @@ help:
 	@echo 'make clean        remove .venv and what was built'
 
 demo: .venv/runtime
-	$(BIN)/edge-classify edge_runtime/samples/cat.png examples/chelsea.png --top-k 3
+	$(BIN)/edge-classify edge_runtime/samples/ship.png examples/chelsea.png --top-k 3
 
 test: .venv/everything
 	$(BIN)/pytest
@@ -42,7 +42,7 @@ clean:
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo 'Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 ...' >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/runtime: .venv/bin/python pyproject.toml
 	$(PIP) -e .

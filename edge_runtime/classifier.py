@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ class Classifier:
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
+            ModelError: the model fails on it.
             ValueError: `top_k` is not positive.
         """
         return self._predictions(self.scores(image), top_k)
@@ -90,7 +92,10 @@ class Classifier:
         _, height, width, _ = self._input.shape
         pixels = fit(opened, height, width)
         raw = pixels if self._table is None else self._table[pixels]
-        return self._output.quantization.dequantize(self._engine.run(raw[np.newaxis])[0])
+        scores = self._output.quantization.dequantize(self._engine.run(raw[np.newaxis])[0])
+        if not np.isfinite(scores).all():
+            raise ModelError(f"{self.path} gave scores that are no numbers; export it again.")
+        return scores
 
     def close(self) -> None:
         """Free the model; closing twice is fine."""
@@ -119,7 +124,7 @@ def _find(model: str | Path) -> Path:
     if str(model) in models:
         return models[str(model)]
     path = Path(model)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - unlike Path.is_file, it never raises
         raise ModelError(
             f"There is no model {model}; expected a .tflite file or one of {', '.join(models)}."
         )

@@ -81,7 +81,7 @@ def classify(
         raise typer.Exit(1) from exc
     failed = False
     for source, result in _results(classifier, sources, top_k):
-        if isinstance(result, ImageError):
+        if isinstance(result, EdgeRuntimeError):
             failed = True
             _complain(result)
         show(source, result)
@@ -90,7 +90,7 @@ def classify(
 
 def _results(
     classifier: Classifier, sources: list[str], top_k: int
-) -> Iterator[tuple[str, list[Prediction] | ImageError]]:
+) -> Iterator[tuple[str, list[Prediction] | EdgeRuntimeError]]:
     """Yield every image with its predictions, or with the reason why there are none."""
     for source in sources:
         try:
@@ -101,7 +101,7 @@ def _results(
         for image in images:
             try:
                 yield image, classifier.classify(image, top_k=top_k)
-            except ImageError as exc:
+            except EdgeRuntimeError as exc:
                 yield image, exc
 
 
@@ -109,11 +109,13 @@ def _images(source: str) -> list[str]:
     """Return the image files in a directory and below it, sorted, or `source` itself."""
     if not source:
         raise ImageError("Expected the name of a file or directory, but got an empty one.")
-    if not Path(source).is_dir():
+    if not os.path.isdir(source):  # noqa: PTH112 - unlike Path.is_dir, it never raises
         return [source]
     from edge_runtime.image import SUFFIXES
 
-    found = sorted(str(p) for p in Path(source).rglob("*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(
+        str(p) for p in Path(source).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
+    )
     if not found:
         raise ImageError(
             f"{source} is a directory without images; expected {', '.join(sorted(SUFFIXES))}."
@@ -122,13 +124,20 @@ def _images(source: str) -> list[str]:
 
 
 def _complain(error: EdgeRuntimeError) -> None:
-    print(f"edge-classify: {error}", file=sys.stderr)
+    print(f"edge-classify: {_one_line(str(error))}", file=sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    """Escape line breaks and control characters, which a file name may hold."""
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text
+    )
 
 
 def _show_text(source: str, result: list[Prediction] | EdgeRuntimeError) -> None:
     if not isinstance(result, EdgeRuntimeError):
         classes = ", ".join(f"{p.label} {p.score:.3f}" for p in result)
-        print(f"{source}: {classes}", flush=True)
+        print(f"{_one_line(source)}: {classes}", flush=True)
 
 
 def _show_json(source: str, result: list[Prediction] | EdgeRuntimeError) -> None:

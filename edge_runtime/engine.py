@@ -61,6 +61,12 @@ class Engine:
         self._output_index: int = outputs[0]["index"]
         self.input = _tensor(inputs[0])
         self.output = _tensor(outputs[0])
+        for tensor in (self.input, self.output):
+            if np.issubdtype(tensor.dtype, np.integer) and not tensor.quantization.scale > 0:
+                raise ModelError(
+                    f"{path} has a {tensor.dtype} input or output without a quantization scale; "
+                    f"quantize the model again."
+                )
 
     def run(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return the raw output of one image.
@@ -70,9 +76,15 @@ class Engine:
 
         Returns:
             A new array of the output's shape and type.
+
+        Raises:
+            ModelError: an operation of the graph failed.
         """
-        self._interpreter.set_tensor(self._input_index, image)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.set_tensor(self._input_index, image)
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as exc:
+            raise ModelError(f"The model cannot be run ({exc}); export it again.") from exc
         result: NDArray[Any] = self._interpreter.get_tensor(self._output_index)
         return result
 

@@ -6,6 +6,7 @@ model wants is `edge_runtime.quantization`'s.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from edge_runtime.errors import ImageError
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 )
+# Of Pillow's formats these; its EPS reader, for one, would start an interpreter.
+_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 MAX_PIXELS = 178_956_970  # Pillow's own limit: 512 MiB of RGB
 _BACKGROUND = (255, 255, 255)  # shows through transparent pixels
 
@@ -48,7 +51,7 @@ def decode(path: str | Path) -> Image.Image:
         with warnings.catch_warnings():
             # Pillow warns of odd files that it reads all the same; its hard limit stays.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 return _upright_rgb(image)
     except FileNotFoundError as exc:
         raise ImageError(f"There is no file {path}; check the name.") from exc
@@ -81,17 +84,22 @@ def fit(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
     if image.size == (width, height):
         return np.asarray(image)
     scale = min(image.height / height, image.width / width)
-    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    # Rounding must not put the box a hair outside the image, which Pillow refuses.
+    left = max(0.0, (image.width - scale * width) / 2)
+    top = max(0.0, (image.height - scale * height) / 2)
+    right = min(float(image.width), left + scale * width)
+    bottom = min(float(image.height), top + scale * height)
     resized = image.resize(
         (width, height),
         Image.Resampling.BICUBIC,  # in Pillow, unlike OpenCV and MediaPipe, antialiased
-        box=(left, top, left + scale * width, top + scale * height),
+        box=(left, top, right, bottom),
     )
     return np.asarray(resized)
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
-    ImageOps.exif_transpose(image, in_place=True)
+    with contextlib.suppress(Exception):  # odd metadata does not make the pixels unreadable
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
         # 16-bit grey; Pillow's own conversion clips at 255 instead of scaling.
         wide = np.asarray(image).astype(np.int64)

@@ -122,8 +122,8 @@ def _train(
 ) -> None:
     run_dir = out or Path("runs") / f"{network}-{recipe}"
     try:
-        run.prepare(run_dir, resume=resume, overwrite=overwrite)
         loaded = cifar10.load(data)
+        run.prepare(run_dir, resume=resume, overwrite=overwrite)
         typer.echo(
             f"{len(loaded.train):,} images to train on, {len(loaded.held_out):,} held out, "
             f"{len(loaded.test):,} to test on; into {run_dir}"

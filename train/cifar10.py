@@ -147,7 +147,13 @@ def download(url: str = URL, md5: str = MD5, cache: str | Path | None = None) ->
     Raises:
         DataError: the download failed or the checksum differs.
     """
-    import pooch
+    try:
+        import pooch
+    except ModuleNotFoundError as exc:
+        raise DataError(
+            f"Downloading CIFAR-10 needs pooch: pip install -e '.[train]', "
+            f"or name the data set with --data or {ENVIRONMENT_VARIABLE}."
+        ) from exc
 
     try:
         return Path(

@@ -6,6 +6,7 @@ everything that follows, so a resumed run ends with the weights of an uninterrup
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -52,7 +53,9 @@ def fit(
     _compile(model, recipe)
     state = State(learning_rate=recipe.learning_rate)
     best: list[NDArray] | None = None
-    identity = json.dumps({"recipe": recipe.choices(), "seed": seed, "images": len(train)})
+    identity = json.dumps(
+        {"recipe": recipe.choices(), "seed": seed, "images": _digest(train, held_out)}
+    )
     path = run_dir / checkpoint.FILE
     if path.exists():
         state, best = checkpoint.restore(path, model, identity)
@@ -75,6 +78,11 @@ def fit(
     elif recipe.ema is not None:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     return _deployed(model, recipe, classes), state
+
+
+def _digest(*splits: Split) -> str:
+    """Return a hash over the images of some splits."""
+    return hashlib.sha256("".join(h for split in splits for h in split.hashes).encode()).hexdigest()
 
 
 def build(recipe: Recipe, *, classes: int = 10) -> keras.Model:

@@ -11,7 +11,6 @@ runs/cnn-seed/
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -42,8 +41,9 @@ def prepare(run_dir: Path, *, resume: bool, overwrite: bool) -> None:
     Raises:
         RunError: a run is there and neither `resume` nor `overwrite` says what to do with it.
     """
-    if overwrite and any((run_dir / name).exists() for name in (checkpoint.FILE, REPORT)):
-        shutil.rmtree(run_dir)
+    if overwrite and not resume:
+        for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, CURVES, CONFUSION):
+            (run_dir / name).unlink(missing_ok=True)
     if (run_dir / REPORT).exists():
         raise RunError(f"{run_dir} holds a finished run; choose another --out, or --overwrite it.")
     if (run_dir / checkpoint.FILE).exists() and not resume:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import shipped
+from edge_runtime import Classifier, shipped
 from tests.conftest import GOLDEN, ROOT, run
 
 CAT = shipped.samples()["cat"]
@@ -27,13 +27,27 @@ def test_prints_label_and_score():
     source, answer = result.stdout.strip().split(": ")
     label, score = answer.split()
     assert source == str(CAT)
-    assert label in shipped.samples()
+    assert label in Classifier().labels
     assert 0 < float(score) <= 1
 
 
-def test_json_is_the_api_line_by_line():
-    from edge_runtime import Classifier
+def test_the_demo_s_pictures_get_the_right_labels():
+    """A real CIFAR-10 test image and a real photograph."""
+    ship = run("edge-classify", shipped.samples()["ship"]).stdout
+    cat = run("edge-classify", ROOT / "examples" / "chelsea.png").stdout
+    assert ": ship 0." in ship
+    assert ": cat 0." in cat
 
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "line\nbreak.png"])
+def test_names_that_cannot_be_files_get_one_line(name):
+    result = run("edge-classify", CAT, name, CAT)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert result.stdout.count("\n") == 2
+
+
+def test_json_is_the_api_line_by_line():
     result = run("edge-classify", "--json", "--top-k", "3", CAT, shipped.samples()["dog"])
     assert (result.returncode, result.stderr) == (0, "")
     lines = [json.loads(line) for line in result.stdout.splitlines()]

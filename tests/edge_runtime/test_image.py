@@ -127,6 +127,16 @@ def test_the_centre_is_what_is_kept(width, height):
         np.testing.assert_array_equal(fitted[2:-2, 2:-2], np.broadcast_to(RED, (4, 4, 3)))
 
 
+@pytest.mark.parametrize("size", [(464, 600), (58, 100), (29, 79)])
+def test_rounding_stays_inside_the_image(size):
+    assert fit(Image.new("RGB", size, RED), 224, 224).shape == (224, 224, 3)
+
+
+def test_odd_exif_does_not_spoil_the_picture(tmp_path):
+    path = saved(tmp_path, Image.new("RGB", (4, 3), RED), exif=b"Exif\0\0junk")
+    assert load_image(path)[0, 0].tolist() == list(RED)
+
+
 def test_resizing_is_antialiased():
     """A fine checkerboard averages to grey; picking single pixels would give black and white."""
     board = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)

@@ -42,6 +42,7 @@ def test_changed_pixels_and_missing_files_are_noticed(tmp_path):
         calibration.read(folder)
 
 
+@pytest.mark.slow
 def test_they_come_from_the_data_set(cifar10, tmp_path):
     """From the right parts of it, and chosen again they are the same."""
     assert {*COMMITTED.train.hashes} <= {*cifar10.train.hashes}

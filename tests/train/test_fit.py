@@ -136,6 +136,7 @@ def test_one_cycle_rises_and_falls_to_zero():
     assert 0 < rates[-1] < 0.01 * BEST.learning_rate
 
 
+@pytest.mark.slow
 def test_resnet18_trains_at_every_resolution(tmp_path):
     recipe = dataclasses.replace(
         RESNET, epochs=3, batch_size=32, low_resolution=((1, 8), (1, 16)), precision="float32"

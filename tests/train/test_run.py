@@ -82,7 +82,7 @@ def test_finished_and_interrupted_runs_are_kept(finished, tmp_path):
     runs.prepare(tmp_path, resume=True, overwrite=False)
     assert list(tmp_path.iterdir())
     runs.prepare(tmp_path, resume=False, overwrite=True)
-    assert not tmp_path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_overwriting_spares_folders_that_are_no_run(tmp_path):
