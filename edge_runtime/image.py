@@ -19,8 +19,6 @@ from edge_runtime.errors import ImageError
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 )
-# Of Pillow's formats these; its EPS reader, for one, would start an interpreter.
-_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 MAX_PIXELS = 178_956_970  # Pillow's own limit: 512 MiB of RGB
 _BACKGROUND = (255, 255, 255)  # shows through transparent pixels
 
@@ -51,7 +49,7 @@ def decode(path: str | Path) -> Image.Image:
         with warnings.catch_warnings():
             # Pillow warns of odd files that it reads all the same; its hard limit stays.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path) as image:
                 return _upright_rgb(image)
     except FileNotFoundError as exc:
         raise ImageError(f"There is no file {path}; check the name.") from exc
