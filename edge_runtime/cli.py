@@ -6,6 +6,7 @@ failed, 2 wrong usage. What is not needed for `--help` is imported when it is ne
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -29,6 +30,7 @@ def main() -> None:
     """Run the command; the entry point of the console script."""
     # Its thread pool costs 30 to 50 ms at start, and numpy does no linear algebra here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()  # until the model is loaded: imports allocate much and leave no garbage
     try:
         app()
     except OSError as exc:  # a full disk, say; inputs that cannot be read never end up here
@@ -79,6 +81,7 @@ def classify(
         for source in sources:
             show(source, exc)
         raise typer.Exit(1) from exc
+    gc.enable()
     failed = False
     for source, result in _results(classifier, sources, top_k):
         if isinstance(result, EdgeRuntimeError):
