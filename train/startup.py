@@ -27,6 +27,9 @@ def start(extra: str) -> None:
     if missing:
         sys.exit(f"{', '.join(missing)} not found; install with: pip install -e '.[{extra}]'")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Without it TensorFlow takes oneDNN's kernels on CPUs with AVX-512 VNNI or better only, and
+    # trains ResNet18 1.5 to 4 times slower on one with AVX2.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with native_log.dropped():
         import keras
 
