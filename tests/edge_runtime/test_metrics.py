@@ -60,7 +60,7 @@ def test_drop_interval_by_hand():
     # (lost - gained) / (n + 2) = 8 / 102; variance (13 / 102 - (8 / 102)^2) / 102
     low, high = drop_interval(10, 2, 100)
     assert (low + high) / 2 == pytest.approx(8 / 102)
-    assert (high - low) / 2 == pytest.approx(1.95996 * ((13 / 102 - (8 / 102) ** 2) / 102) ** 0.5)
+    assert (high - low) / 2 == pytest.approx(1.959964 * ((13 / 102 - (8 / 102) ** 2) / 102) ** 0.5)
     assert drop_interval(2, 10, 100) == pytest.approx((-high, -low))
     with pytest.raises(ValueError, match="positive number of images"):
         drop_interval(0, 0, 0)
