@@ -13,7 +13,8 @@ import typer
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
-from edge_runtime.metrics import top1, wilson_interval
+from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
+from export.verify import points
 from train import cifar10
 
 
@@ -53,10 +54,13 @@ def main(
             accuracy = top1(of_model, test.labels)
             low, high = wilson_interval(accuracy, len(test))
             agreement = np.mean(of_model.argmax(axis=1) == first.argmax(axis=1))
+            lost, gained = discordant(first, of_model, test.labels)
+            drop = [(lost - gained) / len(test), *drop_interval(lost, gained, len(test))]
             typer.echo(
                 f"{model}: top-1 {accuracy:.2%} ({low:.2%} to {high:.2%}), "
-                f"drop {100 * (top1(first, test.labels) - accuracy):+.2f} points, "
-                f"agreement {agreement:.2%}, {len(test):,} test images"
+                f"drop {points(drop[0])} points ({points(drop[1])} to {points(drop[2])}), "
+                f"McNemar p {mcnemar_p(lost, gained):.2f}, agreement {agreement:.2%}, "
+                f"{len(test):,} test images"
             )
     except (cifar10.DataError, EdgeRuntimeError) as exc:
         typer.echo(f"accuracy: {exc}", err=True)

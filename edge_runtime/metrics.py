@@ -64,8 +64,8 @@ def discordant(
         second: (N, classes), of another classifier on the same images.
         labels: integer (N,), true class indices.
     """
-    first_right = first.argmax(axis=1) == labels
-    second_right = second.argmax(axis=1) == labels
+    first_right: NDArray[np.bool_] = first.argmax(axis=1) == labels
+    second_right: NDArray[np.bool_] = second.argmax(axis=1) == labels
     return int(np.sum(first_right & ~second_right)), int(np.sum(second_right & ~first_right))
 
 
@@ -99,7 +99,7 @@ def mcnemar_p(lost: int, gained: int) -> float:
     """
     either = lost + gained
     tail = sum(math.comb(either, k) for k in range(min(lost, gained) + 1))
-    return min(1.0, 2 * tail / 2**either)
+    return min(1.0, float(2 * tail / 2**either))
 
 
 def confusion_matrix(
