@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
 from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
-from export.verify import points
 from train import cifar10
 
 
@@ -55,10 +54,11 @@ def main(
             low, high = wilson_interval(accuracy, len(test))
             agreement = np.mean(of_model.argmax(axis=1) == first.argmax(axis=1))
             lost, gained = discordant(first, of_model, test.labels)
-            drop = [(lost - gained) / len(test), *drop_interval(lost, gained, len(test))]
+            drops = ((lost - gained) / len(test), *drop_interval(lost, gained, len(test)))
+            drop, least, most = (f"{100 * share:+.2f}" for share in drops)
             typer.echo(
                 f"{model}: top-1 {accuracy:.2%} ({low:.2%} to {high:.2%}), "
-                f"drop {points(drop[0])} points ({points(drop[1])} to {points(drop[2])}), "
+                f"drop {drop} points ({least} to {most}), "
                 f"McNemar p {mcnemar_p(lost, gained):.2f}, agreement {agreement:.2%}, "
                 f"{len(test):,} test images"
             )
