@@ -17,10 +17,10 @@ help:
 demo: .venv/runtime
 	$(BIN)/edge-classify edge_runtime/samples/ship.png examples/chelsea.png --top-k 3
 
-test: .venv/everything
+test: .venv/everything .venv-clients/ready
 	$(BIN)/pytest
 
-slow: .venv/everything
+slow: .venv/everything .venv-clients/ready
 	$(BIN)/pytest -m slow
 
 lint: .venv/everything
@@ -36,8 +36,14 @@ models: .venv/everything
 	$(BIN)/python -m export.tflite --quantize int8 --overwrite
 	cp exports/cnn-float32.tflite exports/cnn-int8.tflite edge_runtime/models/
 
+# MediaPipe wants another absl-py than TensorFlow Model Optimization.
+.venv-clients/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check 'mediapipe>=1.2,<2'
+	@touch $@
+
 clean:
-	rm -rf .venv build dist exports *.egg-info
+	rm -rf .venv .venv-clients build dist exports *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
-from edge_runtime.metrics import top1, wilson_interval
+from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
 from train import cifar10
 from train.dataset import DataError
 
@@ -75,10 +75,14 @@ def main(
             accuracy = top1(of_model, test.labels)
             low, high = wilson_interval(accuracy, len(test))
             agreement = np.mean(of_model.argmax(axis=1) == first.argmax(axis=1))
+            lost, gained = discordant(first, of_model, test.labels)
+            drops = ((lost - gained) / len(test), *drop_interval(lost, gained, len(test)))
+            drop, least, most = (f"{100 * share:+.2f}" for share in drops)
             typer.echo(
                 f"{model}: top-1 {accuracy:.2%} ({low:.2%} to {high:.2%}), "
-                f"drop {100 * (top1(first, test.labels) - accuracy):+.2f} points, "
-                f"agreement {agreement:.2%}, {len(test):,} test images"
+                f"drop {drop} points ({least} to {most}), "
+                f"McNemar p {mcnemar_p(lost, gained):.2f}, agreement {agreement:.2%}, "
+                f"{len(test):,} test images"
             )
     except (DataError, EdgeRuntimeError) as exc:
         typer.echo(f"accuracy: {exc}", err=True)
