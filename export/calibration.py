@@ -23,7 +23,8 @@ from PIL import Image
 from edge_runtime.errors import ImageError
 from edge_runtime.image import SUFFIXES, decode, fit
 from train.atomic import replacing
-from train.cifar10 import ENVIRONMENT_VARIABLE, SIDE, Cifar10, Split, pixel_hash
+from train.cifar10 import ENVIRONMENT_VARIABLE
+from train.dataset import SIDE, Dataset, Split, pixel_hash
 
 FOLDER = Path(__file__).parent / "calibration"
 PER_CLASS = 50
@@ -73,7 +74,7 @@ class Calibration:
         }
 
 
-def choose(source: str | None, committed: Committed, data: Cifar10 | None) -> Calibration:
+def choose(source: str | None, committed: Committed, data: Dataset | None) -> Calibration:
     """Return the calibration images that a user asks for.
 
     Args:
@@ -102,7 +103,7 @@ def choose(source: str | None, committed: Committed, data: Cifar10 | None) -> Ca
     return chosen
 
 
-def _from_data_set(count: int, data: Cifar10 | None) -> Calibration:
+def _from_data_set(count: int, data: Dataset | None) -> Calibration:
     if data is None:
         raise CalibrationError(
             f"--calibration {count} takes images from CIFAR-10, which is not there; name it with "
@@ -166,7 +167,7 @@ def read(folder: Path = FOLDER) -> Committed:
         ) from exc
 
 
-def write(data: Cifar10, folder: Path = FOLDER) -> None:
+def write(data: Dataset, folder: Path = FOLDER) -> None:
     """Choose the images and write both sheets and the manifest.
 
     From the training part `PER_CLASS` images a class are drawn at random with `SEED`; from the

@@ -29,7 +29,7 @@ from edge_runtime import native_log
 from export.convert import free_batch
 from export.quantize import Io
 from train import augment, weights
-from train.cifar10 import Split
+from train.dataset import Split
 
 CHECKPOINT = "checkpoint.safetensors"
 

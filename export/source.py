@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from export import calibration, verify
 from train import weights
 from train.architectures import NETWORKS
-from train.cifar10 import Cifar10, Split
+from train.dataset import Dataset, Split
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Source:
     calibration: calibration.Calibration
     held_out: Split
     scores: NDArray[np.float32]
-    data: Cifar10 | None
+    data: Dataset | None
 
     @property
     def judged_on(self) -> str:
@@ -48,7 +47,7 @@ class Source:
 
 
 def load(
-    network: str, checkpoint: Path, *, images: str | None = None, data: Cifar10 | None = None
+    network: str, checkpoint: Path, *, images: str | None = None, data: Dataset | None = None
 ) -> Source:
     """Load a network's checkpoint and choose the images.
 
@@ -76,7 +75,7 @@ def load(
     return Source(
         model=model,
         about=about,
-        sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        sha256=weights.file_hash(checkpoint),
         class_names=names,
         calibration=calibration.choose(images, committed, data),
         held_out=held_out,

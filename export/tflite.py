@@ -22,7 +22,8 @@ from export.pipeline import Export, ExportError, Quantization
 from export.source import Source
 from export.source import load as read_source
 from train import weights
-from train.cifar10 import ENVIRONMENT_VARIABLE, DataError, load
+from train.cifar10 import ENVIRONMENT_VARIABLE, load
+from train.dataset import DataError
 
 ERRORS = (
     weights.CheckpointError,

@@ -7,7 +7,7 @@ from PIL import Image
 
 from export import calibration
 from export.pictures import write_samples
-from train.cifar10 import Cifar10, Split, pixel_hash
+from train.dataset import Dataset, Split, pixel_hash
 
 COMMITTED = calibration.read()
 
@@ -99,7 +99,7 @@ def test_a_folder_with_faults_is_refused(folder):
 
 def test_a_number_of_images_of_the_data_set():
     part = COMMITTED.train
-    data = Cifar10(part, COMMITTED.held_out, part.take([]), COMMITTED.class_names)
+    data = Dataset(part, COMMITTED.held_out, part.take([]), COMMITTED.class_names)
     chosen = calibration.choose("25", COMMITTED, data)
     labels = dict(zip(part.hashes, part.labels, strict=True))
     counts = np.bincount([labels[digest] for digest in chosen.hashes])
@@ -114,6 +114,6 @@ def test_a_number_of_images_of_the_data_set():
 
 
 def test_test_images_are_refused():
-    data = Cifar10(COMMITTED.train, COMMITTED.held_out, COMMITTED.train, COMMITTED.class_names)
+    data = Dataset(COMMITTED.train, COMMITTED.held_out, COMMITTED.train, COMMITTED.class_names)
     with pytest.raises(calibration.CalibrationError, match=r"20 of the 20 .* or test images"):
         calibration.choose("20", COMMITTED, data)

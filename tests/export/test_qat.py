@@ -11,7 +11,7 @@ from export import calibration, pipeline, source, verify
 from export.lint import lint
 from train import weights
 from train.architectures import resnet18, simple_cnn
-from train.cifar10 import Cifar10
+from train.dataset import Dataset
 
 qat = pytest.importorskip("export.qat")
 COMMITTED = calibration.read()
@@ -131,7 +131,7 @@ def test_the_graph_is_full_integer_and_close_to_the_float_network(tuned, tmp_pat
 @SLOW
 def test_an_export_says_what_made_it(tmp_path, monkeypatch):
     monkeypatch.setattr(qat, "FineTuning", lambda: RECIPE)
-    data = Cifar10(FEW, COMMITTED.held_out, COMMITTED.held_out, COMMITTED.class_names)
+    data = Dataset(FEW, COMMITTED.held_out, COMMITTED.held_out, COMMITTED.class_names)
     cnn = source.load("cnn", weights.SHIPPED / "cnn.safetensors", data=data)
     out = tmp_path / "m.tflite"
     run = tmp_path / "run"
