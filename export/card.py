@@ -38,7 +38,7 @@ def model_card(
         calibration: of a graph with activation ranges, the images that set them.
         tools: distributions that had a part in the graph; their versions are recorded.
     """
-    figures = ("epochs", "seed", "held_out_top1", "test_top1")
+    figures = ("epochs", "seed", "temperature", "held_out_top1", "test_top1")
     recipe = {"recipe": training["recipe_name"]} if "recipe_name" in training else {}
     return {
         "network": network,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,7 @@ def load(
     return Source(
         model=model,
         about=about,
-        sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        sha256=weights.file_hash(checkpoint),
         class_names=names,
         calibration=calibration.choose(images, committed, data),
         held_out=held_out,
