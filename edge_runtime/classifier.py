@@ -16,7 +16,7 @@ from edge_runtime import shipped
 from edge_runtime.engine import Engine
 from edge_runtime.errors import ImageError, ModelError
 from edge_runtime.image import decode, fit
-from edge_runtime.metadata import read_labels
+from edge_runtime.metadata import read_metadata
 from edge_runtime.quantization import pixel_table
 
 
@@ -49,7 +49,7 @@ class Classifier:
         """
         self.path = _find(model)
         try:
-            labels = read_labels(self.path)
+            labels = read_metadata(self.path).labels
         except OSError as exc:
             raise ModelError(f"{self.path} cannot be read ({exc.strerror}).") from exc
         self._engine: Engine | None = Engine(self.path, threads=threads)

@@ -72,6 +72,9 @@ def classify(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line for each image.")
     ] = False,
+    info: Annotated[
+        bool, typer.Option("--info", help="Say what the model files named as SOURCE are.")
+    ] = False,
     _version: Annotated[
         bool,
         typer.Option(
@@ -83,6 +86,8 @@ def classify(
     for stream in (sys.stdout, sys.stderr):  # a file name may be no valid UTF-8
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if info:
+        raise typer.Exit(_show_info(sources, as_json))
     from edge_runtime.classifier import Classifier
 
     show = _show_json if as_json else _show_text
@@ -101,6 +106,22 @@ def classify(
             _complain(result)
         show(source, result)
     raise typer.Exit(1 if failed else 0)
+
+
+def _show_info(models: list[str], as_json: bool) -> int:
+    """Print what model files say about themselves, and return the exit code."""
+    from edge_runtime.info import info
+
+    failed = False
+    for model in models:
+        try:
+            print(info(model, as_json=as_json), flush=True)
+        except ModelError as exc:
+            failed = True
+            _complain(exc)
+            if as_json:
+                _show_json(model, exc)
+    return int(failed)
 
 
 def _results(

@@ -1,72 +1,194 @@
 """What a .tflite file says about itself, besides its graph.
 
-As in TFLite Metadata, files are attached as a zip archive appended to the model
-(https://ai.google.dev/edge/litert/models/metadata). Its entries are stored, not deflated, so that
-every reader takes them and this one is a few lines: the standard library's `zipfile` costs the
-command 10 to 14 ms at start. Layout of the archive: PKWARE's APPNOTE.TXT, sections 4.3.12 and
-4.3.16.
+That is TFLite Metadata (https://ai.google.dev/edge/litert/models/metadata):
+
+- files in a zip archive behind the graph: the class labels and, in our models, `model-card.json`;
+- a flatbuffer inside the graph that says how pixels become the input's real values, and which of
+  the attached files holds the labels. Our model card says the same and more, so that the
+  flatbuffer is read where there is no card only.
+
+Both are read with `struct`: the standard library's `zipfile` costs the command 10 to 14 ms at
+start, a generated schema as much again.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import mmap
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ModelError
 
+if TYPE_CHECKING:
+    from edge_runtime.flatbuffer import Buffer, Table
+
 LABELS_FILE = "labels.txt"
-
-_END = struct.Struct("<4s4xHHIIH")  # signature, entries here, entries, size, offset, comment
-_ENTRY = struct.Struct("<4s6xH8xIIHHH8xI")  # signature, method, sizes, lengths, header offset
-_LOCAL = struct.Struct("<4s22xHH")  # signature, lengths of name and extra field
-_STORED = 0
+CARD_FILE = "model-card.json"
+FITS = ("crop", "stretch", "pad")
 
 
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Return the class labels attached to a model, in the order of its scores.
+@dataclass(frozen=True)
+class Metadata:
+    """What a model file says about itself; empty or None where it says nothing.
 
-    Returns:
-        Nothing where the file carries no labels.
+    Attributes:
+        labels: class names in the order of the scores.
+        mean: subtracted from a pixel (0-255), one for all channels or one a channel.
+        std: the difference is divided by this, which gives the input's real value.
+        fit: how a picture of another shape is made to fit: "crop", "stretch" or "pad".
+        card: the whole model card, see `export.metadata`.
+    """
+
+    labels: tuple[str, ...] = ()
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    fit: str | None = None
+    card: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Read what a model file says about itself.
 
     Raises:
-        ModelError: the attached archive is damaged or compressed.
+        ModelError: what is attached is damaged.
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        data = stream.read()
-    try:
-        labels = attached_files(data).get(LABELS_FILE, b"").decode("utf-8")
-    except (struct.error, ValueError) as exc:
-        raise ModelError(
-            f"The files attached to {path} are damaged ({exc}); copy or export the model again."
-        ) from exc
-    return tuple(labels.splitlines())
+        try:
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:  # an empty file
+            return Metadata()
+    with data:
+        try:
+            files = attached_files(data)
+            if CARD_FILE in files:
+                return _from_card(json.loads(files[CARD_FILE]), files)
+            return _from_flatbuffer(data, files)
+        except (struct.error, ValueError, TypeError, LookupError, RecursionError) as exc:
+            raise ModelError(
+                f"The metadata of {path} is damaged ({exc}); copy or export the model again."
+            ) from exc
 
 
-def attached_files(data: bytes) -> dict[str, bytes]:
+def _from_card(card: Any, files: Mapping[str, bytes]) -> Metadata:
+    preprocessing = card["preprocessing"]
+    if preprocessing["fit"] not in FITS:
+        raise ValueError(f"expected the card's `fit` to be one of {', '.join(FITS)}")
+    mean, std = _normalization(preprocessing["mean"], preprocessing["std"])
+    return Metadata(
+        labels=_lines(files.get(LABELS_FILE, b"")),
+        mean=mean,
+        std=std,
+        fit=preprocessing["fit"],
+        card=MappingProxyType(card),
+    )
+
+
+# Field numbers are those of LiteRT's schema.fbs and of TFLite Metadata's metadata_schema.fbs.
+_METADATA_NAME = b"TFLITE_METADATA"
+_NORMALIZATION = 1  # in ProcessUnitOptions
+_AXIS_LABELS = 2  # in AssociatedFileType
+
+
+def _from_flatbuffer(data: Buffer, files: Mapping[str, bytes]) -> Metadata:
+    labels = files.get(LABELS_FILE, b"")
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    for subgraph in _model_metadata(data)[:1]:
+        for image in subgraph.tables(2)[:1]:
+            for unit in image.tables(4):
+                options = unit.table(1)
+                if unit.byte(0) == _NORMALIZATION and options and options.floats(0):
+                    mean, std = _normalization(options.floats(0), options.floats(1))
+        for scores in subgraph.tables(3)[:1]:
+            attached = (f.bytes(0).decode() for f in scores.tables(6) if f.byte(2) == _AXIS_LABELS)
+            labels = next((files[name] for name in attached if name in files), labels)
+    return Metadata(labels=_lines(labels), mean=mean, std=std)
+
+
+def _model_metadata(data: Buffer) -> list[Table]:
+    """Return the metadata of each subgraph, nothing where the graph carries none."""
+    if data[4:8] != b"TFL3":
+        return []
+    from edge_runtime.flatbuffer import Table
+
+    model = Table.root(data)
+    for entry in model.tables(6):
+        if entry.bytes(0) == _METADATA_NAME:
+            return Table.root(model.tables(4)[entry.u32(1)].bytes(0)).tables(3)
+    return []
+
+
+def _normalization(mean: Any, std: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    mean, std = tuple(float(value) for value in mean), tuple(float(value) for value in std)
+    if not (mean and std and all(map(math.isfinite, mean + std)) and all(std)):
+        raise ValueError(f"expected means and deviations, none 0, but got {mean} and {std}")
+    return mean, std
+
+
+def _lines(text: bytes) -> tuple[str, ...]:
+    return tuple(text.decode("utf-8").splitlines())
+
+
+# PKWARE's APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16
+_END = struct.Struct("<4s4xHHIIH")  # signature, entries here, entries, size, offset, comment
+_ENTRY = struct.Struct("<4s6xH8xIIHHH8xI")  # signature, method, sizes, lengths, header offset
+_LOCAL = struct.Struct("<4s22xHH")  # signature, lengths of name and extra field
+_STORED, _DEFLATED = 0, 8
+_MAX_BYTES = 1 << 26  # of all files; ImageNet's 21,841 labels are 600 kB
+
+
+def attached_files(data: Buffer) -> dict[str, bytes]:
     """Return the files in the zip archive at the end of `data` by name, none if there is none.
 
     Raises:
-        ValueError: an entry is compressed, or the archive's records are inconsistent.
+        ValueError: the archive's records are inconsistent, or of a kind that models do not use.
         struct.error: a record is cut short.
     """
-    # Without a comment, which our files never have, the end record is the last 22 bytes.
-    end = len(data) - _END.size
-    if end < 0 or data[end : end + 4] != b"PK\5\6":
+    end = data.rfind(b"PK\5\6", max(0, len(data) - _END.size - 0xFFFF))
+    if end < 0:
         return {}
-    _, _, entries, _, at, _ = _END.unpack_from(data, end)
-    files = {}
+    _, _, entries, size, at, _ = _END.unpack_from(data, end)
+    before = end - size - at  # where offsets count from the archive's start, the graph's length
+    at += before
+    if min(at, before) < 0:
+        raise ValueError("expected the archive's records inside the file")
+    files: dict[str, bytes] = {}
+    room = _MAX_BYTES
     for _ in range(entries):
-        signature, method, size, full_size, name_length, extra, comment, header = (
-            _ENTRY.unpack_from(data, at)
+        signature, method, packed, full, name_length, extra, comment, header = _ENTRY.unpack_from(
+            data, at
         )
-        if signature != b"PK\1\2" or method != _STORED or size != full_size:
-            raise ValueError("expected stored zip entries")
+        if signature != b"PK\1\2" or method not in (_STORED, _DEFLATED):
+            raise ValueError("expected stored or deflated zip entries")
+        room -= max(packed, full)
+        if room < 0:
+            raise ValueError(f"expected at most {_MAX_BYTES:,} bytes of files")
         name = data[at + 46 : at + 46 + name_length].decode("utf-8")
+        header += before
         signature, local_name, local_extra = _LOCAL.unpack_from(data, header)
         start = header + _LOCAL.size + local_name + local_extra
-        if signature != b"PK\3\4" or start + size > end:
+        if signature != b"PK\3\4" or start + packed > end:
             raise ValueError(f"expected {name} inside the file")
-        files[name] = data[start : start + size]
+        content = data[start : start + packed]
+        files[name] = content if method == _STORED else _inflate(content, full, name)
         at += 46 + name_length + extra + comment
     return files
+
+
+def _inflate(content: bytes, size: int, name: str) -> bytes:
+    import zlib
+
+    try:
+        inflated = zlib.decompressobj(-15).decompress(content, size + 1)
+    except zlib.error as exc:
+        raise ValueError(f"{name} cannot be inflated") from exc
+    if len(inflated) != size:
+        raise ValueError(f"expected {name} to have {size:,} bytes")
+    return inflated

@@ -11,6 +11,7 @@ the data set again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,19 @@ class Committed:
     train: Split
     held_out: Split
     class_names: tuple[str, ...]
+
+    def provenance(self) -> dict[str, str | int]:
+        """Return what a model card says of the calibration images.
+
+        `sha256` is that of their pixel hashes, one a line, in order.
+        """
+        lines = "".join(f"{digest}\n" for digest in self.train.hashes)
+        return {
+            "images": len(self.train),
+            "split": "train",
+            "seed": SEED,
+            "sha256": hashlib.sha256(lines.encode()).hexdigest(),
+        }
 
 
 def read(folder: Path = FOLDER) -> Committed:

@@ -1,18 +1,43 @@
-"""Attaching files to a .tflite model, as TFLite Metadata does."""
+"""Writing into a .tflite file what it is and how to use it.
+
+All of it is in the model card (`export.card`), which is attached as `model-card.json`. What other
+programs need is said again as standard TFLite Metadata: a flatbuffer in the graph's
+"TFLITE_METADATA" buffer, after TFLite's metadata_schema.fbs, and the labels as an attached file.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edge_runtime.metadata import CARD_FILE, LABELS_FILE
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the zip format's first, so that equal inputs give equal bytes
+
+
+def describe(graph: bytes, card: Mapping[str, Any]) -> bytes:
+    """Return a graph with its model card, its labels and TFLite Metadata inside.
+
+    Args:
+        graph: a .tflite file without any.
+        card: from `export.card.model_card`.
+    """
+    labels = "".join(f"{name}\n" for name in card["classes"])
+    files = {LABELS_FILE: labels.encode(), CARD_FILE: json.dumps(card, indent=1).encode() + b"\n"}
+    return attach(_with_metadata(graph, _model_metadata(card)), files)
 
 
 def attach(model: bytes, files: Mapping[str, bytes]) -> bytes:
     """Append a zip archive of `files` to a model; LiteRT ignores what follows its graph.
 
-    Entries are stored: MediaPipe and `edge_runtime` refuse deflated ones.
+    Entries are stored: MediaPipe refuses deflated ones.
     """
     data = io.BytesIO()
     data.write(model)
@@ -20,3 +45,99 @@ def attach(model: bytes, files: Mapping[str, bytes]) -> bytes:
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(name, _DATE), files[name])
     return data.getvalue()
+
+
+# Field numbers and enum values are those of TFLite Metadata's metadata_schema.fbs, version 1.5.0.
+_IDENTIFIER = b"M001"
+_PARSER_VERSION = "1.0.0"  # of the schema, in which all that is written here was there
+_AXIS_LABELS = 2  # AssociatedFileType
+_DESCRIPTIONS = 1
+_FEATURE, _IMAGE = 1, 2  # ContentProperties
+_RGB = 1  # ColorSpaceType
+_NORMALIZATION = 1  # ProcessUnitOptions
+
+
+def _model_metadata(card: Mapping[str, Any]) -> bytes:
+    """Return the flatbuffer ModelMetadata that says what the card says."""
+    builder = flatbuffers.Builder()
+    text, network = builder.CreateString, card["network"]
+    _, height, width, _ = card["io"]["input"]["shape"]
+
+    def floats(values: Sequence[float]) -> int:
+        return builder.CreateNumpyVector(np.array(values, np.float32))
+
+    def table(offsets: Mapping[int, int], enums: Mapping[int, int] | None = None) -> int:
+        numbers = {**offsets, **(enums or {})}
+        builder.StartObject(1 + max(numbers, default=-1))
+        for number, offset in offsets.items():
+            builder.PrependUOffsetTRelativeSlot(number, offset, 0)
+        for number, value in (enums or {}).items():
+            builder.PrependInt8Slot(number, value, 0)
+        return builder.EndObject()
+
+    def vector(offset: int) -> int:
+        builder.StartVector(4, 1, 4)
+        builder.PrependUOffsetTRelative(offset)
+        return builder.EndVector()
+
+    def tensor(name: str, description: str, content: int, more: Mapping[int, int]) -> int:
+        return table({0: text(name), 1: text(description), 3: content, **more})
+
+    normalization = table(
+        {0: floats(card["preprocessing"]["mean"]), 1: floats(card["preprocessing"]["std"])}
+    )
+    image = tensor(
+        "image",
+        f"RGB, {width} x {height}: the picture's largest centred part of this shape, resized with "
+        f"an antialiased bicubic filter.",
+        table({1: table({}, {0: _RGB})}, {0: _IMAGE}),
+        {4: vector(table({1: normalization}, {0: _NORMALIZATION}))},
+    )
+    labels = table(
+        {0: text(LABELS_FILE), 1: text("Class names in the order of the scores.")},
+        {2: _AXIS_LABELS},
+    )
+    scores = tensor(
+        "scores",
+        "The score of each class after softmax; they add up to 1.",
+        table({1: table({})}, {0: _FEATURE}),
+        {6: vector(labels)},
+    )
+    card_file = table(
+        {0: text(CARD_FILE), 1: text("Origin and use of the model, JSON.")}, {2: _DESCRIPTIONS}
+    )
+    metadata = table(
+        {
+            0: text(f"{network}-{card['precision']}"),
+            1: text(f"Classifies pictures as one of: {', '.join(card['classes'])}."),
+            2: text(card["version"]),
+            3: vector(table({2: vector(image), 3: vector(scores)})),
+            4: text(card["author"]),
+            5: text(card["license"]),
+            6: vector(card_file),
+            7: text(_PARSER_VERSION),
+        }
+    )
+    builder.Finish(metadata, _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+class _AlignedBuffer(schema.BufferT):
+    """A buffer at a multiple of 16 bytes, as schema.fbs asks and the generated code ignores."""
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:
+        if self.data is not None:
+            builder.Prep(16, len(self.data))
+        return super().Pack(builder)
+
+
+def _with_metadata(graph: bytes, metadata: bytes) -> bytes:
+    """Return a graph with a further buffer, which its list of metadata names."""
+    model = schema.ModelT.InitFromPackedBuf(graph)
+    model.buffers.append(schema.BufferT(np.frombuffer(metadata, np.uint8)))
+    model.buffers = [_AlignedBuffer(b.data, b.offset, b.size) for b in model.buffers]
+    entry = schema.MetadataT("TFLITE_METADATA", len(model.buffers) - 1)
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(2 * len(graph))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

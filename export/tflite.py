@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,18 +11,19 @@ from typing import Annotated
 import typer
 
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.metadata import LABELS_FILE
 from train.startup import start
 
 start("export")
 
 from export import calibration, convert, verify
-from export.metadata import attach
+from export.card import model_card
+from export.metadata import describe
 from train import weights
 from train.architectures import simple_cnn
 from train.atomic import replacing
 
 MAX_TOP1_DROP = 0.005
+TOOLS = ("ai-edge-litert", "keras", "tensorflow")
 
 
 class Quantization(StrEnum):
@@ -67,12 +69,23 @@ def export_tflite(
     """
     images = calibration.read()
     model = simple_cnn(len(images.class_names))
-    weights.load(model, checkpoint)
+    training = weights.load(model, checkpoint)
     if quantization is Quantization.INT8:
         graph = convert.to_int8(model, images.train.images)
     else:
         graph = convert.to_float32(model)
-    data = attach(graph, {LABELS_FILE: "\n".join(images.class_names).encode() + b"\n"})
+    card = model_card(
+        graph,
+        network=model.name,
+        precision=PRECISION[quantization],
+        classes=images.class_names,
+        parameters=model.count_params(),
+        checkpoint_sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        training=training,
+        calibration=images.provenance() if quantization is Quantization.INT8 else None,
+        tools=TOOLS,
+    )
+    data = describe(graph, card)
 
     if out.exists() and not overwrite and out.read_bytes() != data:
         raise ExportError(f"{out} holds another model; choose another --out, or --overwrite it.")

@@ -1,0 +1,35 @@
+import json
+
+import pytest
+
+from tests.conftest import GOLDEN, run
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_info_says_what_the_files_say(as_json):
+    options = ["--json"] if as_json else []
+    result = run("edge-classify", "--info", *options, "cnn-int8", GOLDEN / "unlabelled.tflite")
+    assert (result.returncode, result.stderr) == (0, "")
+    if as_json:
+        shipped, bare = (json.loads(line) for line in result.stdout.splitlines())
+        assert shipped["card"].get("network", "cnn") == "cnn"
+        assert shipped["labels"][3] == "cat"
+        assert shipped["bytes"] > 500_000
+        assert bare == bare | {"labels": [], "mean": None, "std": None, "fit": None, "card": {}}
+    else:
+        assert "labels:             airplane, automobile, bird, cat," in result.stdout
+        assert "labels:             none in the file" in result.stdout
+
+
+def test_files_that_are_no_models(tmp_path):
+    (tmp_path / "empty.tflite").touch()
+    names = ["README.md", "nope", tmp_path / "empty.tflite", tmp_path]
+    for options in ([], ["--json"]):
+        result = run("edge-classify", "--info", *options, *names, "cnn-int8")
+        assert result.returncode == 1
+        assert result.stderr.count("\n") == len(names)
+        assert all(str(name) in result.stderr for name in names)
+        assert "cnn-int8" in result.stdout
+        if options:
+            lines = [json.loads(line) for line in result.stdout.splitlines()]
+            assert [line.keys() for line in lines[:4]] == [{"source", "error"}] * 4
