@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from edge_runtime import native_log
 from edge_runtime.errors import ImageError
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ def decode(
                     longest = max(at_least)  # the image may yet be turned
                     image.draft("RGB", (longest, longest))
                 _check_size(image, name)
-                return _upright_rgb(image, name)
+                # libtiff writes what it thinks of a file on standard error.
+                quiet = native_log.dropped() if image.format == "TIFF" else contextlib.nullcontext()
+                with quiet:
+                    return _upright_rgb(image, name)
     except ImageError:
         raise
     except FileNotFoundError as exc:
