@@ -7,6 +7,7 @@ model wants is `edge_runtime.quantization`'s.
 from __future__ import annotations
 
 import contextlib
+import logging
 import stat
 import warnings
 from pathlib import Path
@@ -20,6 +21,9 @@ from edge_runtime.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Pillow reports some damage to its logger as well, which without a handler prints it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
