@@ -47,10 +47,14 @@ def expand(names: Iterable[str]) -> Iterator[Source]:
 
 
 def is_stream(name: str) -> bool:
-    """Say whether a source is a camera or video and no image; asks the web server for a URL."""
+    """Say whether a source is a camera or video; of a URL without a suffix its server knows."""
     if name.lower().startswith(_CAMERAS) or name.lower().endswith(_VIDEO_SUFFIXES):
         return True
     if not is_url(name):
+        return False
+    from edge_runtime.image import SUFFIXES
+
+    if os.path.splitext(name.partition("?")[0])[1].lower() in SUFFIXES:  # noqa: PTH122
         return False
     from edge_runtime.camera import serves_frames
 
