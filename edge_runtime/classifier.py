@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from edge_runtime import probe, shipped
-from edge_runtime.engine import Engine, Placement, open_engine
+from edge_runtime.engine import Engine, open_engine
 from edge_runtime.errors import ModelError
 from edge_runtime.image import FITS
 from edge_runtime.metadata import read_metadata
+from edge_runtime.placement import Placement
 from edge_runtime.preprocessing import Preprocessing
 from edge_runtime.quantization import score_table
 

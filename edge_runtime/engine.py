@@ -20,14 +20,11 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegat
 
 from edge_runtime import native_log
 from edge_runtime.errors import DelegateError, ModelError
+from edge_runtime.placement import HEAVY, Placement, ends_in_scores, operations_of
 from edge_runtime.quantization import Quantization
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})  # where the time goes
-_WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # keep what a value means
-_SCORING = frozenset({"SOFTMAX", "LOGISTIC"})
 
 
 class Tensor(NamedTuple):
@@ -36,24 +33,6 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     quantization: Quantization
-
-
-class Placement(NamedTuple):
-    """What runs a graph.
-
-    Attributes:
-        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate.
-        threads: of the CPU, for one image.
-        delegated: how many operations the delegate took.
-        operations: how many there are.
-        outside: the names of those that LiteRT's built-in CPU kernels run instead.
-    """
-
-    delegate: str
-    threads: int
-    delegated: int
-    operations: int
-    outside: tuple[str, ...]
 
 
 class Engine(Protocol):
@@ -134,9 +113,9 @@ class _Interpreted:
         self._input_index, self._output_index, self.input, self.output = _signature(
             interpreter, path
         )
-        operations, delegated = _operations(interpreter)
+        operations, delegated = operations_of(interpreter._get_ops_details())
         outside = tuple(op["op_name"] for i, op in enumerate(operations) if i not in delegated)
-        self.gives_logits = not _ends_in_scores(operations, self._output_index)
+        self.gives_logits = not ends_in_scores(operations, self._output_index)
         self.placement = Placement(
             delegate,
             threads,
@@ -144,7 +123,7 @@ class _Interpreted:
             len(operations),
             () if delegate == "cpu" else outside,
         )
-        left = _HEAVY.intersection(outside)
+        left = HEAVY.intersection(outside)
         if delegate == "xnnpack" and left:
             raise DelegateError(
                 f"XNNPACK does not take {', '.join(sorted(left))} of {path}; use --delegate cpu."
@@ -295,38 +274,6 @@ def _tensor(details: dict[str, Any]) -> Tensor:
         dtype=np.dtype(details["dtype"]),
         quantization=Quantization(float(scale), int(zero_point)),
     )
-
-
-def _operations(interpreter: Interpreter) -> tuple[list[dict[str, Any]], set[int]]:
-    """Return the graph's own operations, and the places of those that a delegate took.
-
-    LiteRT lists them all, then one DELEGATE for each partition with its inputs and outputs: what
-    lies between is what it took. No public API says so.
-    """
-    listed = interpreter._get_ops_details()
-    operations = [op for op in listed if op["op_name"] != "DELEGATE"]
-    maker = {int(t): i for i, op in enumerate(operations) for t in op["outputs"]}
-    taken: set[int] = set()
-    for partition in (op for op in listed if op["op_name"] == "DELEGATE"):
-        given = {int(t) for t in partition["inputs"]}
-        wanted = [int(t) for t in partition["outputs"]]
-        while wanted:
-            tensor = wanted.pop()
-            if tensor in given or tensor not in maker or maker[tensor] in taken:
-                continue
-            taken.add(maker[tensor])
-            wanted += [int(t) for t in operations[maker[tensor]]["inputs"]]
-    return operations, taken
-
-
-def _ends_in_scores(operations: list[dict[str, Any]], output: int) -> bool:
-    maker = {int(t): op for op in operations for t in op["outputs"]}
-    tensor = output
-    while tensor in maker:
-        if maker[tensor]["op_name"] not in _WRAPPING:
-            return maker[tensor]["op_name"] in _SCORING
-        tensor = int(maker[tensor]["inputs"][0])
-    return False
 
 
 def _why_not(delegate: str, path: Path, log: str, exc: Exception) -> str:

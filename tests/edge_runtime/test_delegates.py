@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier, DelegateError, available_delegates, delegates, shipped
-from edge_runtime.engine import Placement, open_engine
+from edge_runtime.engine import open_engine
+from edge_runtime.placement import Placement
 from tests.conftest import GOLDEN, run
 
 SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # of Debian's chromium
