@@ -31,6 +31,37 @@ def top1(scores: NDArray[np.floating | np.integer], labels: NDArray[np.integer])
     return float(np.mean(scores.argmax(axis=1) == labels))
 
 
+def cross_entropy(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Return the mean of -ln(score of the true class), in nats; scores below 1e-12 count as that.
+
+    Args:
+        scores: (N, classes), after softmax.
+        labels: integer (N,), true class indices.
+    """
+    of_truth = scores[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_truth, 1e-12)).mean())
+
+
+def expected_calibration_error(
+    scores: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 15
+) -> float:
+    """Return how far the best scores are from the accuracy that they promise, a fraction.
+
+    The images are sorted into bins of equal width by their best score; the error is the mean
+    over all images of the difference between accuracy and mean best score of its bin (Guo et al.
+    2017, arXiv:1706.04599, equation 3).
+
+    Args:
+        scores: (N, classes), after softmax.
+        labels: integer (N,), true class indices.
+    """
+    best = scores.max(axis=1).astype(np.float64)
+    right = (scores.argmax(axis=1) == labels).astype(np.float64)
+    bin_of = np.minimum((best * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(bin_of, weights=right - best, minlength=bins)
+    return float(np.abs(gap).sum() / len(labels))
+
+
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
     """Return the 95 % confidence interval of an accuracy measured on `images` images.
 
