@@ -55,5 +55,5 @@ clean:
 	@touch $@
 
 .venv/everything: .venv/bin/python pyproject.toml
-	$(PIP) -e '.[train,export,dev]'
+	$(PIP) -e '.[train,export,camera,dev]'
 	@touch $@ .venv/runtime

@@ -55,7 +55,16 @@ def test_json_is_the_api_line_by_line():
         {"label": p.label, "index": p.index, "score": p.score}
         for p in Classifier().classify(CAT, top_k=3)
     ]
+    run_by = lines[0].pop("run")
     assert lines[0] == {"source": str(CAT), "predictions": expected}
+    assert run_by == {
+        "requested": "xnnpack",
+        "delegate": "xnnpack",
+        "threads": run_by["threads"],
+        "delegated": 12,
+        "operations": 15,
+        "outside": ["QUANTIZE", "SOFTMAX", "QUANTIZE"],
+    }
 
 
 def test_options_change_the_answer():
@@ -102,7 +111,7 @@ def test_bad_inputs_get_one_line_and_the_others_an_answer(folder, name, as_json)
         (folder / name).mkdir()
     elif content is not None:
         (folder / name).write_bytes(content)
-    options = ["--json"] if as_json else []
+    options = ["--threads", "1", *(["--json"] if as_json else [])]
 
     alone = run("edge-classify", *options, name)
     assert alone.returncode == 1
@@ -201,3 +210,16 @@ def test_peak_memory_of_one_image():
     assert result.returncode == 0, result.stderr
     kib = int(result.stdout.splitlines()[-1])
     assert 20 * 1024 < kib <= 60 * 1024
+
+
+def test_one_picture_needs_nothing_heavy():
+    script = (
+        f"import sys; sys.argv = ['edge-classify', {str(CAT)!r}]\n"
+        "from edge_runtime.cli import app\n"
+        "try: app()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    modules = set(run("-c", script).stderr.split())
+    assert "edge_runtime.engine" in modules
+    heavy = {"multiprocessing", "asyncio", "concurrent.futures", "csv", "cv2"}
+    assert sorted(modules & {*heavy, "urllib.request", "numpy.typing", "zipfile"}) == []
