@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test slow lint wheel-check models clean
+.PHONY: help demo test slow lint wheel-check models web chromium clean
 
 help:
 	@echo 'make demo         install the runtime and classify two pictures'
@@ -12,6 +12,8 @@ help:
 	@echo 'make lint         ruff and mypy'
 	@echo 'make wheel-check  build the wheel and use it alone, outside the checkout'
 	@echo 'make models       export the shipped models again'
+	@echo 'make web          build the browser page into web/dist; needs Node.js 20.19'
+	@echo 'make chromium     install the browser that its tests want, on Debian'
 	@echo 'make clean        remove .venv and what was built'
 
 demo: .venv/runtime
@@ -36,8 +38,21 @@ models: .venv/everything
 	$(BIN)/python -m export.tflite --quantize int8 --overwrite
 	cp exports/cnn-float32.tflite exports/cnn-int8.tflite edge_runtime/models/
 
+web: web/node_modules/.package-lock.json
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@command -v npm >/dev/null || \
+	    { echo 'Node.js 20.19 or newer is needed, with npm: https://nodejs.org' >&2; exit 1; }
+	cd web && npm ci --no-progress
+	@touch $@
+
+chromium:
+	@command -v chromium >/dev/null || { apt-get update --quiet=2 && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends chromium; }
+
 clean:
-	rm -rf .venv build dist exports *.egg-info
+	rm -rf .venv build dist exports *.egg-info web/dist web/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
