@@ -156,7 +156,7 @@ def test_the_camera(playwright, site, tmp_path):
         shown = [label for label, _ in itertools.groupby(page.evaluate("shown"))]
         assert re.fullmatch(r"[\d.]+ frames/s", page.inner_text("#rate"))
         assert page.is_visible("#live")
-        page.click("text=Stop the camera")
+        page.click("text=Stop camera")
         assert page.is_hidden("#live")
         assert page.inner_text("#rate") == "off"
     looped = [label for label, _ in itertools.groupby(expected * 3)]

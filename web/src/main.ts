@@ -270,7 +270,7 @@ function stopCamera(): void {
 function showCamera(on: boolean): void {
   view.element('live').hidden = !on;
   view.element('still').hidden = on;
-  view.element('camera').textContent = on ? 'Stop the camera' : 'Use the camera';
+  view.element('camera').textContent = on ? 'Stop camera' : 'Use the camera';
 }
 
 view.element('camera').addEventListener('click', () => {
