@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
 from edge_runtime.metrics import top1, wilson_interval
 from train import cifar10
+from train.dataset import DataError
 
 
 def scores(model: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,7 +59,7 @@ def main(
                 f"drop {100 * (top1(first, test.labels) - accuracy):+.2f} points, "
                 f"agreement {agreement:.2%}, {len(test):,} test images"
             )
-    except (cifar10.DataError, EdgeRuntimeError) as exc:
+    except (DataError, EdgeRuntimeError) as exc:
         typer.echo(f"accuracy: {exc}", err=True)
         raise typer.Exit(1) from exc
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from edge_runtime import shipped
-from edge_runtime.engine import Engine
-from edge_runtime.errors import ImageError, ModelError
-from edge_runtime.image import decode, fit
+from edge_runtime import probe, shipped
+from edge_runtime.engine import Engine, Placement, open_engine
+from edge_runtime.errors import ModelError
+from edge_runtime.image import FITS
 from edge_runtime.metadata import read_metadata
-from edge_runtime.quantization import pixel_table
+from edge_runtime.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.stream import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,74 +38,187 @@ class Prediction:
 class Classifier:
     """An image classifier loaded from a .tflite file.
 
+    It is a context manager, and may be used from several threads at once.
+
     Attributes:
         path: the model file.
         labels: class names in the order of the scores.
+        delegate: the one that was asked for.
+        placement: what runs the model: the delegate, its operations, and those outside it.
+        reason: why `auto` chose this delegate; empty for others.
+        assumptions: what neither the file nor the caller said.
+        threads: CPU threads in all.
+        fit: how pictures of another shape are made to fit.
     """
 
-    def __init__(self, model: str | Path = shipped.DEFAULT_MODEL, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: str | Path = shipped.DEFAULT_MODEL,
+        *,
+        delegate: str = "xnnpack",
+        threads: int = 1,
+        gpu_precision: str = "fp32",
+        labels: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        fit: str | None = None,
+    ) -> None:
         """Load a model.
 
         Args:
             model: the path of a .tflite file, or the name of a shipped model.
-            threads: CPU threads for one image.
+            delegate: `xnnpack`, `cpu`, `gpu`, `npu`, `auto`, or an external delegate's path; see
+                `edge_runtime.delegates`.
+            threads: CPU threads in all: for one image, or for as many images of a batch at once.
+            gpu_precision: what the GPU computes in, `fp32` or `fp16`.
+            labels: class names, in place of the file's.
+            mean: subtracted from a pixel (0-255), one for all channels or one a channel, in place
+                of the file's.
+            std: the difference is divided by this.
+            fit: `crop`, `stretch` or `pad`, in place of the file's; see `edge_runtime.image.fit`.
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is no image classifier.
+            DelegateError: the delegate is not available, or does not take the model.
+            ValueError: an argument is none of those named.
         """
+        _require("delegate", delegate != "", "a name", delegate)
+        _require("threads", threads >= 1, "at least 1", threads)
+        _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
+        _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
         self.path = _find(model)
+        self.delegate = delegate
+        self.threads = threads
+        self.reason = ""
+        self._options: dict[str, Any] = {
+            "gpu_precision": gpu_precision,
+            "labels": labels,
+            "mean": mean,
+            "std": std,
+            "fit": fit,
+        }
+        auto = delegate == "auto"
+        first = "cpu" if auto else delegate
         try:
-            labels = read_metadata(self.path).labels
+            metadata = read_metadata(self.path)
+            probe.ensure_sound(self.path, first, gpu_precision=gpu_precision)
         except OSError as exc:
             raise ModelError(f"{self.path} cannot be read ({exc.strerror}).") from exc
-        self._engine: Engine | None = Engine(self.path, threads=threads)
-        self._input, self._output = self._engine.input, self._engine.output
-        classes = self._output.shape[1]
-        self.labels = labels or tuple(str(index) for index in range(classes))
+        engine = open_engine(
+            self.path, delegate=first, threads=threads, gpu_precision=gpu_precision
+        )
+        self._preprocessing = Preprocessing(engine.input, metadata, mean=mean, std=std, how=fit)
+        if auto:
+            engine = self._open_auto(self._preprocessing, gpu_precision)
+        self._engine: Engine | None = engine
+        self._lock = Lock()
+        self.placement: Placement = engine.placement
+        self.fit = self._preprocessing.fit
+        self.assumptions = self._preprocessing.assumptions
+        self._gives_logits = engine.gives_logits
+        self._quantization = engine.output.quantization
+        classes = engine.output.shape[-1]
+        self.labels = tuple(labels or metadata.labels) or tuple(map(str, range(classes)))
         if len(self.labels) != classes:
+            whose = "There are" if labels else f"{self.path} carries"
             raise ModelError(
-                f"{self.path} carries {len(self.labels)} labels for {classes} classes; "
-                f"export the model again."
+                f"{whose} {len(self.labels)} labels for {classes} classes; "
+                f"{'give one a class' if labels else 'export the model again'}."
             )
-        self._table = pixel_table(self._input.quantization, self._input.dtype)
+        if not labels and not metadata.labels:
+            self.assumptions += ("class numbers stand in for labels",)
+        if self._gives_logits:
+            self.assumptions += ("its outputs are logits, to be followed by a softmax",)
 
     def classify(
-        self, image: str | Path | NDArray[np.uint8], *, top_k: int = 1
+        self, image: str | Path | BinaryIO | NDArray[np.uint8], *, top_k: int = 1
     ) -> list[Prediction]:
         """Return the `top_k` most likely classes of one image, best first.
 
         Args:
-            image: a file, or uint8 (H, W, 3), RGB, 0-255, of any size.
+            image: a file's path, an open file, an http(s) URL, or uint8 (H, W, 3), RGB, 0-255,
+                of any size.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
             ModelError: the model fails on it.
-            ValueError: `top_k` is not positive.
+            ValueError: `top_k` is not positive, or the classifier is closed.
         """
-        return self._predictions(self.scores(image), top_k)
+        return self.predictions(self.scores(image), top_k=top_k)
 
     def classify_batch(
         self, images: Iterable[str | Path | NDArray[np.uint8]], *, top_k: int = 1
     ) -> list[list[Prediction]]:
-        """Classify several images, see `classify`."""
+        """Classify several images, in their order.
+
+        Files are decoded and classified in as many processes as there are threads, once there are
+        enough of them to be worth it.
+
+        Raises:
+            ImageError: one of the images cannot be read.
+            ModelError: the model fails on one.
+            ValueError: as for `classify`.
+        """
+        images = list(images)
+        if self.threads > 1 and all(isinstance(image, (str, Path)) for image in images):
+            from edge_runtime.batch import classify_files
+            from edge_runtime.sources import Source
+
+            results = []
+            files = (Source(str(image)) for image in images)
+            for _, result in classify_files(self, files, top_k=top_k):
+                if isinstance(result, Exception):
+                    raise result
+                results.append(result)
+            return results
         return [self.classify(image, top_k=top_k) for image in images]
 
-    def scores(self, image: str | Path | NDArray[np.uint8]) -> NDArray[np.float32]:
+    def stream(
+        self,
+        source: str,
+        *,
+        top_k: int = 1,
+        max_frames: int | None = None,
+        duration_s: float | None = None,
+        every: int = 1,
+    ) -> Iterator[Frame]:
+        """Classify the frames of a camera or video, see `edge_runtime.stream.classify_stream`."""
+        from edge_runtime.stream import classify_stream
+
+        return classify_stream(
+            self, source, top_k=top_k, max_frames=max_frames, duration_s=duration_s, every=every
+        )
+
+    def scores(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the scores of all classes, float32 (classes,); arguments as for `classify`."""
-        if self._engine is None:
-            raise ValueError("The classifier is closed.")
-        opened = decode(image) if isinstance(image, (str, Path)) else _from_array(image)
-        _, height, width, _ = self._input.shape
-        pixels = fit(opened, height, width)
-        raw = pixels if self._table is None else self._table[pixels]
-        scores = self._output.quantization.dequantize(self._engine.run(raw[np.newaxis])[0])
+        raw = self._preprocessing(image)
+        with self._lock:
+            if self._engine is None:
+                raise ValueError("The classifier is closed.")
+            output = self._engine.run(raw)
+        scores = self._quantization.dequantize(output)
         if not np.isfinite(scores).all():
             raise ModelError(f"{self.path} gave scores that are no numbers; export it again.")
-        return scores
+        return _softmax(scores) if self._gives_logits else scores
+
+    def predictions(self, scores: NDArray[np.float32], *, top_k: int = 1) -> list[Prediction]:
+        """Return the `top_k` best classes of some scores, float32 (classes,), best first.
+
+        Raises:
+            ValueError: `top_k` is not positive.
+        """
+        _require("top_k", top_k >= 1, "at least 1", top_k)
+        best = (-scores).argsort(kind="stable")[:top_k].tolist()
+        return [Prediction(self.labels[i], i, float(scores[i])) for i in best]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what makes the same classifier again, with one thread, in another process."""
+        return {"model": str(self.path), "delegate": self.placement.delegate, **self._options}
 
     def close(self) -> None:
         """Free the model; closing twice is fine."""
-        self._engine = None
+        with self._lock:
+            self._engine = None
 
     def __enter__(self) -> Classifier:
         return self
@@ -112,11 +231,13 @@ class Classifier:
     ) -> None:
         self.close()
 
-    def _predictions(self, scores: NDArray[np.float32], top_k: int) -> list[Prediction]:
-        if top_k < 1:
-            raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k}.")
-        best = np.argsort(-scores, kind="stable")[:top_k]
-        return [Prediction(self.labels[i], int(i), float(scores[i])) for i in best]
+    def _open_auto(self, preprocessing: Preprocessing, gpu_precision: str) -> Engine:
+        from edge_runtime.delegates import choose
+
+        samples = [preprocessing(path) for path in shipped.samples().values()]
+        choice = choose(self.path, samples, threads=self.threads, gpu_precision=gpu_precision)
+        self.reason = choice.reason
+        return choice.engine
 
 
 def _find(model: str | Path) -> Path:
@@ -131,14 +252,12 @@ def _find(model: str | Path) -> Path:
     return path
 
 
-def _from_array(image: object) -> Image.Image:
-    if not (
-        isinstance(image, np.ndarray)
-        and image.dtype == np.uint8
-        and image.ndim == 3
-        and image.shape[2] == 3
-        and image.size > 0
-    ):
-        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else repr(image)
-        raise ImageError(f"Expected `image` to be a path or uint8 (H, W, 3), but got {got}.")
-    return Image.fromarray(image)
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers = np.exp(logits - logits.max())
+    scores: NDArray[np.float32] = powers / powers.sum()
+    return scores
+
+
+def _require(name: str, holds: bool, expected: str, got: object) -> None:
+    if not holds:
+        raise ValueError(f"Expected `{name}` to be {expected}, but got {got!r}.")

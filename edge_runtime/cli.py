@@ -7,36 +7,44 @@ failed, 2 wrong usage. What is not needed for `--help` is imported when it is ne
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
-from collections.abc import Iterator
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from edge_runtime.errors import EdgeRuntimeError, ImageError, ModelError
-from edge_runtime.shipped import DEFAULT_MODEL
-
-if TYPE_CHECKING:
-    from edge_runtime.classifier import Classifier, Prediction
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.shipped import DEFAULT_MODEL, MODELS
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command; the entry point of the console script."""
     # Its thread pool costs 30 to 50 ms at start, and numpy does no linear algebra here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # until the model is loaded: imports allocate much and leave no garbage
     try:
-        app()
+        try:
+            app()
+        except SystemExit as exc:  # how every run of the application ends
+            code = int(exc.code or 0)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError as exc:  # a full disk, say; inputs that cannot be read never end up here
-        if sys.stdout is not None:  # keep Python from trying again when it exits
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(f"edge-classify: the results could not be written ({exc.strerror}).")
+        code = 1
+        with suppress(OSError):
+            where = f"to {exc.filename} " if exc.filename else ""
+            print(
+                f"edge-classify: the results could not be written {where}({exc.strerror}).",
+                file=sys.stderr,
+            )
+    # All is written, and taking the interpreter and the model down piece by piece would cost as
+    # much again as a tenth of the run.
+    os._exit(code)
 
 
 def _print_version(wanted: bool) -> None:
@@ -47,21 +55,80 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _list_delegates(wanted: bool) -> None:
+    if wanted:
+        from edge_runtime.delegates import available_delegates
+
+        for delegate, available, reason in available_delegates():
+            typer.echo(f"{delegate}: {'available' if available else reason}")
+        raise typer.Exit
+
+
 @app.command()
 def classify(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Image files, or directories of them."),
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Images, directories, globs, http(s) URLs, - for standard input; camera:0, "
+            "video files, rtsp:// and http:// streams.",
+        ),
     ],
     model: Annotated[
         str, typer.Option(help="A .tflite file, or the name of a shipped model.")
     ] = DEFAULT_MODEL,
+    delegate: Annotated[
+        str,
+        typer.Option(help="xnnpack, cpu, gpu, npu, auto, or the path of a delegate's library."),
+    ] = "xnnpack",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads in all; else all cores for many images.")
+    ] = None,
+    gpu_precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
+    labels: Annotated[
+        Path | None, typer.Option(help="A file with the classes' names, one a line.")
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Subtracted from a pixel (0-255); one number, or R,G,B.")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(help="The difference is divided by it; one number, or R,G,B.")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="crop, stretch or pad; else as the model file says.")
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to show for an image.")] = 1,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Show no class with a lower score.")
+    ] = 0.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line for each image.")
     ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a class.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file, which appears when all is done.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip what --out has already; with --json or --csv.")
+    ] = False,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many frames of a camera or video.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Stop a camera or video after so many seconds.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Classify each so manieth frame.")] = 1,
     info: Annotated[
         bool, typer.Option("--info", help="Say what the model files named as SOURCE are.")
+    ] = False,
+    _delegates: Annotated[
+        bool,
+        typer.Option(
+            "--delegates",
+            callback=_list_delegates,
+            is_eager=True,
+            help="List what can run a model here, and why the others cannot.",
+        ),
     ] = False,
     _version: Annotated[
         bool,
@@ -70,106 +137,103 @@ def classify(
         ),
     ] = False,
 ) -> None:
-    """Say what is in images, with a quantized network, on this device's CPU."""
+    """Say what is in images, with a quantized network, on this device."""
     for stream in (sys.stdout, sys.stderr):  # a file name may be no valid UTF-8
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if as_json and as_csv:
+        raise typer.BadParameter("expected --json or --csv, but got both.")
+    if resume and not (out and (as_json or as_csv)):
+        raise typer.BadParameter("--resume needs --out, and --json or --csv.")
+    for option, value, values in (
+        ("--fit", fit, ("crop", "stretch", "pad")),
+        ("--gpu-precision", gpu_precision, ("fp32", "fp16")),
+    ):
+        if value not in (None, *values):
+            raise typer.BadParameter(f"expected {option} {', '.join(values)}, but got {value}.")
+    means, stds = _numbers("--mean", mean), _numbers("--std", std)
+    names = _lines(labels)
     if info:
         raise typer.Exit(_show_info(sources, as_json))
     from edge_runtime.classifier import Classifier
+    from edge_runtime.job import Job, run
+    from edge_runtime.output import Format, complain, formatter
 
-    show = _show_json if as_json else _show_text
+    kind: Format = "json" if as_json else "csv" if as_csv else "text"
     try:
-        classifier = Classifier(model)
-    except ModelError as exc:
-        _complain(exc)
+        classifier = Classifier(
+            model,
+            delegate=delegate,
+            threads=threads or _threads(sources),
+            gpu_precision=gpu_precision,
+            labels=names,
+            mean=means,
+            std=stds,
+            fit=fit,
+        )
+    except EdgeRuntimeError as exc:
+        complain(str(exc))
         for source in sources:
-            show(source, exc)
+            typer.echo(formatter(kind)(source, exc, None), nl=False)
         raise typer.Exit(1) from exc
+    if classifier.reason:
+        complain(f"auto chose {classifier.reason}")
+    if classifier.assumptions and classifier.path.parent != MODELS:
+        complain(f"{classifier.path}: assumed that {', that '.join(classifier.assumptions)}.")
     gc.enable()
-    failed = False
-    for source, result in _results(classifier, sources, top_k):
-        if isinstance(result, EdgeRuntimeError):
-            failed = True
-            _complain(result)
-        show(source, result)
-    raise typer.Exit(1 if failed else 0)
+    job = Job(
+        kind=kind,
+        out=out,
+        resume=resume,
+        top_k=top_k,
+        threshold=threshold,
+        max_frames=max_frames,
+        duration_s=duration,
+        every=every,
+    )
+    raise typer.Exit(run(classifier, sources, job))
+
+
+def _threads(sources: list[str]) -> int:
+    """Return all cores where there may be many images, else 1: threads take time to start."""
+    # One that is no file may be a directory, a pattern or a list of names.
+    if len(sources) < 64 and not any(os.path.isdir(s) or "*" in s or s == "-" for s in sources):  # noqa: PTH112
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _numbers(option: str, text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as exc:
+        raise typer.BadParameter(
+            f"expected {option} to be numbers with commas between, but got {text}."
+        ) from exc
+
+
+def _lines(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as exc:
+        raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc
 
 
 def _show_info(models: list[str], as_json: bool) -> int:
     """Print what model files say about themselves, and return the exit code."""
     from edge_runtime.info import info
+    from edge_runtime.output import complain, formatter
 
     failed = False
     for model in models:
         try:
             print(info(model, as_json=as_json), flush=True)
-        except ModelError as exc:
+        except EdgeRuntimeError as exc:
             failed = True
-            _complain(exc)
+            complain(str(exc))
             if as_json:
-                _show_json(model, exc)
+                print(formatter("json")(model, exc, None), end="", flush=True)
     return int(failed)
-
-
-def _results(
-    classifier: Classifier, sources: list[str], top_k: int
-) -> Iterator[tuple[str, list[Prediction] | EdgeRuntimeError]]:
-    """Yield every image with its predictions, or with the reason why there are none."""
-    for source in sources:
-        try:
-            images = _images(source)
-        except ImageError as exc:
-            yield source, exc
-            continue
-        for image in images:
-            try:
-                yield image, classifier.classify(image, top_k=top_k)
-            except EdgeRuntimeError as exc:
-                yield image, exc
-
-
-def _images(source: str) -> list[str]:
-    """Return the image files in a directory and below it, sorted, or `source` itself."""
-    if not source:
-        raise ImageError("Expected the name of a file or directory, but got an empty one.")
-    if not os.path.isdir(source):  # noqa: PTH112 - unlike Path.is_dir, it never raises
-        return [source]
-    from edge_runtime.image import SUFFIXES
-
-    found = sorted(
-        str(p) for p in Path(source).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-    )
-    if not found:
-        raise ImageError(
-            f"{source} is a directory without images; expected {', '.join(sorted(SUFFIXES))}."
-        )
-    return found
-
-
-def _complain(error: EdgeRuntimeError) -> None:
-    print(f"edge-classify: {_one_line(str(error))}", file=sys.stderr)
-
-
-def _one_line(text: str) -> str:
-    """Escape line breaks and control characters, which a file name may hold."""
-    return "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text
-    )
-
-
-def _show_text(source: str, result: list[Prediction] | EdgeRuntimeError) -> None:
-    if not isinstance(result, EdgeRuntimeError):
-        classes = ", ".join(f"{p.label} {p.score:.3f}" for p in result)
-        print(f"{_one_line(source)}: {classes}", flush=True)
-
-
-def _show_json(source: str, result: list[Prediction] | EdgeRuntimeError) -> None:
-    line: dict[str, object] = {"source": source}
-    if isinstance(result, EdgeRuntimeError):
-        line["error"] = str(result)
-    else:
-        line["predictions"] = [
-            {"label": p.label, "index": p.index, "score": p.score} for p in result
-        ]
-    print(json.dumps(line), flush=True)

@@ -1,8 +1,10 @@
 """The exceptions of the runtime; every one of them derives from `EdgeRuntimeError`.
 
     EdgeRuntimeError
-    +-- ModelError    the .tflite file cannot be used
-    +-- ImageError    the image cannot be read
+    +-- ModelError        the .tflite file cannot be used
+    +-- DelegateError     what was asked to run the model is not there, or does not take it
+    +-- ImageError        the image cannot be read
+    +-- StreamError       the camera or video cannot be read
 
 Their messages are one sentence for a person: what was expected, what was found, what to do.
 This file imports nothing.
@@ -17,5 +19,13 @@ class ModelError(EdgeRuntimeError):
     """A model file is missing, damaged or not an image classifier."""
 
 
+class DelegateError(EdgeRuntimeError):
+    """A delegate is not available on this machine, or cannot run the model."""
+
+
 class ImageError(EdgeRuntimeError):
     """An image is missing, damaged, too large or not an image at all."""
+
+
+class StreamError(EdgeRuntimeError):
+    """A camera or video cannot be opened, or is lost for good."""

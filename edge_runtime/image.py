@@ -1,4 +1,4 @@
-"""Any image file in, upright RGB pixels of the model's size out.
+"""Any image in, upright RGB pixels of the model's size out.
 
 Owns decoding, colour conversion and resizing; imports Pillow and numpy. Scaling to the numbers a
 model wants is `edge_runtime.quantization`'s.
@@ -7,20 +7,44 @@ model wants is `edge_runtime.quantization`'s.
 from __future__ import annotations
 
 import contextlib
+import stat
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edge_runtime.errors import ImageError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 )
-MAX_PIXELS = 178_956_970  # Pillow's own limit: 512 MiB of RGB
+FITS = ("crop", "stretch", "pad")
+MAX_PIXELS = 178_956_970  # Pillow's own limit
+MAX_BYTES = 512 << 20  # what decoding and converting one image may take at its peak
 _BACKGROUND = (255, 255, 255)  # shows through transparent pixels
+_PADDING = (0, 0, 0)
+
+# Bytes a pixel while an image is turned into RGB, which Pillow keeps in 4: the decoded pixels,
+# then copies. Formats that Pillow decodes by means of another image take twice as much.
+_BYTES_PER_PIXEL = {
+    "1": 5,
+    "L": 5,
+    "P": 9,  # a palette may hold transparent colours
+    "RGB": 4,
+    "LA": 12,
+    "PA": 12,
+    "RGBA": 12,
+    "I": 17,
+    "F": 17,
+}
+_OTHER_BYTES_PER_PIXEL = 12
+# Pillow hands these to another program, or its own parsers are not meant for strangers' files.
+_REFUSED_FORMATS = {"EPS": "Encapsulated PostScript", "WMF": "Windows Metafile"}
 
 
 def load_image(path: str | Path) -> NDArray[np.uint8]:
@@ -35,78 +59,150 @@ def load_image(path: str | Path) -> NDArray[np.uint8]:
     return np.asarray(decode(path))
 
 
-def decode(path: str | Path) -> Image.Image:
+def decode(
+    source: str | Path | BinaryIO, *, at_least: tuple[int, int] | None = None, name: str = ""
+) -> Image.Image:
     """Decode an image file to upright RGB.
 
-    EXIF rotation is applied, transparency laid over white, 16-bit grey scaled to 8 bits; of an
-    animation the first frame is taken.
+    EXIF rotation is applied, transparency laid over white; 16-bit, 32-bit and float grey is scaled
+    to 8 bits; of an animation the first frame is taken.
+
+    Args:
+        source: a file's path, or its content to read from.
+        at_least: height and width below which a JPEG need not be decoded; it then comes at a half,
+            a quarter or an eighth of its size, which its format gives almost for free.
+        name: what errors call a `source` that has no path.
 
     Raises:
-        ImageError: no such file, no image, a damaged one, or more than `MAX_PIXELS` pixels.
+        ImageError: no such file, no image, a damaged one, or one that would take more than
+            `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
     """
-    path = Path(path)
+    name = name or str(source)
+    path = Path(source) if isinstance(source, (str, Path)) else None
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd files that it reads all the same; its hard limit stays.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return _upright_rgb(image)
+            mode = path.stat().st_mode if path else stat.S_IFREG
+            if not stat.S_ISREG(mode):
+                if stat.S_ISDIR(mode):
+                    raise ImageError(f"{name} is a directory; expected an image file.")
+                raise ImageError(
+                    f"{name} is no regular file; expected an image file, or pass it on standard "
+                    f"input and name it `-`."
+                )
+            with Image.open(source) as image:
+                _check(image, name)
+                if at_least is not None:
+                    longest = max(at_least)  # the image may yet be turned
+                    image.draft("RGB", (longest, longest))
+                _check_size(image, name)
+                return _upright_rgb(image, name)
+    except ImageError:
+        raise
     except FileNotFoundError as exc:
-        raise ImageError(f"There is no file {path}; check the name.") from exc
-    except IsADirectoryError as exc:
-        raise ImageError(f"{path} is a directory; expected an image file.") from exc
+        raise ImageError(f"There is no file {name}; check the name.") from exc
     except PermissionError as exc:
-        raise ImageError(f"{path} may not be read; check its permissions.") from exc
+        raise ImageError(f"{name} may not be read; check its permissions.") from exc
     except UnidentifiedImageError as exc:
-        what = "not an image of a known format" if path.stat().st_size else "empty"
-        raise ImageError(f"{path} is {what}; expected a PNG, JPEG or similar file.") from exc
+        what = "empty" if path and not path.stat().st_size else "not an image of a known format"
+        raise ImageError(f"{name} is {what}; expected a PNG, JPEG or similar file.") from exc
     except Image.DecompressionBombError as exc:
         raise ImageError(
-            f"{path} has more than {MAX_PIXELS:,} pixels; shrink the image first."
+            f"{name} has more than {MAX_PIXELS:,} pixels; shrink the image first."
         ) from exc
     except Exception as exc:  # on damaged files Pillow's decoders raise almost any type
         raise ImageError(
-            f"{path} is damaged ({str(exc) or type(exc).__name__}); save the image again."
+            f"{name} is damaged ({str(exc) or type(exc).__name__}); save the image again."
         ) from exc
 
 
-def fit(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
-    """Cut the largest centred part with the target's shape and resize it, antialiased bicubic.
+def fit(image: Image.Image, height: int, width: int, how: str = "crop") -> NDArray[np.uint8]:
+    """Resize to the model's size, antialiased bicubic.
 
     Args:
         image: RGB.
+        how: `crop` keeps the largest centred part with the target's shape, `stretch` all of it and
+            not its shape, `pad` all of it and fills the rest with black.
 
     Returns:
         uint8 (height, width, 3), RGB, 0-255; the very pixels where the image has this size already.
     """
     if image.size == (width, height):
         return np.asarray(image)
+    bicubic = Image.Resampling.BICUBIC  # in Pillow, unlike OpenCV and MediaPipe, antialiased
+    if how == "stretch":
+        return np.asarray(image.resize((width, height), bicubic))
+    if how == "pad":
+        scale = min(height / image.height, width / image.width)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        padded = Image.new("RGB", (width, height), _PADDING)
+        place = ((width - inner[0]) // 2, (height - inner[1]) // 2)
+        padded.paste(image.resize(inner, bicubic), place)
+        return np.asarray(padded)
     scale = min(image.height / height, image.width / width)
     # Rounding must not put the box a hair outside the image, which Pillow refuses.
     left = max(0.0, (image.width - scale * width) / 2)
     top = max(0.0, (image.height - scale * height) / 2)
     right = min(float(image.width), left + scale * width)
     bottom = min(float(image.height), top + scale * height)
-    resized = image.resize(
-        (width, height),
-        Image.Resampling.BICUBIC,  # in Pillow, unlike OpenCV and MediaPipe, antialiased
-        box=(left, top, right, bottom),
-    )
-    return np.asarray(resized)
+    return np.asarray(image.resize((width, height), bicubic, box=(left, top, right, bottom)))
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the luma of RGB pixels (ITU-R 601-2), uint8 (H, W, 1), 0-255."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))[..., np.newaxis]
+
+
+def _check(image: Image.Image, name: str) -> None:
+    if image.format in _REFUSED_FORMATS:
+        raise ImageError(
+            f"{name} is {_REFUSED_FORMATS[image.format]}, which is not read; save it as PNG."
+        )
+    if min(image.size) < 1:
+        raise ImageError(f"{name} has no pixels; save the image again.")
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    pixels = image.width * image.height
+    needed = pixels * _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
+    if needed > MAX_BYTES:
+        raise ImageError(
+            f"{name} would take {needed >> 20:,} MiB to decode ({image.width:,} x "
+            f"{image.height:,} pixels, {image.mode}), more than {MAX_BYTES >> 20}; "
+            f"shrink the image first."
+        )
+
+
+def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
     with contextlib.suppress(Exception):  # odd metadata does not make the pixels unreadable
         ImageOps.exif_transpose(image, in_place=True)
-    if image.mode.startswith("I"):
-        # 16-bit grey; Pillow's own conversion clips at 255 instead of scaling.
-        wide = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(np.clip((wide + 128) // 257, 0, 255).astype(np.uint8))
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(np.asarray(image), name)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        background = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
-        image = Image.alpha_composite(background, image)
+        background = Image.new("RGB", image.size, _BACKGROUND)
+        background.paste(image, mask=image)
+        return background
     if image.mode != "RGB":
         return image.convert("RGB")
     image.load()  # while the file is open
     return image
+
+
+def _eight_bits(wide: NDArray[np.generic], name: str) -> Image.Image:
+    """Scale grey of more than 8 bits; Pillow's own conversion clips at 255 instead.
+
+    16-bit types go to 65,535. Of 32-bit integers and floats no file says where white is: it is the
+    least of 1 (floats only), 255, 65,535 and 2^32 - 1 that no pixel exceeds.
+    """
+    white = 65_535.0
+    if (wide.dtype.kind, wide.dtype.itemsize) != ("u", 2):
+        highest = float(np.nanmax(wide))
+        limits = [1.0] if np.issubdtype(wide.dtype, np.floating) else []
+        limits += [255.0, 65_535.0, 2.0**32 - 1]
+        if not highest <= limits[-1]:
+            raise ImageError(f"{name} has pixels up to {highest:g}; save it with 8 or 16 bits.")
+        white = next(limit for limit in limits if highest <= limit)
+    grey_levels = np.nan_to_num(np.clip(wide.astype(np.float32) * np.float32(255 / white), 0, 255))
+    return Image.fromarray(np.rint(grey_levels).astype(np.uint8))

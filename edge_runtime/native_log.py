@@ -1,10 +1,14 @@
-"""Silencing what native libraries write to file descriptor 2, past Python's sys.stderr."""
+"""Catching what native libraries print, past Python's sys.stdout and sys.stderr.
+
+LiteRT's and TensorFlow's C++ code logs to file descriptor 2, its GPU part to 1 as well, and Python
+has no switch for it.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -12,21 +16,48 @@ from contextlib import contextmanager
 def dropped() -> Iterator[None]:
     """Drop everything that the process writes to file descriptor 2 inside the block.
 
-    LiteRT's and TensorFlow's C++ code logs there, and Python has no switch for it. Keep the block
-    short: what other threads write meanwhile is lost too.
+    Keep the block short: what other threads write meanwhile is lost too.
     """
-    if sys.stderr is not None:
-        sys.stderr.flush()
+    sink = os.open(os.devnull, os.O_WRONLY)
     try:
-        saved = os.dup(2)
+        with _redirected(2, sink):
+            yield
+    finally:
+        os.close(sink)
+
+
+@contextmanager
+def captured() -> Iterator[Callable[[], str]]:
+    """Keep what the process writes to descriptors 1 and 2 inside the block; give a reader of it."""
+    import ctypes
+    import tempfile
+
+    with tempfile.TemporaryFile() as sink:
+
+        def text() -> str:
+            size = os.fstat(sink.fileno()).st_size
+            return os.pread(sink.fileno(), size, 0).decode(errors="replace")
+
+        with _redirected(1, sink.fileno()), _redirected(2, sink.fileno()):
+            try:
+                yield text
+            finally:
+                ctypes.CDLL(None).fflush(None)  # C's own buffer of standard output
+
+
+@contextmanager
+def _redirected(descriptor: int, sink: int) -> Iterator[None]:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    try:
+        saved = os.dup(descriptor)
     except OSError:  # closed by the caller, as in `2>&-`
         yield
         return
-    sink = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(sink, 2)
+        os.dup2(sink, descriptor)
         yield
     finally:
-        os.dup2(saved, 2)
+        os.dup2(saved, descriptor)
         os.close(saved)
-        os.close(sink)

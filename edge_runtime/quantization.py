@@ -6,11 +6,14 @@ The formula and its constraints are LiteRT's quantization specification
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,54 @@ class Quantization:
 
 
 def pixel_table(
-    quantization: Quantization, dtype: np.dtype[Any], *, mean: float = 0.0, std: float = 255.0
+    quantization: Quantization,
+    dtype: np.dtype[Any],
+    *,
+    mean: Sequence[float] = (0.0,),
+    std: Sequence[float] = (255.0,),
 ) -> NDArray[Any] | None:
     """Return what a model's input tensor holds for each of the 256 pixel values.
 
     Args:
         dtype: of the input tensor.
-        mean: subtracted from a pixel (0-255).
+        mean: subtracted from a pixel (0-255), one for all channels or one a channel.
         std: the difference is divided by this, as in TFLite Metadata's NormalizationOptions.
 
     Returns:
-        (256,) of `dtype`, or None where every pixel value maps to itself and can be fed raw.
+        (256,) of `dtype`, or (256, channels) where the channels differ, or None where every pixel
+        value maps to itself and can be fed raw.
     """
-    pixels = np.arange(256, dtype=np.float64)
-    table = quantization.quantize((pixels - mean) / std, dtype)
-    return None if dtype == np.uint8 and np.array_equal(table, pixels) else table
+    pixels = np.arange(256, dtype=np.float64)[:, np.newaxis]
+    table = quantization.quantize((pixels - np.array(mean)) / np.array(std), dtype)
+    if (table == table[:, :1]).all():
+        table = table[:, 0]
+    return None if dtype == np.uint8 and np.array_equal(table, np.arange(256)) else table
+
+
+def look_up(table: NDArray[Any] | None, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return an image as a model's input tensor holds it.
+
+    Args:
+        table: from `pixel_table`.
+        pixels: uint8 (H, W, channels), 0-255.
+
+    Returns:
+        (H, W, channels) of the table's type.
+    """
+    if table is None:
+        return pixels
+    if table.ndim == 1:
+        looked_up: NDArray[Any] = table[pixels]
+        return looked_up
+    return table[pixels, np.arange(pixels.shape[2])]
+
+
+def raw_bytes(dtype: np.dtype[Any], quantization: Quantization) -> tuple[float, float]:
+    """Return the mean and std with which pixels fill an integer input from end to end.
+
+    A uint8 input then takes the raw bytes and an int8 one the bytes less 128, which is what
+    quantized models expect that do not say otherwise.
+    """
+    lowest = np.iinfo(dtype).min
+    # scale * (pixel + lowest - zero_point) = (pixel - mean) / std
+    return float(quantization.zero_point - lowest), 1 / quantization.scale

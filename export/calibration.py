@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from train.atomic import replacing
-from train.cifar10 import SIDE, Cifar10, Split, pixel_hash
+from train.dataset import SIDE, Dataset, Split, pixel_hash
 
 FOLDER = Path(__file__).parent / "calibration"
 PER_CLASS = 50
@@ -72,7 +72,7 @@ def read(folder: Path = FOLDER) -> Committed:
         ) from exc
 
 
-def write(data: Cifar10, folder: Path = FOLDER) -> None:
+def write(data: Dataset, folder: Path = FOLDER) -> None:
     """Choose the images and write both sheets and the manifest.
 
     From the training part `PER_CLASS` images a class are drawn at random with `SEED`; from the

@@ -15,10 +15,11 @@ from PIL import Image
 from edge_runtime.shipped import SAMPLES
 from export import calibration
 from train.atomic import replacing
-from train.cifar10 import Cifar10, DataError, load
+from train.cifar10 import load
+from train.dataset import DataError, Dataset
 
 
-def write_samples(data: Cifar10, folder: Path = SAMPLES) -> None:
+def write_samples(data: Dataset, folder: Path = SAMPLES) -> None:
     """Write of each class the test image with the lowest hash, whatever a network says of it."""
     by_hash = sorted(range(len(data.test)), key=data.test.hashes.__getitem__)
     for label, name in enumerate(data.class_names):

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_runtime import Classifier
 from edge_runtime.metrics import top1
-from train.cifar10 import Split
+from train.dataset import Split
 
 
 @dataclass(frozen=True)

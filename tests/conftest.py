@@ -21,6 +21,12 @@ def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[s
     return subprocess.run(program, capture_output=True, text=True, timeout=240, **options)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """What the runtime remembers of models stays out of the user's home."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def cifar10():
     """The full data set: $EDGE_CIFAR10, or the folder shared/cifar10 beside the checkout."""

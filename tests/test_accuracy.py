@@ -22,13 +22,13 @@ def test_int8_reaches_the_seed_s_figure_and_its_float(cifar10):
 
 def test_the_command_prints_what_it_measured(monkeypatch):
     rng = np.random.default_rng(0)
-    from train.cifar10 import Cifar10, Split
+    from train.dataset import Dataset, Split
 
     images = rng.integers(0, 256, (20, 4, 4, 3), np.uint8)
     labels = images.reshape(20, 16, 3).sum(axis=1).argmax(axis=1)
     labels[:5] = (labels[:5] + 1) % 3
     part = Split(images, labels.astype(np.uint8), ("",) * 20)
-    data = Cifar10(part, part, part, ("red", "green", "blue"))
+    data = Dataset(part, part, part, ("red", "green", "blue"))
     monkeypatch.setattr(accuracy.cifar10, "load", lambda path: data)
     import typer
 

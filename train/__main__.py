@@ -12,7 +12,8 @@ from train.startup import start
 
 start("train")
 
-from train import architectures, cifar10, run
+from train import architectures, cifar10, folder, run
+from train.dataset import DataError
 from train.weights import CheckpointError
 
 app = typer.Typer(
@@ -49,8 +50,9 @@ RecipeOption = Annotated[RecipeName, typer.Option(help="How to train.")]
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        help="cifar-10-binary.tar.gz, or the folder with its .bin files. "
-        "Without it $EDGE_CIFAR10 is taken, or the official archive is downloaded."
+        help="cifar-10-binary.tar.gz, the folder with its .bin files, or a folder of your own "
+        "images, {train,test}/CLASS/*.png. Without it $EDGE_CIFAR10 is taken, or the official "
+        "archive is downloaded."
     ),
 ]
 OutOption = Annotated[
@@ -122,7 +124,11 @@ def _train(
 ) -> None:
     run_dir = out or Path("runs") / f"{network}-{recipe}"
     try:
-        loaded = cifar10.load(data)
+        loaded = (
+            folder.load(data)
+            if data is not None and folder.holds_images(data)
+            else cifar10.load(data)
+        )
         run.prepare(run_dir, resume=resume, overwrite=overwrite)
         typer.echo(
             f"{len(loaded.train):,} images to train on, {len(loaded.held_out):,} held out, "
@@ -131,7 +137,7 @@ def _train(
         typer.echo(run.train(network.value, recipe.value, loaded, run_dir, seed=seed))
     except KeyboardInterrupt:
         _fail(f"stopped; go on with --resume (the epochs done are in {run_dir})", code=130)
-    except (cifar10.DataError, run.RunError, CheckpointError, OSError) as exc:
+    except (DataError, run.RunError, CheckpointError, OSError) as exc:
         _fail(str(exc))
 
 

@@ -25,6 +25,7 @@ def simple_cnn(
     dropout_blocks: float = 0.25,
     dropout_head: float = 0.5,
     norm: Literal["block", "every"] = "block",
+    branches: bool = False,
     precision: Precision = "float32",
 ) -> keras.Model:
     """Build the seed document's CNN: 551,466 parameters, 551,018 of them trainable.
@@ -36,6 +37,9 @@ def simple_cnn(
         norm: "block" is the network that is deployed. "every" is a form for training only, with
             a BatchNorm after every convolution and the first dense layer, and no biases there;
             `train.folding.fold` turns it into the deployed one with equal scores.
+        branches: a form for training only, of norm "every": beside each 3 x 3 convolution a 1 x 1
+            one and, where it keeps the number of channels, a direct path, each with its BatchNorm
+            (Ding et al. 2021, arXiv:2101.03697); folded away as well.
     """
     every = norm == "every"
     dtype = _dtype(precision)
@@ -43,15 +47,27 @@ def simple_cnn(
     def normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         return layers.BatchNormalization(name=name, dtype=dtype)(x)
 
+    def convolved(x: keras.KerasTensor, filters: int, size: int, name: str) -> keras.KerasTensor:
+        return layers.Conv2D(
+            filters, size, padding="same", use_bias=not every, name=name, dtype=dtype
+        )(x)
+
     inputs = x = keras.Input((32, 32, 3), name="image")
     for block, filters in enumerate(_CNN_FILTERS, start=1):
         for conv in (1, 2):
             name = f"block{block}_conv{conv}"
-            x = layers.Conv2D(
-                filters, 3, padding="same", use_bias=not every, name=name, dtype=dtype
-            )(x)
+            before = x
+            x = convolved(before, filters, 3, name)
             if every or conv == 1:
                 x = normalised(x, f"block{block}_bn{conv}")
+            if branches:
+                paths = [
+                    x,
+                    normalised(convolved(before, filters, 1, f"{name}_1x1"), f"{name}_1x1_bn"),
+                ]
+                if before.shape[-1] == filters:
+                    paths.append(normalised(before, f"{name}_direct_bn"))
+                x = layers.Add(name=f"{name}_sum", dtype=dtype)(paths)
             x = layers.ReLU(name=f"block{block}_relu{conv}", dtype=dtype)(x)
         x = layers.MaxPooling2D(name=f"block{block}_pool", dtype=dtype)(x)
         x = layers.Dropout(dropout_blocks, name=f"block{block}_dropout", dtype=dtype)(x)

@@ -1,6 +1,6 @@
 """The CIFAR-10 data set: official binary archive in, numpy arrays out.
 
-Owns finding, downloading, checking and splitting the data. Imports numpy; pooch only to
+Owns finding, downloading, checking and reading the data. Imports numpy; pooch only to
 download. Nothing here unpickles anything: the Python ("pickled") archive is refused.
 
 Format: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version". A record is one label
@@ -13,18 +13,16 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
+
+from train.dataset import SIDE, DataError, Dataset, Split, split_held_out
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # published beside the archive
 ENVIRONMENT_VARIABLE = "EDGE_CIFAR10"
 
-SIDE = 32
-HELD_OUT_PER_CLASS = 250
 _CLASSES = 10
 _RECORDS_PER_FILE = 10_000
 _RECORD_BYTES = 1 + 3 * SIDE * SIDE
@@ -33,48 +31,7 @@ _TEST_FILE = "test_batch.bin"
 _NAMES_FILE = "batches.meta.txt"
 
 
-class DataError(Exception):
-    """The data set is missing, damaged or laid out differently."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images with their labels.
-
-    Attributes:
-        images: uint8 (N, 32, 32, 3), RGB, 0-255.
-        labels: uint8 (N,), class indices.
-        hashes: N sha256 hex digests, see `pixel_hash`.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    hashes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: NDArray[np.integer] | list[int]) -> Split:
-        """Return the chosen images as a new split, in the order of `indices`."""
-        return Split(
-            self.images[indices], self.labels[indices], tuple(self.hashes[i] for i in indices)
-        )
-
-
-@dataclass(frozen=True)
-class Cifar10:
-    """The three splits; `held_out` is part of the official training images.
-
-    A shipped network is trained on `train`, chosen on `held_out` and reported on `test`.
-    """
-
-    train: Split
-    held_out: Split
-    test: Split
-    class_names: tuple[str, ...]
-
-
-def load(path: str | Path | None = None) -> Cifar10:
+def load(path: str | Path | None = None) -> Dataset:
     """Load and split the data set.
 
     Args:
@@ -91,38 +48,8 @@ def load(path: str | Path | None = None) -> Cifar10:
         raise DataError(
             f"Expected {_CLASSES} class names in {_NAMES_FILE}, but got {len(class_names)}."
         )
-    train, held_out = split_held_out(_parse(files, _TRAIN_FILES))
-    return Cifar10(train, held_out, _parse(files, (_TEST_FILE,)), class_names)
-
-
-def pixel_hash(image: NDArray[np.uint8]) -> str:
-    """Return the sha256 of an image's 3,072 pixel bytes in the archive's (planar) order.
-
-    Args:
-        image: uint8 (32, 32, 3), RGB, 0-255.
-    """
-    return hashlib.sha256(np.ascontiguousarray(image.transpose(2, 0, 1)).data).hexdigest()
-
-
-def split_held_out(split: Split, per_class: int = HELD_OUT_PER_CLASS) -> tuple[Split, Split]:
-    """Divide the official training images into (train, held-out).
-
-    Of each class, the `per_class` images with the lowest pixel hashes are held out; copies of a
-    held-out image leave the training part too. Both parts come in the order of their hashes, so
-    that neither depends on the order of the archive.
-    """
-    by_hash = sorted(range(len(split)), key=split.hashes.__getitem__)
-    held_out: list[int] = []
-    held_out_hashes: set[str] = set()
-    room = dict.fromkeys(range(_CLASSES), per_class)
-    for index in by_hash:
-        label = int(split.labels[index])
-        if room[label] > 0 and split.hashes[index] not in held_out_hashes:
-            room[label] -= 1
-            held_out.append(index)
-            held_out_hashes.add(split.hashes[index])
-    train = [index for index in by_hash if split.hashes[index] not in held_out_hashes]
-    return split.take(train), split.take(held_out)
+    train, held_out = split_held_out(_parse(files, _TRAIN_FILES), _CLASSES)
+    return Dataset(train, held_out, _parse(files, (_TEST_FILE,)), class_names)
 
 
 def _locate(path: str | Path | None) -> Path:
@@ -136,7 +63,7 @@ def _locate(path: str | Path | None) -> Path:
     if not path.exists():
         raise DataError(
             f"{source} names {path}, which does not exist; expected the folder "
-            f"cifar-10-batches-bin or cifar-10-binary.tar.gz."
+            f"cifar-10-batches-bin, cifar-10-binary.tar.gz, or a folder of images."
         )
     return path
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.metrics import confusion_matrix, top1, wilson_interval
 from train.atomic import replacing
-from train.cifar10 import Split
+from train.dataset import Split
 
 
 @dataclass(frozen=True)

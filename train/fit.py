@@ -21,7 +21,7 @@ from tqdm import tqdm
 from train import augment, checkpoint
 from train.architectures import NETWORKS
 from train.checkpoint import State
-from train.cifar10 import Split
+from train.dataset import Split
 from train.folding import fold
 from train.recipes import Recipe
 

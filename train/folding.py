@@ -1,41 +1,83 @@
-"""Folding the training-only BatchNorms of a network into its kernels and biases.
+"""Folding the training-only BatchNorms and branches of a network into its kernels and biases.
 
 In inference a BatchNorm is y = gamma (x - mean) / sqrt(variance + epsilon) + beta (Ioffe and
 Szegedy 2015, arXiv:1502.03167), one scale and one shift a channel, which the layer before it can
-take over exactly.
+take over exactly. Linear branches over the same input add up to one convolution (Ding et al. 2021,
+arXiv:2101.03697).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A tensor as a convolution or dense layer of an earlier tensor."""
+
+    source: int  # id of that tensor
+    kernel: NDArray[np.float64]  # (height, width, in, out), or (in, out)
+    bias: NDArray[np.float64]  # (out,)
 
 
 def fold(trained: keras.Model, deployed: keras.Model) -> None:
     """Copy the weights of `trained` into `deployed`, BatchNorms folded, scores unchanged.
 
     Args:
-        trained: a network in which every BatchNorm directly follows a convolution or dense layer.
+        trained: a network in which every BatchNorm follows a convolution or dense layer, or is
+            itself a branch beside one; the sum of the branches is named as the convolution that
+            is deployed, with "_sum" behind it.
         deployed: the same network with biases and fewer BatchNorms, which become identities.
     """
-    folded: dict[str, list[np.ndarray]] = {}
-    previous = ""
+    linear: dict[int, _Linear] = {}  # by the id of the tensor
+    folded: dict[str, _Linear] = {}  # by the name of the deployed layer
+    name_of: dict[int, str] = {}
     for layer in trained.layers:
+        output = id(layer.output)
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
             weights = [np.asarray(w, np.float64) for w in layer.get_weights()]
-            if len(weights) == 1:
-                weights.append(np.zeros(weights[0].shape[-1]))
-            folded[layer.name] = weights
-            previous = layer.name
+            bias = weights[1] if layer.use_bias else np.zeros(weights[0].shape[-1])
+            linear[output] = _Linear(id(layer.input), weights[0], bias)
+            name_of[output] = layer.name
         elif isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in layer.get_weights())
-            scale = gamma / np.sqrt(variance + layer.epsilon)
-            kernel, bias = folded[previous]
-            folded[previous] = [kernel * scale, (bias - mean) * scale + beta]
+            before = linear.get(id(layer.input)) or _identity(layer)
+            linear[output] = _normalised(before, layer)
+            name_of[output] = name_of.get(id(layer.input), layer.name)
+        elif isinstance(layer, keras.layers.Add) and layer.name.endswith("_sum"):
+            linear[output] = _sum([linear[id(branch)] for branch in layer.input])
+            name_of[output] = layer.name.removesuffix("_sum")
+        if output in linear:
+            folded[name_of[output]] = linear[output]
     for layer in deployed.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             channels = layer.get_weights()[0].shape
             one, zero = np.ones(channels), np.zeros(channels)
             layer.set_weights([one, zero, zero, one - layer.epsilon])
         elif layer.name in folded:
-            layer.set_weights(folded[layer.name])
+            layer.set_weights([folded[layer.name].kernel, folded[layer.name].bias])
+
+
+def _identity(layer: keras.layers.BatchNormalization) -> _Linear:
+    channels = layer.input.shape[-1]
+    return _Linear(id(layer.input), np.eye(channels)[np.newaxis, np.newaxis], np.zeros(channels))
+
+
+def _normalised(before: _Linear, layer: keras.layers.BatchNormalization) -> _Linear:
+    gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in layer.get_weights())
+    scale = gamma / np.sqrt(variance + layer.epsilon)
+    return _Linear(before.source, before.kernel * scale, (before.bias - mean) * scale + beta)
+
+
+def _sum(branches: list[_Linear]) -> _Linear:
+    """Add convolutions of the same tensor, the smaller kernels in the middle of the largest."""
+    assert len({branch.source for branch in branches}) == 1  # architectures.py builds no others
+    size = max(branch.kernel.shape[0] for branch in branches)
+    kernel = np.zeros((size, size, *branches[0].kernel.shape[2:]))
+    for branch in branches:
+        edge = (size - branch.kernel.shape[0]) // 2
+        kernel[edge : size - edge, edge : size - edge] += branch.kernel
+    return _Linear(branches[0].source, kernel, np.sum([b.bias for b in branches], axis=0))

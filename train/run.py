@@ -20,7 +20,7 @@ from edge_runtime.metrics import wilson_interval
 from train import checkpoint, evaluation, weights
 from train.architectures import NETWORKS
 from train.atomic import replacing
-from train.cifar10 import Cifar10
+from train.dataset import Dataset
 from train.fit import fit
 from train.recipes import RECIPES
 
@@ -50,7 +50,7 @@ def prepare(run_dir: Path, *, resume: bool, overwrite: bool) -> None:
         raise RunError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
 
 
-def train(network: str, recipe_name: str, data: Cifar10, run_dir: Path, *, seed: int) -> str:
+def train(network: str, recipe_name: str, data: Dataset, run_dir: Path, *, seed: int) -> str:
     """Train in `run_dir`, going on from its checkpoint, and return the report as text.
 
     Raises:

@@ -57,7 +57,7 @@ def test_table_of_other_inputs(quantization, dtype, expected):
 
 
 def test_table_follows_mean_and_std():
-    table = pixel_table(FLOAT, np.dtype(np.float32), mean=127.5, std=127.5)
+    table = pixel_table(FLOAT, np.dtype(np.float32), mean=[127.5], std=[127.5])
     assert table is not None
     np.testing.assert_allclose(table[[0, 255]], [-1.0, 1.0])
 

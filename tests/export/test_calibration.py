@@ -7,7 +7,7 @@ from PIL import Image
 
 from export import calibration
 from export.pictures import write_samples
-from train.cifar10 import Split, pixel_hash
+from train.dataset import Split, pixel_hash
 
 COMMITTED = calibration.read()
 

@@ -45,7 +45,7 @@ def test_bfloat16_scores_are_close_to_float32():
     assert 0 < difference < 8 * 2**-8
 
 
-def random_statistics(model):
+def random_statistics(model, gain=1.0):
     """Give every BatchNorm the statistics of a trained network."""
     rng = np.random.default_rng(1)
     for layer in model.layers:
@@ -53,7 +53,7 @@ def random_statistics(model):
             channels = layer.get_weights()[0].shape
             layer.set_weights(
                 [
-                    rng.uniform(0.5, 2, channels),
+                    gain * rng.uniform(0.5, 2, channels),
                     rng.normal(0, 0.5, channels),
                     rng.normal(0, 0.3, channels),
                     rng.uniform(0.1, 2, channels),
@@ -61,9 +61,14 @@ def random_statistics(model):
             )
 
 
-def test_folding_keeps_the_scores():
-    trained, deployed = simple_cnn(norm="every"), simple_cnn()
-    random_statistics(trained)
+@pytest.mark.parametrize("branches", [False, True])
+def test_folding_keeps_the_scores(branches):
+    trained, deployed = simple_cnn(norm="every", branches=branches), simple_cnn()
+    kinds = [type(layer).__name__ for layer in trained.layers]
+    assert (kinds.count("Conv2D"), kinds.count("BatchNormalization")) == (
+        (12, 16) if branches else (6, 7)
+    )
+    random_statistics(trained, gain=1 / 3 if branches else 1)  # three paths add up
     fold(trained, deployed)
     expected = np.asarray(trained(IMAGES, training=False))
     assert np.ptp(expected, axis=0).max() > 1e-3  # the images are told apart

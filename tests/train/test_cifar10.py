@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from train import cifar10
+from train.dataset import DataError, Split, pixel_hash, split_held_out
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer"]
 NAMES += ["dog", "frog", "horse", "ship", "truck"]
@@ -52,7 +53,7 @@ def test_records_become_images(tmp_path, files):
         plane = record[1 + 1024 * channel :][:1024].reshape(32, 32)
         np.testing.assert_array_equal(data.test.images[0, :, :, channel], plane)
     assert data.test.hashes[0] == hashlib.sha256(record[1:].tobytes()).hexdigest()
-    assert data.test.hashes[0] == cifar10.pixel_hash(data.test.images[0])
+    assert data.test.hashes[0] == pixel_hash(data.test.images[0])
 
 
 def test_archive_folder_and_environment_give_the_same(tmp_path, files, monkeypatch):
@@ -95,8 +96,8 @@ def test_copies_of_held_out_images_are_not_trained_on():
     images = np.zeros((40, 32, 32, 3), np.uint8)
     images[:, 0, 0, 0] = np.arange(40) // 2  # each image twice
     labels = np.arange(40, dtype=np.uint8) // 4
-    hashes = tuple(cifar10.pixel_hash(image) for image in images)
-    train, held_out = cifar10.split_held_out(cifar10.Split(images, labels, hashes), per_class=1)
+    hashes = tuple(pixel_hash(image) for image in images)
+    train, held_out = split_held_out(Split(images, labels, hashes), 10)
     assert len(held_out) == 10
     assert len(train) == 20
     assert not set(train.hashes) & set(held_out.hashes)
@@ -121,22 +122,22 @@ def without(name):
     ],
 )
 def test_damaged_folders(tmp_path, files, change, message):
-    with pytest.raises(cifar10.DataError, match=message):
+    with pytest.raises(DataError, match=message):
         cifar10.load(folder(tmp_path / "data", change(files)))
 
 
 def test_missing_truncated_and_foreign_paths(tmp_path, files, monkeypatch):
-    with pytest.raises(cifar10.DataError, match=r"--data names .*nope, which does not exist"):
+    with pytest.raises(DataError, match=r"--data names .*nope, which does not exist"):
         cifar10.load(tmp_path / "nope")
     monkeypatch.setenv(cifar10.ENVIRONMENT_VARIABLE, str(tmp_path / "nope"))
-    with pytest.raises(cifar10.DataError, match="EDGE_CIFAR10 names"):
+    with pytest.raises(DataError, match="EDGE_CIFAR10 names"):
         cifar10.load()
     path = archive(tmp_path / "cifar.tar.gz", files)
     path.write_bytes(path.read_bytes()[:1_000_000])
-    with pytest.raises(cifar10.DataError, match=r"cifar\.tar\.gz could not be read"):
+    with pytest.raises(DataError, match=r"cifar\.tar\.gz could not be read"):
         cifar10.load(path)
     path.write_text("hello")
-    with pytest.raises(cifar10.DataError, match=r"cifar\.tar\.gz could not be read"):
+    with pytest.raises(DataError, match=r"cifar\.tar\.gz could not be read"):
         cifar10.load(path)
 
 
@@ -172,15 +173,13 @@ def test_download_is_checked_and_cached(tmp_path, server):
 def test_a_wrong_checksum_leaves_nothing_behind(tmp_path, server):
     url, _ = server
     (tmp_path / "www" / "a.tar.gz").write_bytes(b"something else")
-    with pytest.raises(
-        cifar10.DataError, match=r"could not be downloaded .* --data or EDGE_CIFAR10"
-    ):
+    with pytest.raises(DataError, match=r"could not be downloaded .* --data or EDGE_CIFAR10"):
         cifar10.download(f"{url}/a.tar.gz", "0" * 32, cache=tmp_path / "cache")
     assert not any(path.is_file() for path in (tmp_path / "cache").rglob("*"))
 
 
 def test_a_server_that_does_not_answer(tmp_path):
-    with pytest.raises(cifar10.DataError, match="could not be downloaded from http://127"):
+    with pytest.raises(DataError, match="could not be downloaded from http://127"):
         cifar10.download("http://127.0.0.1:9/a.tar.gz", "0" * 32, cache=tmp_path)
 
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from train import checkpoint
 from train.checkpoint import State
-from train.cifar10 import Split
+from train.dataset import Split
 from train.fit import _side, fit, learning_rate
 from train.recipes import RECIPES, Recipe
 from train.weights import CheckpointError

@@ -12,10 +12,10 @@ from tests.train.test_fit import split
 from train import evaluation, weights
 from train import run as runs
 from train.architectures import simple_cnn
-from train.cifar10 import Cifar10
+from train.dataset import Dataset
 from train.recipes import RECIPES
 
-DATA = Cifar10(split(256, 0), split(64, 1), split(96, 2), ("dark", "bright"))
+DATA = Dataset(split(256, 0), split(64, 1), split(96, 2), ("dark", "bright"))
 
 
 @pytest.fixture(scope="module")

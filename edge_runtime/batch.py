@@ -1,0 +1,190 @@
+"""Many files at once: decoded and classified in worker processes, answered in order.
+
+Each worker is a Python of its own with one engine on one thread. Threads would share Python's
+lock, and two of them gained a quarter where two processes gained half or more. Work goes out in
+chunks, and only so many that memory stays what it is, however many files there are.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import subprocess
+from collections import deque
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from edge_runtime import errors
+from edge_runtime.classifier import Prediction
+from edge_runtime.errors import EdgeRuntimeError, ImageError
+from edge_runtime.probe import child_command, child_environment
+
+if TYPE_CHECKING:
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.sources import Source
+
+    Result = list[Prediction] | EdgeRuntimeError
+    Answer = list[tuple[int, float]] | tuple[str, str]
+
+WORTHWHILE = 64  # fewer files are done before a second Python has started
+_CHUNK = 16  # files
+_AHEAD = 4  # chunks that wait at each worker, so that it never waits itself
+# A pipe holds 64 KiB. Were more than that on its way to a worker that waits to be read, each
+# would wait for the other.
+_MAX_WAITING_BYTES = 32 << 10
+
+
+def classify_files(
+    classifier: Classifier, sources: Iterable[Source], *, top_k: int = 1
+) -> Iterator[tuple[str, Result]]:
+    """Yield every image with its predictions, or with the reason why there are none.
+
+    Args:
+        classifier: says by `threads` how many processes there are to be; with one, or few images,
+            all happens in this one.
+        sources: as many are looked at as are under way.
+    """
+    sources = iter(sources)
+    # A GPU is one, and more processes would but queue for it.
+    on_cpu = classifier.placement.delegate in ("xnnpack", "cpu")
+    first = list(islice(sources, WORTHWHILE if on_cpu and classifier.threads > 1 else 0))
+    if len(first) < WORTHWHILE:
+        for source in chain(first, sources):
+            yield source.name, _here(classifier, source, top_k)
+        return
+    workers = [_Worker(classifier, top_k) for _ in range(classifier.threads)]
+    try:
+        yield from _in_order(workers, _chunks(chain(first, sources)), classifier, top_k)
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _here(classifier: Classifier, source: Source, top_k: int) -> Result:
+    if source.error is not None:
+        return source.error
+    image = source.name if source.content is None else BytesIO(source.content)
+    try:
+        return classifier.classify(image, top_k=top_k)
+    except EdgeRuntimeError as exc:
+        return exc
+
+
+def _in_order(
+    workers: list[_Worker], chunks: Iterator[list[Source]], classifier: Classifier, top_k: int
+) -> Iterator[tuple[str, Result]]:
+    # Chunks go round the workers, and come back so.
+    under_way: deque[tuple[_Worker, list[Source]]] = deque()
+    turn = 0
+    chunk = next(chunks, None)
+    while chunk or under_way:
+        worker = workers[turn % len(workers)]
+        if chunk and worker.has_room_for(names := [s.name for s in chunk if _is_file(s)]):
+            worker.send(names)
+            under_way.append((worker, chunk))
+            turn += 1
+            chunk = next(chunks, None)
+            continue
+        worker, oldest = under_way.popleft()
+        answers = iter(worker.receive())
+        for source in oldest:
+            if _is_file(source):
+                yield source.name, _result(next(answers), classifier.labels)
+            else:
+                yield source.name, _here(classifier, source, top_k)
+
+
+def _is_file(source: Source) -> bool:
+    return source.content is None and source.error is None
+
+
+def _result(answer: Answer, labels: tuple[str, ...]) -> Result:
+    if isinstance(answer, tuple):
+        kind, message = answer
+        error: EdgeRuntimeError = getattr(errors, kind)(message)
+        return error
+    return [Prediction(labels[index], index, score) for index, score in answer]
+
+
+class _Worker:
+    """A worker process, and the chunks that wait there; a dead one is replaced."""
+
+    def __init__(self, classifier: Classifier, top_k: int) -> None:
+        arguments = json.dumps({**classifier.arguments(), "top_k": top_k})
+        self._command = child_command("edge_runtime.worker", arguments)
+        self._waiting: deque[list[str]] = deque()
+        self._start()
+
+    def has_room_for(self, chunk: list[str]) -> bool:
+        sizes = [len(name) * 4 for names in (*self._waiting, chunk) for name in names]
+        return not self._waiting or (
+            len(self._waiting) < _AHEAD and sum(sizes) < _MAX_WAITING_BYTES
+        )
+
+    def send(self, chunk: list[str]) -> None:
+        self._waiting.append(chunk)
+        self._write(chunk)
+
+    def receive(self) -> list[Answer]:
+        """Return the answers to the chunk that waits longest."""
+        chunk = self._waiting.popleft()
+        answers = self._read()
+        if answers is None:  # it has died: find out on which file, in a fresh one
+            answers = [self._alone(name) for name in chunk]
+            for waiting in self._waiting:
+                self._write(waiting)
+        return answers
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                try:
+                    pipe.close()
+                except OSError:  # what it did not read is of no use now
+                    continue
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command,
+            env=child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def _alone(self, name: str) -> Answer:
+        if self._process.poll() is not None:
+            self.stop()
+            self._start()
+        self._write([name])
+        answers = self._read()
+        if answers is None:
+            self.stop()
+            self._start()
+            return ImageError.__name__, f"{name} makes the decoder crash; save the image again."
+        return answers[0]
+
+    def _write(self, chunk: list[str]) -> None:
+        if self._process.stdin:
+            try:
+                marshal.dump(chunk, self._process.stdin)
+                self._process.stdin.flush()
+            except BrokenPipeError:
+                return  # it has died, which the next reading says
+
+    def _read(self) -> list[Answer] | None:
+        if self._process.stdout:
+            try:
+                answers: list[Answer] = marshal.load(self._process.stdout)
+                return answers
+            except (EOFError, ValueError, TypeError):
+                self._process.wait()
+        return None
+
+
+def _chunks(sources: Iterator[Source]) -> Iterator[list[Source]]:
+    while chunk := list(islice(sources, _CHUNK)):
+        yield chunk

@@ -1,0 +1,92 @@
+"""Cameras and videos through OpenCV: the only file that imports it, extra `camera`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime import native_log
+from edge_runtime.errors import StreamError
+
+_TIMEOUT_MS = 10_000
+_NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
+
+
+def open_capture(source: str) -> OpenCv:
+    """Open a camera or video, see `edge_runtime.stream.classify_stream`.
+
+    Raises:
+        StreamError: OpenCV is not installed, or there is no such camera, file or stream.
+    """
+    return OpenCv(source)
+
+
+class OpenCv:
+    """A camera or video."""
+
+    def __init__(self, source: str) -> None:
+        try:
+            import cv2
+        except ImportError as exc:
+            raise StreamError(
+                "Cameras and videos need OpenCV; pip install 'edge-classify[camera]'."
+            ) from exc
+        self._cv2 = cv2
+        with native_log.dropped():
+            self._capture = self._opened(source)
+        if not self._capture.isOpened():
+            raise StreamError(f"{source} cannot be opened; check {_what_to_check(source)}.")
+
+    def read(self) -> NDArray[np.uint8] | None:
+        """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""
+        there, frame = self._capture.read()
+        if not there or frame is None:
+            return None
+        code = self._cv2.COLOR_GRAY2RGB if frame.ndim == 2 else self._cv2.COLOR_BGR2RGB
+        image: NDArray[np.uint8] = self._cv2.cvtColor(frame, code)
+        return image
+
+    def close(self) -> None:
+        """Let the device go."""
+        with native_log.dropped():
+            self._capture.release()
+
+    def _opened(self, source: str) -> Any:
+        cv2 = self._cv2
+        if source.lower().startswith("camera:"):
+            number = source.partition(":")[2]
+            return cv2.VideoCapture(int(number) if number.isdecimal() else number)
+        if source.lower().startswith(_NETWORK):
+            timeouts = [
+                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                _TIMEOUT_MS,
+                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                _TIMEOUT_MS,
+            ]
+            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, timeouts)
+        return cv2.VideoCapture(source, cv2.CAP_FFMPEG)
+
+
+def serves_frames(url: str) -> bool:
+    """Say whether a web server answers with a video or a multipart stream; False if it is away."""
+    from http.client import HTTPException
+    from urllib.request import Request, urlopen
+
+    request = Request(url, headers={"User-Agent": "edge-classify"})
+    try:
+        with urlopen(request, timeout=_TIMEOUT_MS / 1000) as response:
+            kind = response.headers.get_content_type()
+    except (OSError, HTTPException, ValueError):
+        return False
+    return bool(kind.startswith("video/") or kind == "multipart/x-mixed-replace")
+
+
+def _what_to_check(source: str) -> str:
+    if source.lower().startswith("camera:"):
+        return "its number and its cable"
+    if source.lower().startswith(_NETWORK):
+        return "its address and the network"
+    return "the file" if os.path.exists(source) else "its name"  # noqa: PTH110

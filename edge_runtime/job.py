@@ -1,0 +1,153 @@
+"""The work of the command: from sources to written results, with progress and a summary."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edge_runtime.batch import classify_files
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.output import Format, Output, complain, formatter, record
+from edge_runtime.progress import Progress, terminal
+from edge_runtime.sources import STANDARD_INPUT, Source, expand, is_stream
+
+if TYPE_CHECKING:
+    from edge_runtime.classifier import Classifier, Prediction
+    from edge_runtime.stream import Frame
+
+    Result = list[Prediction] | EdgeRuntimeError
+
+INTERRUPTED = 130  # as shells count: 128 and the signal's number
+_MANY = 16  # images that make a closing summary worth reading
+
+
+class Job(NamedTuple):
+    """What to do with the sources.
+
+    Attributes:
+        kind: how results are written.
+        out: the file they go to; None is standard output.
+        resume: whether a former run's answers in `out` count.
+        top_k: how many classes an image gets.
+        threshold: the least score that a class is shown with.
+        max_frames: of a camera or video, and so are the next two; see `classify_stream`.
+        duration_s: how long.
+        every: which frames.
+    """
+
+    kind: Format = "text"
+    out: Path | None = None
+    resume: bool = False
+    top_k: int = 1
+    threshold: float = 0.0
+    max_frames: int | None = None
+    duration_s: float | None = None
+    every: int = 1
+
+
+def run(classifier: Classifier, names: list[str], job: Job) -> int:
+    """Classify what the names stand for, write the results, and return the exit code.
+
+    Raises:
+        OSError: the results cannot be written.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    colours = job.out is None and job.kind == "text" and sys.stdout.isatty()
+    lines = formatter(job.kind, record(classifier), colours=colours)
+    output = Output(job.out, job.kind, resume=job.resume)
+    progress = Progress(_total(names) if terminal() else None, terminal())
+    interrupted = False
+    try:
+        for source, result, frame in _results(classifier, names, job, output.done, progress):
+            if isinstance(result, EdgeRuntimeError):
+                progress.clear()
+                complain(str(result))
+            else:
+                result = [p for p in result if p.score >= job.threshold]
+            if job.out is None:
+                progress.clear()
+            output.write(lines(source, result, frame))
+            progress.count(failed=isinstance(result, EdgeRuntimeError))
+    except KeyboardInterrupt:
+        interrupted = True
+    progress.clear()
+    if interrupted:
+        output.keep()
+        complain(_how_to_go_on(job, progress))
+        return INTERRUPTED
+    output.finish()
+    if job.out or terminal() or progress.classified + progress.failed >= _MANY:
+        kept = f" ({len(output.done):,} kept)" if output.done else ""
+        complain(progress.summary() + kept)
+    return 1 if progress.failed else 0
+
+
+def _results(
+    classifier: Classifier, names: list[str], job: Job, done: set[int], progress: Progress
+) -> Iterator[tuple[str, Result, Frame | None]]:
+    images: list[str] = []
+    for name in names:
+        if not is_stream(name):
+            images.append(name)
+            continue
+        yield from _images(classifier, images, job, done)
+        images = []
+        yield from _frames(classifier, name, job, progress)
+    yield from _images(classifier, images, job, done)
+
+
+def _images(
+    classifier: Classifier, names: list[str], job: Job, done: set[int]
+) -> Iterator[tuple[str, Result, None]]:
+    sources: Iterable[Source] = expand(names)
+    if done:
+        sources = (source for source in sources if hash(source.name) not in done)
+    for source, result in classify_files(classifier, sources, top_k=job.top_k):
+        yield source, result, None
+
+
+def _frames(
+    classifier: Classifier, name: str, job: Job, progress: Progress
+) -> Iterator[tuple[str, Result, Frame | None]]:
+    from edge_runtime.stream import classify_stream
+
+    def report(sentence: str) -> None:
+        progress.clear()
+        complain(sentence)
+
+    try:
+        for frame in classify_stream(
+            classifier,
+            name,
+            top_k=job.top_k,
+            max_frames=job.max_frames,
+            duration_s=job.duration_s,
+            every=job.every,
+            report=report,
+        ):
+            yield name, frame.predictions, frame
+    except EdgeRuntimeError as exc:
+        yield name, exc, None
+
+
+def _total(names: list[str]) -> int | None:
+    """Count the images before the first is opened, for the bar's sake."""
+    if STANDARD_INPUT in names or any(map(is_stream, names)):
+        return None
+    return sum(1 for _ in expand(names))
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _how_to_go_on(job: Job, progress: Progress) -> str:
+    stopped = f"stopped: {progress.summary()}"
+    if job.out is None:
+        return stopped
+    if job.kind == "text":
+        return f"{stopped}; they are in {job.out}.part."
+    return f"{stopped}; they are in {job.out}.part, and the same command with --resume goes on."

@@ -1,0 +1,166 @@
+"""The yardstick: how long things take, and which of two is faster.
+
+What is compared is measured interleaved, round by round, so that a slow moment of the machine
+meets all of it alike. Numpy and the standard library only; it knows nothing of models.
+
+    times = measure({"a": first, "b": second})
+    compare(times["a"], times["b"]).verdict  # of b against a
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Verdict = Literal["faster", "slower", "indistinguishable"]
+
+MARGIN = 0.01  # smaller differences are of no practical interest, and within a machine's whims
+_LEVEL = 0.95
+_RESAMPLES = 1000
+# Neighbouring calls resemble one another, so whole stretches of rounds are resampled: a moving
+# block bootstrap (Kuensch 1989, Ann. Statist. 17, 1217-1241).
+_BLOCKS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Percentiles of the time of one call, with the 95 % interval of the median."""
+
+    p50_us: float
+    p90_us: float
+    p95_us: float
+    p99_us: float
+    p50_low_us: float
+    p50_high_us: float
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The median time of one thing over that of another, with its 95 % interval."""
+
+    ratio: float
+    low: float
+    high: float
+    verdict: Verdict
+
+
+def measure(
+    functions: Mapping[str, Callable[[], object]], *, rounds: int = 1000, warm_up: int = 50
+) -> dict[str, NDArray[np.int64]]:
+    """Time every call of some functions, interleaved.
+
+    Each round calls every function once, and begins with another one than the round before. The
+    garbage collector rests meanwhile.
+
+    Args:
+        functions: by name.
+        warm_up: rounds that are thrown away.
+
+    Returns:
+        int64 (rounds,), nanoseconds, by name; the same row is the same round.
+
+    Raises:
+        ValueError: there is nothing to measure.
+    """
+    if not functions or rounds < 1:
+        raise ValueError(f"Expected functions and rounds, but got {len(functions)} and {rounds}.")
+    calls = list(functions.values())
+    times = np.empty((len(calls), warm_up + rounds), np.int64)
+    clock = time.perf_counter_ns
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for round_ in range(warm_up + rounds):
+            for turn in range(len(calls)):
+                which = (round_ + turn) % len(calls)
+                call = calls[which]
+                started = clock()
+                call()
+                times[which, round_] = clock() - started
+    finally:
+        if collecting:
+            gc.enable()
+    return dict(zip(functions, times[:, warm_up:], strict=True))
+
+
+def summarize(times_ns: NDArray[np.int64], *, seed: int = 0) -> Summary:
+    """Return the percentiles of some calls' times.
+
+    Args:
+        times_ns: integer (N,), nanoseconds, in the order of the calls.
+
+    Raises:
+        ValueError: there are no times.
+    """
+    if len(times_ns) == 0:
+        raise ValueError("Expected at least one time, but got none.")
+    p50, p90, p95, p99 = np.percentile(times_ns, (50, 90, 95, 99)) / 1000
+    low, high = _interval(_resampled_medians(seed, times_ns)[0]) / 1000
+    return Summary(
+        p50_us=float(p50),
+        p90_us=float(p90),
+        p95_us=float(p95),
+        p99_us=float(p99),
+        p50_low_us=float(low),
+        p50_high_us=float(high),
+        calls=len(times_ns),
+    )
+
+
+def compare(
+    base_ns: NDArray[np.int64],
+    other_ns: NDArray[np.int64],
+    *,
+    margin: float = MARGIN,
+    seed: int = 0,
+) -> Comparison:
+    """Say whether `other` is slower or faster than `base`, which was measured in the same rounds.
+
+    It is, where the whole 95 % interval of the ratio of medians lies beyond `margin`. A wide
+    interval makes no verdict: measure more rounds, or quieten the machine.
+
+    Args:
+        base_ns: integer (rounds,), nanoseconds, as `measure` returns them.
+        other_ns: of the same shape.
+        margin: by how much two times may differ and still count as the same.
+
+    Raises:
+        ValueError: the two differ in length, or there are no times.
+    """
+    if len(base_ns) != len(other_ns) or len(base_ns) == 0:
+        raise ValueError(
+            f"Expected times of the same rounds, but got {len(base_ns)} and {len(other_ns)}."
+        )
+    base, other = _resampled_medians(seed, base_ns, other_ns)
+    low, high = _interval(other / base)
+    verdict: Verdict = "indistinguishable"
+    if low > 1 + margin:
+        verdict = "slower"
+    elif high < 1 / (1 + margin):
+        verdict = "faster"
+    ratio = float(np.median(other_ns) / np.median(base_ns))
+    return Comparison(ratio, float(low), float(high), verdict)
+
+
+def _resampled_medians(seed: int, *series: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """Return bootstrap medians of series that were measured together, each (_RESAMPLES,)."""
+    rng = np.random.default_rng(seed)
+    rounds = len(series[0])
+    length = max(1, rounds // _BLOCKS)
+    blocks = -(-rounds // length)
+    starts = rng.integers(0, rounds - length + 1, (_RESAMPLES, blocks))
+    rows = (starts[..., np.newaxis] + np.arange(length)).reshape(_RESAMPLES, -1)[:, :rounds]
+    return [np.median(times[rows], axis=1) for times in series]
+
+
+def _interval(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    tail = 100 * (1 - _LEVEL) / 2
+    interval: NDArray[np.float64] = np.percentile(values, (tail, 100 - tail))
+    return interval

@@ -1,0 +1,193 @@
+"""How results are written: for people, as JSON lines, or as CSV; to standard output or a file.
+
+A file appears under its name only when all is done. Until then what there is lies beside it, in
+`FILE.part`, which `--resume` goes on with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from edge_runtime.errors import EdgeRuntimeError
+
+if TYPE_CHECKING:
+    from edge_runtime.classifier import Classifier, Prediction
+    from edge_runtime.stream import Frame
+
+    Result = list[Prediction] | EdgeRuntimeError
+
+Format = Literal["text", "json", "csv"]
+_CSV_COLUMNS = ("source", "frame", "rank", "label", "index", "score", "error")
+
+
+def one_line(text: str) -> str:
+    """Escape line breaks and control characters, which a file name may hold."""
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text
+    )
+
+
+def complain(sentence: str) -> None:
+    """Print one line on standard error."""
+    print(f"edge-classify: {one_line(sentence)}", file=sys.stderr)
+
+
+def record(classifier: Classifier) -> dict[str, Any]:
+    """Return what ran a model: the delegate asked for and the actual one, threads, operations."""
+    placement = classifier.placement
+    return {
+        "requested": classifier.delegate,
+        "delegate": placement.delegate,
+        "threads": classifier.threads,
+        "delegated": placement.delegated,
+        "operations": placement.operations,
+        "outside": list(placement.outside),
+    }
+
+
+def formatter(
+    kind: Format, run: dict[str, Any] | None = None, *, colours: bool = False
+) -> Callable[[str, Result, Frame | None], str]:
+    """Return what turns a source and its result into lines, each with its line break.
+
+    Args:
+        run: from `record`, goes into every JSON line.
+        colours: for a terminal; `text` alone has them.
+    """
+    if kind == "json":
+        tail = f', "run": {json.dumps(run)}}}\n' if run else "}\n"
+        return lambda source, result, frame: _json(source, result, frame, tail)
+    if kind == "csv":
+        return _csv
+    return lambda source, result, frame: _text(source, result, frame, colours)
+
+
+def header(kind: Format) -> str:
+    """Return what stands above all lines."""
+    return ",".join(_CSV_COLUMNS) + "\r\n" if kind == "csv" else ""
+
+
+class Output:
+    """Standard output, or a file that takes its name when the block ends well."""
+
+    def __init__(self, path: Path | None, kind: Format, *, resume: bool = False) -> None:
+        """Open it.
+
+        Args:
+            path: the file; None is standard output.
+            resume: keep the answers that a former run left, see `done`.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._path = path
+        self.done: set[int] = set()
+        self._stream: TextIO = sys.stdout
+        if path is None:
+            self.write(header(kind))
+            return
+        part = self.part = path.with_name(path.name + ".part")
+        kept = part.with_name(part.name + ".new")
+        with kept.open("w", errors="surrogateescape", newline="") as stream:
+            stream.write(header(kind))
+            if resume:
+                for former in (part, path):
+                    if former.exists():
+                        for source, lines in _answered(former, kind):
+                            self.done.add(hash(source))
+                            stream.write(lines)
+                        break
+        kept.replace(part)
+        self._stream = part.open("a", errors="surrogateescape", newline="")
+
+    def write(self, lines: str) -> None:
+        """Write whole lines; standard output sees them at once."""
+        self._stream.write(lines)
+        if self._path is None:
+            self._stream.flush()
+
+    def keep(self) -> None:
+        """Make sure that what was written lies in the part file."""
+        if self._path is not None:
+            self._stream.close()
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        if self._path is not None:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+            self.part.replace(self._path)
+
+
+def _answered(path: Path, kind: Format) -> Iterator[tuple[str, str]]:
+    """Yield the sources that a file has an answer to, with its lines; errors are no answers."""
+    with path.open(errors="surrogateescape", newline="") as stream:
+        if kind == "json":
+            for line in stream:
+                with suppress(ValueError):  # a line cut short
+                    result = json.loads(line)
+                    if "predictions" in result and line.endswith("\n"):
+                        yield result["source"], line
+            return
+        import csv
+
+        rows = [row for row in csv.reader(stream) if len(row) == len(_CSV_COLUMNS)][1:]
+    if rows:  # the last image's rows may not all be there
+        last = rows[-1][0]
+        rows = [row for row in rows if row[0] != last]
+    for row in rows:
+        if not row[-1]:
+            yield row[0], _rows([row])
+
+
+def _text(source: str, result: Result, frame: Frame | None, colours: bool) -> str:
+    if isinstance(result, EdgeRuntimeError):
+        return ""  # standard error has it
+    bold, plain = ("\033[1m", "\033[0m") if colours else ("", "")
+    classes = ", ".join(f"{bold}{p.label}{plain} {p.score:.3f}" for p in result)
+    name = one_line(source)
+    if frame is not None:
+        name += f" #{frame.frame} (age {frame.age_ms:.0f} ms, dropped {frame.dropped})"
+    return f"{name}: {classes or 'no class reaches the threshold'}\n"
+
+
+def _json(source: str, result: Result, frame: Frame | None, tail: str) -> str:
+    line: dict[str, object] = {"source": source}
+    if frame is not None:
+        line |= {
+            "frame": frame.frame,
+            "captured_at": frame.captured_at,
+            "age_ms": frame.age_ms,
+            "dropped": frame.dropped,
+        }
+    if isinstance(result, EdgeRuntimeError):
+        return json.dumps(line | {"error": str(result)}) + "\n"
+    line["predictions"] = [{"label": p.label, "index": p.index, "score": p.score} for p in result]
+    return json.dumps(line)[:-1] + tail
+
+
+def _csv(source: str, result: Result, frame: Frame | None) -> str:
+    start = [source, "" if frame is None else frame.frame]
+    if isinstance(result, EdgeRuntimeError):
+        return _rows([[*start, "", "", "", "", str(result)]])
+    if not result:
+        return _rows([[*start, "", "", "", "", ""]])
+    return _rows(
+        [*start, rank, p.label, p.index, p.score, ""] for rank, p in enumerate(result, start=1)
+    )
+
+
+def _rows(rows: Any) -> str:
+    import csv
+    from io import StringIO
+
+    text = StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,73 @@
+"""How far a long job is: a bar on a terminal, and a closing line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+_EVERY_S = 0.1
+_WIDTH = 24
+
+
+class Progress:
+    """Counts images; shows a bar with rate and remaining time where there is a terminal.
+
+    Attributes:
+        classified: images with an answer.
+        failed: images without.
+    """
+
+    def __init__(self, total: int | None = None, stream: TextIO | None = None) -> None:
+        """Start the clock.
+
+        Args:
+            total: how many images there will be, where that is known.
+            stream: a terminal; without one there is no bar.
+        """
+        self.classified = self.failed = 0
+        self._total = total
+        self._stream = stream
+        self._started = time.monotonic()
+        self._shown = self._started
+
+    def count(self, *, failed: bool) -> None:
+        """Count one image."""
+        self.failed += failed
+        self.classified += not failed
+        if self._stream is not None:
+            now = time.monotonic()
+            if now - self._shown >= _EVERY_S:
+                self._shown = now
+                self._stream.write(f"\r\033[K{self.bar(now - self._started)}")
+                self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the bar away, so that something else can be printed."""
+        if self._stream is not None:
+            self._stream.write("\r\033[K")
+            self._stream.flush()
+
+    def bar(self, elapsed_s: float) -> str:
+        """Return the bar as it stands."""
+        done = self.classified + self.failed
+        rate = done / elapsed_s if elapsed_s > 0 else 0.0
+        if not self._total:
+            return f"{done:,} images, {rate:,.0f} images/s"
+        filled = min(_WIDTH, _WIDTH * done // self._total)
+        left_s = (self._total - done) / rate if rate else 0.0
+        return (
+            f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {done:,}/{self._total:,} "
+            f"{rate:,.0f} images/s, {int(left_s) // 60}:{int(left_s) % 60:02} left"
+        )
+
+    def summary(self) -> str:
+        """Return the closing line."""
+        elapsed_s = time.monotonic() - self._started
+        rate = (self.classified + self.failed) / elapsed_s if elapsed_s > 0 else 0.0
+        return f"{self.classified:,} classified, {self.failed:,} failed, {rate:,.1f} images/s"
+
+
+def terminal() -> TextIO | None:
+    """Return standard error where it is a terminal."""
+    return sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None

@@ -1,0 +1,198 @@
+"""From what a user names to the images behind it: files, directories, globs, `-` and URLs.
+
+It tells cameras and videos from images; their frames are `edge_runtime.stream`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from edge_runtime.errors import ImageError
+
+STANDARD_INPUT = "-"
+MAX_URL_BYTES = 64 << 20
+URL_TIMEOUT_S = 30.0
+_CAMERAS = ("camera:", "rtsp://", "rtsps://")
+_VIDEO_SUFFIXES = (".avi", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpg", ".webm")
+_WEB = ("http://", "https://")
+_BLOCK = 1 << 16
+
+
+class Source(NamedTuple):
+    """One image, or why there is none.
+
+    Attributes:
+        name: its path or URL.
+        content: the image where it came on standard input.
+        error: why there is no image of that name.
+    """
+
+    name: str
+    content: bytes | None = None
+    error: ImageError | None = None
+
+
+def expand(names: Iterable[str]) -> Iterator[Source]:
+    """Yield the images behind some names, in order; lazily, for there may be millions."""
+    for name in names:
+        try:
+            yield from _expand(name)
+        except ImageError as exc:
+            yield Source(name, error=exc)
+
+
+def is_stream(name: str) -> bool:
+    """Say whether a source is a camera or video and no image; asks the web server for a URL."""
+    if name.lower().startswith(_CAMERAS) or name.lower().endswith(_VIDEO_SUFFIXES):
+        return True
+    if not is_url(name):
+        return False
+    from edge_runtime.camera import serves_frames
+
+    return serves_frames(name)
+
+
+def is_file(name: str) -> bool:
+    """Say whether a camera or video is a file."""
+    return not (name.lower().startswith(_CAMERAS) or is_url(name))
+
+
+def is_url(name: str) -> bool:
+    """Say whether a source is to be fetched."""
+    return name.lower().startswith(_WEB)
+
+
+def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
+    """Fetch an image.
+
+    Args:
+        timeout_s: for the whole of it.
+
+    Raises:
+        ImageError: it cannot be fetched, takes too long, or has more than `MAX_URL_BYTES` bytes.
+    """
+    import time
+    from http.client import HTTPException
+    from urllib.request import Request, urlopen
+
+    deadline = time.monotonic() + timeout_s
+    content = BytesIO()
+    try:
+        request = Request(url, headers={"User-Agent": "edge-classify"})
+        with urlopen(request, timeout=timeout_s) as response:
+            if not is_url(response.url):
+                raise ImageError(f"{url} leads to {response.url}; expected an http(s) address.")
+            while block := response.read1(_BLOCK):
+                content.write(block)
+                if content.tell() > MAX_URL_BYTES:
+                    raise ImageError(
+                        f"{url} has more than {MAX_URL_BYTES >> 20} MiB; shrink the image first."
+                    )
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+    except TimeoutError as exc:
+        raise ImageError(f"{url} took more than {timeout_s:g} s; try it later.") from exc
+    except (OSError, HTTPException, ValueError) as exc:  # URLError is an OSError
+        reason = getattr(exc, "reason", None) or exc
+        if isinstance(reason, TimeoutError):
+            raise ImageError(f"{url} took more than {timeout_s:g} s; try it later.") from exc
+        raise ImageError(f"{url} cannot be fetched ({reason}); check the address.") from exc
+    content.seek(0)
+    return content
+
+
+def _expand(name: str) -> Iterator[Source]:
+    if not name:
+        raise ImageError("Expected the name of a file or directory, but got an empty one.")
+    if name == STANDARD_INPUT:
+        yield from _standard_input()
+    elif is_url(name):
+        yield Source(name)
+    elif os.path.isdir(name):  # noqa: PTH112 - unlike Path.is_dir, it never raises
+        yield from _directory(name)
+    elif not os.path.lexists(name) and any(c in name for c in "*?["):
+        yield from _glob(name)
+    else:
+        yield Source(name)
+
+
+def _standard_input() -> Iterator[Source]:
+    """Yield the image on standard input, or those whose names stand there, one a line."""
+    stream = sys.stdin.buffer
+    first = stream.readline(4096)
+    if _is_name(first.rstrip(b"\r\n")):
+        while first:
+            if name := os.fsdecode(first.rstrip(b"\r\n")):
+                yield from expand([name])
+            first = stream.readline()
+        return
+    content = first + stream.read(MAX_URL_BYTES)
+    if not content:
+        raise ImageError("Standard input is empty; expected an image, or names of images.")
+    if len(content) > MAX_URL_BYTES:
+        raise ImageError(
+            f"Standard input has more than {MAX_URL_BYTES >> 20} MiB; shrink the image first."
+        )
+    yield Source(STANDARD_INPUT, content=content)
+
+
+def _is_name(line: bytes) -> bool:
+    """Say whether a first line is a name and not the beginning of an image."""
+    text_magic = (b"GIF8", b"RIFF", b"BM", b"II*", b"MM", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+    if not line or b"\0" in line or line[:1] in (b"\x89", b"\xff"):
+        return False
+    return not line.startswith(text_magic) or os.path.lexists(line)
+
+
+def _glob(pattern: str) -> Iterator[Source]:
+    from glob import glob
+
+    found = sorted(glob(pattern, recursive=True))  # noqa: PTH207
+    if not found:
+        raise ImageError(f"{pattern} matches no file; check the pattern.")
+    for name in found:
+        yield from _expand(name)
+
+
+def _directory(root: str) -> Iterator[Source]:
+    from edge_runtime.image import SUFFIXES
+
+    count = 0
+    for source in _walk(root, frozenset()):
+        count += source.error is None
+        yield source
+    if not count:
+        raise ImageError(
+            f"{root} is a directory without images; expected {', '.join(sorted(SUFFIXES))}."
+        )
+
+
+def _walk(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Source]:
+    """Yield the images in a directory and below it, sorted; links are followed, but not round."""
+    from edge_runtime.image import SUFFIXES
+
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir()) for entry in entries)
+    except OSError as exc:
+        error = ImageError(f"{folder} cannot be searched ({exc.strerror}); check its permissions.")
+        yield Source(folder, error=error)
+        return
+    here = (status.st_dev, status.st_ino)
+    if here in above:  # a link to a directory that this one lies in
+        return
+    # As pathlib does: "." is left out.
+    prefix = "" if folder == "." else folder.rstrip("/") + "/" if folder.strip("/") else "/"
+    for name, is_directory in found:
+        if is_directory:
+            yield from _walk(prefix + name, above | {here})
+        elif Path(name).suffix.lower() in SUFFIXES and os.path.isfile(  # noqa: PTH113
+            prefix + name
+        ):
+            yield Source(prefix + name)

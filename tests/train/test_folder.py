@@ -1,0 +1,83 @@
+"""Training on a user's own folders of images."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime.image import fit
+from tests.conftest import ROOT, run
+from train import folder
+from train.dataset import DataError
+
+
+def make(root, *, per_class=24, test=4, classes=("dark", "light")):
+    """Write PNGs and JPEGs of 40 x 48 pixels whose class is told by their brightness."""
+    rng = np.random.default_rng(0)
+    for part, images in (("train", per_class), ("test", test)):
+        for label, name in enumerate(classes):
+            (root / part / name).mkdir(parents=True)
+            for i in range(images):
+                pixels = rng.integers(0, 120, (40, 48, 3)) + 130 * (label % 2)
+                image = Image.fromarray(pixels.astype(np.uint8))
+                image.save(root / part / name / f"{i}.{'jpg' if i % 2 else 'png'}")
+    return root
+
+
+def test_folders_become_splits(tmp_path):
+    assert folder.holds_images(make(tmp_path))
+    (tmp_path / "train" / "dark" / "notes.txt").touch()
+    data = folder.load(tmp_path)
+    assert data.class_names == ("dark", "light")
+    assert (len(data.train), len(data.held_out), len(data.test)) == (46, 2, 8)
+    assert sorted(data.held_out.labels) == [0, 1]
+    assert data.train.images.shape == (46, 32, 32, 3)
+    assert data.train.images[data.train.labels == 0].mean() < 100
+    assert data.train.images[data.train.labels == 1].mean() > 150
+    with Image.open(tmp_path / "test" / "dark" / "0.png") as image:
+        np.testing.assert_array_equal(data.test.images[0], fit(image, 32, 32))
+
+
+def test_cifar_folders_are_not_taken_for_it(tmp_path):
+    (tmp_path / "data_batch_1.bin").touch()
+    assert not folder.holds_images(tmp_path)
+
+
+def damage_an_image(root):
+    path = root / "train" / "light" / "2.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def rename_a_class(root):
+    (root / "test" / "light").rename(root / "test" / "bright")
+
+
+def empty_a_class(root):
+    for path in (root / "test" / "dark").iterdir():
+        path.unlink()
+
+
+def remove_the_test_part(root):
+    (root / "test").rename(root / "validation")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damage_an_image, r"2\.png is damaged .* It is part of the data set"),
+        (rename_a_class, r"but bright, light is in one of them only"),
+        (empty_a_class, r"Expected at least 1 images in .*dark, but got 0"),
+        (remove_the_test_part, r"test is missing; expected a folder"),
+    ],
+)
+def test_damaged_folders(tmp_path, damage, message):
+    damage(make(tmp_path))
+    with pytest.raises(DataError, match=message):
+        folder.load(tmp_path)
+
+
+def test_one_class_is_refused_by_the_command(tmp_path):
+    root = make(tmp_path / "data", classes=("dark",))
+    result = run("-m", "train", "cnn", "--data", root, "--out", tmp_path / "run", cwd=ROOT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "a folder for each of 2 to 256 classes, but got 1." in result.stderr
+    assert not (tmp_path / "run").exists()

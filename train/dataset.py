@@ -1,0 +1,87 @@
+"""A data set in memory: three splits of images with labels, and how one part is held out.
+
+Owns no file format: those are in `train.cifar10` and `train.folder`. Imports numpy alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 32
+_HELD_OUT_ONE_OF = 20  # images of a class
+
+
+class DataError(Exception):
+    """The data set is missing, damaged or laid out differently."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8 (N, 32, 32, 3), RGB, 0-255.
+        labels: uint8 (N,), class indices.
+        hashes: N sha256 hex digests, see `pixel_hash`.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    hashes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.integer] | list[int]) -> Split:
+        """Return the chosen images as a new split, in the order of `indices`."""
+        return Split(
+            self.images[indices], self.labels[indices], tuple(self.hashes[i] for i in indices)
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The three splits; `held_out` is part of the images given for training.
+
+    A shipped network is trained on `train`, chosen on `held_out` and reported on `test`.
+    """
+
+    train: Split
+    held_out: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+
+def pixel_hash(image: NDArray[np.uint8]) -> str:
+    """Return the sha256 of an image's 3,072 pixel bytes in planar order, as CIFAR-10 stores them.
+
+    Args:
+        image: uint8 (32, 32, 3), RGB, 0-255.
+    """
+    return hashlib.sha256(np.ascontiguousarray(image.transpose(2, 0, 1)).data).hexdigest()
+
+
+def split_held_out(split: Split, classes: int) -> tuple[Split, Split]:
+    """Divide the images given for training into (train, held-out).
+
+    Of each class, the twentieth part with the lowest pixel hashes (250 images of CIFAR-10) is
+    held out, one image at least; copies of a held-out image leave the training part too. Both
+    parts come in the order of their hashes, so that neither depends on the order of the images.
+    """
+    counts = np.bincount(split.labels, minlength=classes)
+    room = {label: max(1, int(count) // _HELD_OUT_ONE_OF) for label, count in enumerate(counts)}
+    by_hash = sorted(range(len(split)), key=split.hashes.__getitem__)
+    held_out: list[int] = []
+    held_out_hashes: set[str] = set()
+    for index in by_hash:
+        label = int(split.labels[index])
+        if room[label] > 0 and split.hashes[index] not in held_out_hashes:
+            room[label] -= 1
+            held_out.append(index)
+            held_out_hashes.add(split.hashes[index])
+    train = [index for index in by_hash if split.hashes[index] not in held_out_hashes]
+    return split.take(train), split.take(held_out)
