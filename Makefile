@@ -64,5 +64,5 @@ clean:
 	@touch $@
 
 .venv/everything: .venv/bin/python pyproject.toml
-	$(PIP) -e '.[train,export,dev]'
+	$(PIP) -e '.[train,export,micro,dev]'
 	@touch $@ .venv/runtime

@@ -42,6 +42,8 @@ READY = "document.getElementById('spoken').textContent !== ''"
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # one connection for many files, as hosts do
+
     def __init__(self, *args: Any, headers_too: dict[str, str], **kwargs: Any) -> None:
         self._headers_too = headers_too
         super().__init__(*args, **kwargs)

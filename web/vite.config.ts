@@ -6,7 +6,6 @@ export default defineConfig({
   server: { fs: { allow: ['..'] } }, // the models and samples are the Python package's
   build: {
     target: 'es2022',
-    assetsInlineLimit: 0,
     chunkSizeWarningLimit: 600,
     modulePreload: { polyfill: false },
   },

@@ -5,7 +5,7 @@ import { PageError } from './errors';
 import { readGraph, type Graph } from './graph';
 import { fit, type Picture } from './image';
 import { readMetadata, type Metadata } from './metadata';
-import { dequantize, pixelTables } from './quantization';
+import { assumedNormalization, dequantize, pixelTables } from './quantization';
 
 export interface Prediction {
   label: string;
@@ -68,7 +68,8 @@ export class Classifier {
     const size = input.shape.reduce((product, length) => product * length);
     const warmUp = input.dtype === 'uint8' ? new Uint8Array(size) : new Float32Array(size);
     const engine = await Engine.load(data, accelerator, warmUp, input.shape);
-    const tables = pixelTables(metadata.normalization, input.quantization);
+    const normalization = metadata.normalization ?? assumedNormalization(input.quantization);
+    const tables = pixelTables(normalization, input.quantization);
     return new Classifier(data.length, graph, metadata, engine, tables);
   }
 

@@ -8,6 +8,7 @@
  */
 
 import {
+  getGlobalLiteRtPromise,
   getWebGpuDevice,
   loadAndCompile,
   loadLiteRt,
@@ -42,6 +43,10 @@ async function start(): Promise<void> {
       ? [jspiJs, jspiWasm]
       : [plainJs, plainWasm];
   const absolute = (url: string) => new URL(url, document.baseURI).href;
+  // The script asks for it late; fetch it meanwhile.
+  const preload = document.createElement('link');
+  Object.assign(preload, { rel: 'preload', as: 'fetch', crossOrigin: 'anonymous', href: wasm });
+  document.head.append(preload);
   // LiteRT.js hands this object to Emscripten; it logs every step as an error otherwise.
   Object.assign(globalThis, {
     Module: {
@@ -61,9 +66,10 @@ async function start(): Promise<void> {
   }
 }
 
-/** Says why the GPU cannot be used, or nothing where it can. Call it after `loadRuntime`. */
+/** Says why the GPU cannot be used, or nothing where it can. */
 export function whyNoWebGpu(): string | undefined {
   if (!('gpu' in navigator)) return 'this browser has no WebGPU';
+  if (getGlobalLiteRtPromise() === undefined) return 'LiteRT is not loaded';
   return getWebGpuDevice() === null ? 'WebGPU finds no graphics adapter' : undefined;
 }
 

@@ -47,10 +47,11 @@ async function attempt(work: () => Promise<void>): Promise<void> {
 // The model
 
 async function use(model: ModelFile, accelerator: Accelerator): Promise<void> {
+  const data = model.read();
   view.element('answer').setAttribute('aria-busy', 'true');
   try {
     await inTurn(async () => {
-      const next = await Classifier.load(await model.read(), model.name, accelerator);
+      const next = await Classifier.load(await data, model.name, accelerator);
       classifier?.close();
       classifier = next;
     });
@@ -289,7 +290,7 @@ for (const { name, url } of samples) {
 const ready = start();
 
 async function start(): Promise<void> {
-  await loadRuntime();
+  void loadRuntime().catch(() => undefined); // while the model is on its way; `use` tells of it
   await use(chosen.model, chosen.accelerator);
 }
 

@@ -11,11 +11,8 @@ import type { Normalization } from './quantization';
 
 export interface Metadata {
   labels: string[]; // in the order of the scores; empty where the file has none
-  normalization: Normalization;
-  assumed: boolean; // the file says nothing of normalization: pixels are scaled to 0-1
+  normalization: Normalization | undefined; // undefined where the file says nothing of it
 }
-
-const SCALE_TO_ONE: Normalization = { mean: [0, 0, 0], std: [255, 255, 255] };
 
 /**
  * Reads labels and normalization.
@@ -37,7 +34,7 @@ export async function readMetadata(data: Uint8Array, name: string): Promise<Meta
   }
   if (labels.at(-1) === '') labels.pop();
   const preprocessing = card?.preprocessing;
-  if (preprocessing === undefined) return { labels, normalization: SCALE_TO_ONE, assumed: true };
+  if (preprocessing === undefined) return { labels, normalization: undefined };
   const { fit = 'crop', resize = 'bicubic', mean, std } = preprocessing;
   if (fit !== 'crop' || resize !== 'bicubic') {
     throw new PageError(
@@ -45,7 +42,7 @@ export async function readMetadata(data: Uint8Array, name: string): Promise<Meta
         `but this page only does crop and bicubic; use edge-classify.`,
     );
   }
-  return { labels, normalization: { mean: channels(mean, name), std: channels(std, name) }, assumed: false };
+  return { labels, normalization: { mean: channels(mean, name), std: channels(std, name) } };
 }
 
 interface Card {

@@ -18,7 +18,9 @@ export async function keepForOffline(): Promise<string> {
       .getEntriesByType('resource')
       .map(({ name }) => name)
       .filter((url) => url.startsWith(location.origin) && !url.endsWith('/sw.js'));
-    const absolute = addresses.map((url) => new URL(url, document.baseURI).href);
+    const absolute = addresses
+      .map((url) => new URL(url, document.baseURI).href)
+      .filter((url) => url.startsWith(location.origin)); // small pictures are in the script
     const page = new URL('./', document.baseURI).href;
     const failed = await new Promise<string>((resolve) => {
       const { port1, port2 } = new MessageChannel();

@@ -16,6 +16,15 @@ export interface Normalization {
 }
 
 /**
+ * Returns the normalization of a model that does not say it: a float input takes pixels scaled to
+ * 0-1, a quantized one their bytes as they are. `edge_runtime` assumes the same.
+ */
+export function assumedNormalization({ scale, zeroPoint }: Quantization): Normalization {
+  const [mean, std] = scale === 0 ? [0, 255] : [zeroPoint, 1 / scale];
+  return { mean: [mean, mean, mean], std: [std, std, std] };
+}
+
+/**
  * Returns what the input tensor holds for each of the 256 values of each channel.
  *
  * @returns one (256,) table a channel; of real numbers where the tensor is a float one.

@@ -3,6 +3,7 @@
 import type { Answer, Classifier, Prediction } from './classifier';
 import type { Picture } from './image';
 import type { Latencies, Rate } from './latency';
+import type { Normalization } from './quantization';
 
 export function element<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
@@ -105,17 +106,14 @@ export function showSpeed(latencies: Latencies, rate: Rate | undefined): void {
 
 /** Tells what the file says of itself, and what runs it. */
 export function showFacts(name: string, { bytes, graph, metadata, engine }: Classifier): void {
-  const { mean, std } = metadata.normalization;
   const raw = graph.input.dtype === 'uint8';
-  const same = (values: readonly number[]) =>
-    values.every((value) => value === values[0]) ? String(values[0]) : `(${values.join(', ')})`;
   const facts: Record<string, string> = {
     'Really runs on': engine.description,
     File: `${name}, ${bytes.toLocaleString('en')} bytes`,
     Input: `${graph.input.shape.slice(1).join(' × ')}, ${graph.input.dtype}`,
-    Pixels:
-      `(pixel − ${same(mean)}) / ${same(std)}${raw ? ', quantized' : ''}; ` +
-      (metadata.assumed ? 'assumed, the file does not say' : 'from the file’s model card'),
+    Pixels: metadata.normalization
+      ? `${formula(metadata.normalization)}${raw ? ', quantized' : ''}; from the file’s model card`
+      : `${raw ? 'their bytes' : 'pixel / 255'}; assumed, the file does not say`,
     Labels: metadata.labels.join(', '),
   };
   element('facts').replaceChildren(
@@ -127,6 +125,14 @@ export function showFacts(name: string, { bytes, graph, metadata, engine }: Clas
       return row;
     }),
   );
+}
+
+function formula({ mean, std }: Normalization): string {
+  const short = (values: readonly number[]) =>
+    values.every((value) => value === values[0]) ? String(values[0]) : `(${values.join(', ')})`;
+  return mean.every((value) => value === 0)
+    ? `pixel / ${short(std)}`
+    : `(pixel − ${short(mean)}) / ${short(std)}`;
 }
 
 export interface Option {
