@@ -47,20 +47,20 @@ class Difference:
         images: how many.
         agreement: share of images with the same top-1 class.
         equal: share of images with the very same output.
-        max_steps: largest difference of any score, in steps of a quantized output; of a float one
-            in real numbers.
+        max_difference: largest difference of any score.
     """
 
     delegate: str
     images: int
     agreement: float
     equal: float
-    max_steps: float
+    max_difference: float
 
     def __str__(self) -> str:
         return (
             f"against --delegate {self.delegate}, {self.images} held-out images: agreement "
-            f"{self.agreement:.2%}, equal {self.equal:.2%}, largest difference {self.max_steps:g}"
+            f"{self.agreement:.2%}, equal {self.equal:.2%}, largest score difference "
+            f"{self.max_difference:.2g}"
         )
 
 
@@ -209,7 +209,7 @@ def _compare(
         images=len(inputs),
         agreement=float(np.mean(ours.argmax(axis=1) == answers.argmax(axis=1))),
         equal=float(np.mean((difference == 0).all(axis=1))),
-        max_steps=float(difference.max()),
+        max_difference=float(difference.max()) * (engine.output.quantization.scale or 1.0),
     )
 
 
