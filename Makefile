@@ -64,5 +64,5 @@ clean:
 	@touch $@
 
 .venv/everything: .venv/bin/python pyproject.toml
-	$(PIP) -e '.[train,export,micro,dev]'
+	$(PIP) -e '.[train,export,micro,camera,dev]'
 	@touch $@ .venv/runtime

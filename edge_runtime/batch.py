@@ -7,9 +7,7 @@ chunks, and only so many that memory stays what it is, however many files there 
 
 from __future__ import annotations
 
-import json
 import marshal
-import subprocess
 from collections import deque
 from collections.abc import Iterable, Iterator
 from io import BytesIO
@@ -112,6 +110,8 @@ class _Worker:
     """A worker process, and the chunks that wait there; a dead one is replaced."""
 
     def __init__(self, classifier: Classifier, top_k: int) -> None:
+        import json
+
         arguments = json.dumps({**classifier.arguments(), "top_k": top_k})
         self._command = child_command("edge_runtime.worker", arguments)
         self._waiting: deque[list[str]] = deque()
@@ -148,6 +148,8 @@ class _Worker:
                     continue
 
     def _start(self) -> None:
+        import subprocess  # not for a single picture's sake
+
         self._process = subprocess.Popen(
             self._command,
             env=child_environment(),

@@ -17,6 +17,7 @@ from edge_runtime.errors import ModelError
 from edge_runtime.image import FITS
 from edge_runtime.metadata import read_metadata
 from edge_runtime.preprocessing import Preprocessing
+from edge_runtime.quantization import score_table
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -117,6 +118,7 @@ class Classifier:
         self.assumptions = self._preprocessing.assumptions
         self._gives_logits = engine.gives_logits
         self._quantization = engine.output.quantization
+        self._score_table = score_table(self._quantization, engine.output.dtype)
         classes = engine.output.shape[-1]
         self.labels = tuple(labels or metadata.labels) or tuple(map(str, range(classes)))
         if len(self.labels) != classes:
@@ -196,9 +198,12 @@ class Classifier:
             if self._engine is None:
                 raise ValueError("The classifier is closed.")
             output = self._engine.run(raw)
-        scores = self._quantization.dequantize(output)
-        if not np.isfinite(scores).all():
-            raise ModelError(f"{self.path} gave scores that are no numbers; export it again.")
+        if self._score_table is not None:
+            scores = self._score_table[output.view(np.uint8)]
+        else:
+            scores = self._quantization.dequantize(output)
+            if not np.isfinite(scores).all():
+                raise ModelError(f"{self.path} gave scores that are no numbers; export it again.")
         return _softmax(scores) if self._gives_logits else scores
 
     def predictions(self, scores: NDArray[np.float32], *, top_k: int = 1) -> list[Prediction]:

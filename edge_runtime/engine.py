@@ -235,11 +235,13 @@ def _options(delegate: str, gpu_precision: str) -> Any:
 
 
 def _external(library: str) -> Any:
-    # A missing file raises OSError, a delegate that refuses ValueError.
     try:
+        # Looked at first: LiteRT's own class cannot even be deleted when this fails.
+        if not hasattr(ctypes.CDLL(library), "tflite_plugin_create_delegate"):
+            raise ValueError("it is no LiteRT delegate")
         with native_log.dropped():
             return load_delegate(library)
-    except (OSError, ValueError, RuntimeError, AttributeError) as exc:
+    except (OSError, ValueError, RuntimeError) as exc:
         reason = " ".join(str(exc).split()) or "it gives no reason"
         raise DelegateError(
             f"The delegate {library} cannot be loaded ({reason}); expected xnnpack, cpu, gpu, npu, "

@@ -7,6 +7,7 @@ model wants is `edge_runtime.quantization`'s.
 from __future__ import annotations
 
 import contextlib
+import logging
 import stat
 import warnings
 from pathlib import Path
@@ -15,10 +16,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from edge_runtime import native_log
 from edge_runtime.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Pillow reports some damage to its logger as well, which without a handler prints it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
@@ -30,7 +35,7 @@ _BACKGROUND = (255, 255, 255)  # shows through transparent pixels
 _PADDING = (0, 0, 0)
 
 # Bytes a pixel while an image is turned into RGB, which Pillow keeps in 4: the decoded pixels,
-# then copies. Formats that Pillow decodes by means of another image take twice as much.
+# then copies. Measured for each mode; what decodes a format as a whole has buffers of its own.
 _BYTES_PER_PIXEL = {
     "1": 5,
     "L": 5,
@@ -39,10 +44,14 @@ _BYTES_PER_PIXEL = {
     "LA": 12,
     "PA": 12,
     "RGBA": 12,
+    "I;16": 13,
+    "I;16B": 13,
     "I": 17,
     "F": 17,
 }
 _OTHER_BYTES_PER_PIXEL = 12
+_WHOLE_FORMATS = frozenset({"WEBP", "AVIF", "JPEG2000"})
+_WHOLE_FACTOR = 4
 # Pillow hands these to another program, or its own parsers are not meant for strangers' files.
 _REFUSED_FORMATS = {"EPS": "Encapsulated PostScript", "WMF": "Windows Metafile"}
 
@@ -97,7 +106,10 @@ def decode(
                     longest = max(at_least)  # the image may yet be turned
                     image.draft("RGB", (longest, longest))
                 _check_size(image, name)
-                return _upright_rgb(image, name)
+                # libtiff writes what it thinks of a file on standard error.
+                quiet = native_log.dropped() if image.format == "TIFF" else contextlib.nullcontext()
+                with quiet:
+                    return _upright_rgb(image, name)
     except ImageError:
         raise
     except FileNotFoundError as exc:
@@ -166,6 +178,8 @@ def _check(image: Image.Image, name: str) -> None:
 def _check_size(image: Image.Image, name: str) -> None:
     pixels = image.width * image.height
     needed = pixels * _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
+    if image.format in _WHOLE_FORMATS:
+        needed *= _WHOLE_FACTOR
     if needed > MAX_BYTES:
         raise ImageError(
             f"{name} would take {needed >> 20:,} MiB to decode ({image.width:,} x "
@@ -204,5 +218,8 @@ def _eight_bits(wide: NDArray[np.generic], name: str) -> Image.Image:
         if not highest <= limits[-1]:
             raise ImageError(f"{name} has pixels up to {highest:g}; save it with 8 or 16 bits.")
         white = next(limit for limit in limits if highest <= limit)
-    grey_levels = np.nan_to_num(np.clip(wide.astype(np.float32) * np.float32(255 / white), 0, 255))
-    return Image.fromarray(np.rint(grey_levels).astype(np.uint8))
+    levels = wide.astype(np.float32)
+    levels *= np.float32(255 / white)
+    np.nan_to_num(levels, copy=False)
+    np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+    return Image.fromarray(levels.astype(np.uint8))

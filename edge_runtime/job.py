@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,7 +53,10 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
     Raises:
         OSError: the results cannot be written.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    if job.out is not None:
+        import signal
+
+        signal.signal(signal.SIGTERM, _interrupt)  # what was written is to be kept
     colours = job.out is None and job.kind == "text" and sys.stdout.isatty()
     lines = formatter(job.kind, record(classifier), colours=colours)
     output = Output(job.out, job.kind, resume=job.resume)

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 
 @contextmanager
@@ -45,8 +46,16 @@ def captured() -> Iterator[Callable[[], str]]:
                 ctypes.CDLL(None).fflush(None)  # C's own buffer of standard output
 
 
+_one_at_a_time = RLock()  # two threads that took turns would leave the descriptor redirected
+
+
 @contextmanager
 def _redirected(descriptor: int, sink: int) -> Iterator[None]:
+    with _one_at_a_time:
+        yield from _redirect(descriptor, sink)
+
+
+def _redirect(descriptor: int, sink: int) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

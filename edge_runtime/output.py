@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -108,9 +108,10 @@ class Output:
 
     def write(self, lines: str) -> None:
         """Write whole lines; standard output sees them at once."""
-        self._stream.write(lines)
-        if self._path is None:
-            self._stream.flush()
+        with self._naming():
+            self._stream.write(lines)
+            if self._path is None:
+                self._stream.flush()
 
     def keep(self) -> None:
         """Make sure that what was written lies in the part file."""
@@ -120,10 +121,21 @@ class Output:
     def finish(self) -> None:
         """Give the file its name."""
         if self._path is not None:
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-            self._stream.close()
+            with self._naming():
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+                self._stream.close()
             self.part.replace(self._path)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Let errors of a full disk, say, which name no file, name it."""
+        try:
+            yield
+        except OSError as exc:
+            if self._path is not None:
+                exc.filename = str(self._path)
+            raise
 
 
 def _answered(path: Path, kind: Format) -> Iterator[tuple[str, str]]:

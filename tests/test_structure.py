@@ -38,6 +38,11 @@ def test_one_file_touches_litert():
     assert [p.name for p in files if any("litert" in name for name in imports(p))] == ["engine.py"]
 
 
+def test_one_file_touches_opencv():
+    files = (ROOT / "edge_runtime").glob("*.py")
+    assert [p.name for p in files if "cv2" in imports(p)] == ["camera.py"]
+
+
 HEAVY = ["tensorflow", "keras", "torch", "cv2", "matplotlib", "tqdm", "safetensors"]
 
 

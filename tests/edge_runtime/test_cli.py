@@ -210,3 +210,16 @@ def test_peak_memory_of_one_image():
     assert result.returncode == 0, result.stderr
     kib = int(result.stdout.splitlines()[-1])
     assert 20 * 1024 < kib <= 60 * 1024
+
+
+def test_one_picture_needs_nothing_heavy():
+    script = (
+        f"import sys; sys.argv = ['edge-classify', {str(CAT)!r}]\n"
+        "from edge_runtime.cli import app\n"
+        "try: app()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    modules = set(run("-c", script).stderr.split())
+    assert "edge_runtime.engine" in modules
+    heavy = {"multiprocessing", "asyncio", "concurrent.futures", "csv", "cv2"}
+    assert sorted(modules & {*heavy, "urllib.request", "numpy.typing", "zipfile"}) == []

@@ -1,3 +1,5 @@
+import io
+import os
 import struct
 import zlib
 
@@ -6,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime.errors import ImageError
-from edge_runtime.image import decode, fit, load_image
+from edge_runtime.image import _check_size, decode, fit, load_image
 
 RED = (200, 10, 20)
 
@@ -59,6 +61,95 @@ def test_colour_modes(tmp_path, mode):
 def test_grey_becomes_rgb(tmp_path, image, grey):
     loaded = load_image(saved(tmp_path, image))
     np.testing.assert_array_equal(loaded, np.full((3, 4, 3), grey))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "grey"),
+    [
+        (np.full((3, 4), 0.5, np.float32), 128),
+        (np.full((3, 4), 90.0, np.float32), 90),
+        (np.full((3, 4), 90 * 257, np.float32), 90),
+        (np.full((3, 4), 90, np.int32), 90),
+        (np.full((3, 4), 90 * 257, np.int32), 90),
+        (np.full((3, 4), -5, np.int32), 0),
+    ],
+)
+def test_deep_tiffs_are_neither_dark_nor_white(tmp_path, pixels, grey):
+    loaded = load_image(saved(tmp_path, Image.fromarray(pixels), "deep.tif"))
+    np.testing.assert_array_equal(loaded, np.full((3, 4, 3), grey))
+
+
+def test_big_endian_16_bits(tmp_path):
+    path = tmp_path / "dark.tif"
+    Image.fromarray(np.full((3, 4), 257, np.uint16)).save(path)
+    big = Image.frombytes("I;16B", (4, 3), np.full((3, 4), 257, ">u2").tobytes())
+    big.save(tmp_path / "big.tif")
+    assert load_image(path).max() == load_image(tmp_path / "big.tif").max() == 1
+
+
+def test_a_float_image_of_no_numbers(tmp_path):
+    path = saved(tmp_path, Image.fromarray(np.full((3, 4), np.nan, np.float32)), "nan.tif")
+    with pytest.raises(ImageError, match=r"nan\.tif has pixels up to nan"):
+        load_image(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "side"),
+    [("RGB", 11_600), ("RGBA", 6_700), ("L", 10_400), ("P", 7_800), ("I;16", 6_500)],
+)
+def test_what_decodes_to_too_much_is_refused_before_it_is_decoded(mode, side):
+    image = Image.new("1", (1, 1))
+    image._mode, image._size = mode, (side, side)
+    with pytest.raises(ImageError, match=r"x would take 5\d\d MiB to decode .*more than 512"):
+        _check_size(image, "x")
+    image._size = (side * 9 // 10, side * 9 // 10)
+    _check_size(image, "x")
+
+
+def test_postscript_starts_no_ghostscript(tmp_path, monkeypatch):
+    path = tmp_path / "a.eps"
+    Image.new("RGB", (4, 3), RED).save(path)
+    monkeypatch.setattr("subprocess.check_call", lambda *a, **k: pytest.fail("Ghostscript"))
+    with pytest.raises(ImageError, match=r"a\.eps is Encapsulated PostScript"):
+        load_image(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_fifo_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match=r"pipe\.png is no regular file"):
+        load_image(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_large_jpeg_is_decoded_at_reduced_scale(tmp_path, turned):
+    exif = Image.Exif()
+    if turned:
+        exif[0x0112] = 6
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    image = Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC)
+    path = saved(tmp_path, image, "photo.jpg", quality=95, exif=exif)
+    whole, reduced = decode(path), decode(path, at_least=(64, 64))
+    assert whole.size == ((1200, 1600) if turned else (1600, 1200))
+    assert reduced.size == ((150, 200) if turned else (200, 150))
+    difference = fit(whole, 32, 32).astype(int) - fit(reduced, 32, 32)
+    assert np.abs(difference).mean() < 3
+
+
+def test_open_files_are_read_and_named():
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 3), RED).save(stream, "PNG")
+    stream.seek(0)
+    assert decode(stream).size == (4, 3)
+    with pytest.raises(ImageError, match="it is not an image"):
+        decode(io.BytesIO(b"hello"), name="it")
+
+
+def test_extreme_shapes(tmp_path):
+    for size in ((1, 100_000), (100_000, 1)):
+        image = decode(saved(tmp_path, Image.new("RGB", size, RED)))
+        for how in ("crop", "stretch", "pad"):
+            assert fit(image, 32, 32, how).shape == (32, 32, 3)
 
 
 def test_transparent_pixels_show_white(tmp_path):

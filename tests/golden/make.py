@@ -22,6 +22,17 @@ def brightest_channel(image: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(8.0 * tf.reduce_mean(image, axis=[1, 2]))
 
 
+def logits(image: tf.Tensor) -> tf.Tensor:
+    return 8.0 * tf.reduce_mean(image, axis=[1, 2])
+
+
+def brightness(image: tf.Tensor) -> tf.Tensor:
+    """Say of a grey image whether it is dark, medium or bright, as [1, 1, 1, 3] scores."""
+    grey = tf.reduce_mean(image, axis=[1, 2])
+    distance = tf.abs(grey - tf.constant([[0.0, 0.5, 1.0]]))
+    return tf.reshape(tf.nn.softmax(-8.0 * distance), [1, 1, 1, 3])
+
+
 def convert(function, shapes, integer=None) -> bytes:
     signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
     module = tf.Module()
@@ -38,6 +49,23 @@ def convert(function, shapes, integer=None) -> bytes:
     return converter.convert()
 
 
+def convert_int16(function, shape) -> bytes:
+    """Convert with 16-bit activations and I/O."""
+    module = tf.Module()
+    module.call = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.call.get_concrete_function()], module
+    )
+    images = np.linspace(0, 1, 20 * 48, dtype=np.float32).reshape(20, 1, 4, 4, 3)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image] for image in images)
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ]
+    converter.inference_input_type = converter.inference_output_type = tf.int16
+    return converter.convert()
+
+
 def main() -> None:
     image = [1, 4, 4, 3]
     models = {
@@ -45,6 +73,9 @@ def main() -> None:
         "uint8": attach(convert(brightest_channel, [image], tf.uint8), LABELS),
         "int8": attach(convert(brightest_channel, [image], tf.int8), LABELS),
         "unlabelled": convert(brightest_channel, [image]),
+        "int16": convert_int16(brightest_channel, image),
+        "logits": convert(logits, [image]),
+        "grey": convert(brightness, [[1, 4, 4, 1]]),
         "two_inputs": convert(lambda a, b: brightest_channel(a + b), [image, image]),
         "no_image": convert(lambda x: tf.nn.softmax(x), [[1, 3]]),
         "image_to_image": convert(lambda x: x * 2.0, [image]),

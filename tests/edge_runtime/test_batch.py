@@ -1,0 +1,170 @@
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime import Classifier, ImageError, batch, shipped
+from edge_runtime.batch import WORTHWHILE, classify_files
+from edge_runtime.sources import Source
+from tests.conftest import GOLDEN
+
+COLOURS = ("red", "green", "blue")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """More pictures than are worth a batch, named by their colour."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(3 * WORTHWHILE):
+        colour = COLOURS[number % 3]
+        image = np.zeros((4, 4, 3), np.uint8)
+        image[..., number % 3] = 255
+        Image.fromarray(image).save(folder / f"{number:04}-{colour}.png")
+    return folder
+
+
+def files(folder):
+    return [Source(str(path)) for path in sorted(folder.iterdir())]
+
+
+def children():
+    pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in pids]
+
+
+def test_answers_are_in_order_and_those_of_one_process(folder):
+    sources = files(folder)
+    alone = list(classify_files(Classifier(GOLDEN / "int8.tflite"), sources, top_k=2))
+    together = list(classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), sources, top_k=2))
+    assert together == alone
+    assert [result[0].label for _, result in together] == [
+        source.name.rsplit("-")[-1].removesuffix(".png") for source in sources
+    ]
+
+
+def test_failures_come_in_their_place(folder, tmp_path):
+    sources = files(folder)
+    (tmp_path / "text.png").write_bytes(b"no picture")
+    sources[20] = Source(str(tmp_path / "text.png"))
+    sources[40] = Source("there", error=ImageError("not this one"))
+    sources[60] = Source("-", content=Path(sources[0].name).read_bytes())
+    results = list(classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), sources))
+    assert [name for name, _ in results] == [source.name for source in sources]
+    failed = {i: str(r) for i, (_, r) in enumerate(results) if isinstance(r, ImageError)}
+    assert failed.keys() == {20, 40}
+    assert "text.png is not an image" in failed[20]
+    assert failed[40] == "not this one"
+    assert results[60][1] == results[0][1]
+
+
+def test_the_api_raises_the_first_failure(folder):
+    paths = sorted(folder.iterdir())
+    with Classifier(GOLDEN / "int8.tflite", threads=2) as classifier:
+        answers = classifier.classify_batch(paths)
+        assert [answer[0].label for answer in answers[:3]] == list(COLOURS)
+        assert len(answers) == len(paths)
+        with pytest.raises(ImageError, match=r"no file nope\.png"):
+            classifier.classify_batch([*paths, "nope.png"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_few_files_or_one_thread_start_no_process(folder, monkeypatch):
+    monkeypatch.setattr(batch, "_Worker", lambda *_: pytest.fail("a process was started"))
+    few = files(folder)[: WORTHWHILE - 1]
+    assert len(list(classify_files(Classifier(threads=2), few))) == len(few)
+    assert len(list(classify_files(Classifier(threads=1), files(folder)))) == 3 * WORTHWHILE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_that_dies_is_replaced_and_nothing_is_lost(folder):
+    classifier = Classifier(GOLDEN / "int8.tflite", threads=2)
+    results = classify_files(classifier, files(folder) * 3)
+    got = [next(results)]
+    assert len(children()) == 2
+    os.kill(children()[0], signal.SIGKILL)
+    got += results
+    assert got == list(classify_files(Classifier(GOLDEN / "int8.tflite"), files(folder) * 3))
+    assert children() == []
+
+
+def test_a_file_that_kills_its_worker_is_named(folder, monkeypatch):
+    """A worker that dies on one name stands for a decoder that crashes on one file."""
+    sources = files(folder)
+    killer = sources[70].name
+    script = (
+        "import os, edge_runtime.worker as w; answer = w._answer;"
+        f"w._answer = lambda c, n, k: os._exit(9) if n == {killer!r} else answer(c, n, k);"
+        "w._main()"
+    )
+    real = batch.child_command
+    monkeypatch.setattr(
+        batch, "child_command", lambda module, arguments: [*real("x")[:2], "-c", script, arguments]
+    )
+    results = list(classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), sources))
+    failed = [(name, str(r)) for name, r in results if isinstance(r, ImageError)]
+    assert failed == [(killer, f"{killer} makes the decoder crash; save the image again.")]
+    assert len(results) == len(sources)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_leaving_early_ends_the_workers(folder):
+    results = classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), files(folder))
+    next(results)
+    results.close()
+    assert children() == []
+
+
+def test_sources_are_read_as_they_are_needed(folder):
+    """An endless list must not be gone through first."""
+    one = files(folder)[0]
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield one
+
+    results = classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), endless())
+    for _ in range(100):
+        next(results)
+    results.close()
+    assert taken < 100 + 2 * batch._CHUNK * (2 * batch._AHEAD + 2)
+
+
+def test_long_names_and_many_classes_do_not_lock_up(tmp_path):
+    """More bytes than two pipes hold go both ways."""
+    folder = tmp_path / ("d" * 200) / ("e" * 200)
+    folder.mkdir(parents=True)
+    path = folder / ("f" * 200 + ".png")
+    shutil.copy(shipped.samples()["cat"], path)
+    sources = [Source(str(path))] * 500 + [Source(str(path) + "x" * 2000)] * 200
+    results = list(classify_files(Classifier(threads=2), sources, top_k=10))
+    assert len(results) == 700
+    assert sum(isinstance(r, ImageError) for _, r in results) == 200
+
+
+def test_a_classifier_serves_several_threads():
+    pictures = [np.asarray(Image.open(path)) for path in shipped.samples().values()]
+    with Classifier() as classifier:
+        expected = [classifier.classify(picture) for picture in pictures]
+        wrong = []
+
+        def check():
+            for _ in range(20):
+                for picture, answer in zip(pictures, expected, strict=True):
+                    if classifier.classify(picture) != answer:
+                        wrong.append(picture)
+
+        threads = [threading.Thread(target=check) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not wrong

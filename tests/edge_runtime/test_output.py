@@ -1,0 +1,215 @@
+"""What the command writes: formats, files, going on after a stop."""
+
+import csv
+import io
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import shipped
+from edge_runtime.progress import Progress
+from tests.conftest import run
+
+CAT, SHIP = shipped.samples()["cat"], shipped.samples()["ship"]
+COMMAND = Path(sys.executable).parent / "edge-classify"
+
+
+def rows(text):
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_csv_and_json_say_the_same():
+    sources = (CAT, "nope.png", SHIP)
+    as_json = run("edge-classify", "--json", "--top-k", "2", *sources)
+    as_csv = run("edge-classify", "--csv", "--top-k", "2", *sources)
+    expected = []
+    for line in map(json.loads, as_json.stdout.splitlines()):
+        if "error" in line:
+            expected.append((line["source"], "", "", line["error"]))
+        for prediction in line.get("predictions", ()):
+            expected.append((line["source"], prediction["label"], str(prediction["score"]), ""))
+    shown = [(r["source"], r["label"], r["score"], r["error"]) for r in rows(as_csv.stdout)]
+    assert shown == expected
+    assert len(shown) == 5
+    assert (as_json.returncode, as_csv.returncode) == (1, 1)
+
+
+def test_csv_quotes_odd_names(tmp_path):
+    path = tmp_path / 'a "quoted",\nname.png'
+    shutil.copy(CAT, path)
+    [row] = rows(run("edge-classify", "--csv", path).stdout)
+    assert row["source"] == str(path)
+
+
+def test_threshold_hides_but_does_not_fail():
+    score = json.loads(run("edge-classify", "--json", CAT).stdout)["predictions"][0]["score"]
+    above = run("edge-classify", "--threshold", str(min(1, score + 0.01)), CAT)
+    assert (above.returncode, above.stdout) == (0, f"{CAT}: no class reaches the threshold\n")
+    kept = run("edge-classify", "--threshold", str(score), "--json", CAT)
+    assert len(json.loads(kept.stdout)["predictions"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--json", "--csv"], "got both"),
+        (["--resume"], "--resume needs --out"),
+        (["--resume", "--out", "x"], "--resume needs"),
+        (["--fit", "squash"], "expected --fit crop, stretch, pad, but got squash"),
+        (["--gpu-precision", "int8"], "expected --gpu-precision"),
+        (["--mean", "a,b"], "expected --mean to be numbers"),
+        (["--labels", "nope.txt"], "--labels nope.txt cannot be read"),
+        (["--threshold", "2"], "threshold"),
+        (["--every", "0"], "every"),
+    ],
+)
+def test_wrong_options_are_usage_errors(options, message):
+    result = run("edge-classify", *options, CAT)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.split())
+
+
+def test_options_of_unlabelled_models(tmp_path):
+    from tests.conftest import GOLDEN
+
+    (tmp_path / "labels.txt").write_text("rot\ngrün\nblau\n", encoding="utf-8")
+    model = ("--model", GOLDEN / "logits.tflite")
+    plain = run("edge-classify", *model, CAT)
+    assert "assumed that a pixel x goes in as (x - 0) / 255, that class numbers" in plain.stderr
+    named = run(
+        "edge-classify", *model, "--labels", tmp_path / "labels.txt", "--mean", "0,0,0",
+        "--std", "255", CAT,
+    )  # fmt: skip
+    assert named.stdout.split(": ")[1].split()[0] in ("rot", "grün", "blau")
+    assert named.stdout.split()[-1] == plain.stdout.split()[-1]
+    assert named.stderr.count("that ") == 1  # the softmax is still assumed
+    other = run("edge-classify", *model, "--std", "25", CAT)
+    assert other.stdout != plain.stdout
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "results.jsonl"
+    result = run("edge-classify", "--json", "--out", out, CAT, "nope.png", SHIP)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert [json.loads(line)["source"] for line in out.read_text().splitlines()] == [
+        str(CAT), "nope.png", str(SHIP),
+    ]  # fmt: skip
+    assert "2 classified, 1 failed" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.jsonl"]
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_resume_keeps_answers_and_tries_failures_again(tmp_path, kind):
+    out = tmp_path / "results"
+    late = tmp_path / "late.png"
+    command = ("edge-classify", f"--{kind}", "--top-k", "2", "--out", out)
+    assert run(*command, CAT, late, SHIP).returncode == 1
+    shutil.copy(SHIP, late)
+    whole = run(*command, "--resume", CAT, late, SHIP)
+    assert whole.returncode == 0
+    # Of a CSV file the last image's rows might be incomplete, so it is done again.
+    done, kept = (1, 2) if kind == "json" else (2, 1)
+    assert f"{done} classified, 0 failed" in whole.stderr
+    assert f"({kept} kept)" in whole.stderr
+    text = out.read_text()
+    found = [json.loads(line) for line in text.splitlines()] if kind == "json" else rows(text)
+    assert {str(r["source"]) for r in found} == {str(CAT), str(late), str(SHIP)}
+    assert len(found) == (3 if kind == "json" else 6)
+    assert "error" not in text.split("\n", 1)[1]
+
+
+def test_a_line_cut_short_is_done_again(tmp_path):
+    out = tmp_path / "results"
+    good = run("edge-classify", "--json", CAT, SHIP).stdout
+    (tmp_path / "results.part").write_text(good[:-30])
+    result = run("edge-classify", "--json", "--out", out, "--resume", CAT, SHIP)
+    assert "1 classified" in result.stderr
+    assert out.read_text() == good
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_what_was_done_and_resume_goes_on(tmp_path, number):
+    folder, out = tmp_path / "many", tmp_path / "out.jsonl"
+    folder.mkdir()
+    for i in range(3000):
+        (folder / f"{i:05}.png").symlink_to(CAT)
+    command = [COMMAND, "--json", "--threads", "2", "--out", out, folder]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    part = tmp_path / "out.jsonl.part"
+    while not (part.exists() and part.stat().st_size) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command with --resume goes on" in errors
+    assert errors.count("\n") == 1
+    assert not out.exists()
+    before = part.read_text().count("\n")
+    assert 0 < before < 3000
+    resumed = run("edge-classify", "--json", "--threads", "2", "--out", out, "--resume", folder)
+    assert f"({before:,} kept)" in resumed.stderr
+    sources = [json.loads(line)["source"] for line in out.read_text().splitlines()]
+    assert sources == [f"{folder}/{i:05}.png" for i in range(3000)]
+    assert not part.exists()
+
+
+def test_an_output_that_cannot_be_written():
+    result = run("edge-classify", "--json", "--out", "/nonexistent/x", CAT)
+    assert result.returncode == 1
+    assert "could not be written to /nonexistent/x" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_full_disk_under_out(tmp_path):
+    """A limit on the size of files stands for it."""
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        f"sys.argv = ['edge-classify', '--json', '--out', {str(tmp_path / 'x')!r}, *sys.argv[1:]];"
+        "from edge_runtime.cli import main; main()"
+    )
+    result = run("-c", limited, *[CAT] * 20)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"edge-classify: the results could not be written to {tmp_path / 'x'} (File too large).\n"
+    )
+    assert not (tmp_path / "x").exists()
+
+
+def test_on_a_terminal_there_are_colours_a_bar_and_a_summary(tmp_path):
+    for i in range(5):
+        shutil.copy(CAT, tmp_path / f"{i}.png")
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([COMMAND, tmp_path], stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            block = os.read(leader, 4096)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        if not block:
+            break
+        shown += block
+    os.close(leader)
+    assert process.wait() == 0
+    text = shown.decode()
+    assert text.count("\033[1m") == 5
+    assert "5 classified, 0 failed, " in text
+
+
+def test_the_bar_tells_rate_and_remaining_time():
+    progress = Progress(total=200)
+    for i in range(50):
+        progress.count(failed=i == 0)
+    assert progress.bar(10.0) == "[######..................] 50/200 5 images/s, 0:30 left"
+    assert progress.summary().startswith("49 classified, 1 failed, ")
+    assert Progress().bar(1.0) == "0 images, 0 images/s"

@@ -1,0 +1,170 @@
+import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import Classifier, ImageError, shipped, sources
+from edge_runtime.sources import expand, is_file, is_stream, open_url
+from tests.conftest import run
+
+CAT = shipped.samples()["cat"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.png", "a.jpg", "sub/c.PNG", "sub/deep/d.gif", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def names(*given):
+    return [source.name if source.error is None else str(source.error) for source in expand(given)]
+
+
+def test_directories_are_searched_in_order(folder):
+    assert names(".") == ["a.jpg", "b.png", "sub/c.PNG", "sub/deep/d.gif"]
+    assert names("sub/") == ["sub/c.PNG", "sub/deep/d.gif"]
+    assert names(str(folder / "sub")) == [f"{folder}/sub/c.PNG", f"{folder}/sub/deep/d.gif"]
+
+
+def test_links_are_followed_but_not_round(folder):
+    (folder / "sub" / "up").symlink_to(folder)
+    (folder / "sub" / "self").symlink_to(folder / "sub")
+    (folder / "other").symlink_to(folder / "sub" / "deep")
+    (folder / "broken.png").symlink_to("nowhere")
+    expected = ["a.jpg", "b.png", "other/d.gif", "sub/c.PNG", "sub/deep/d.gif"]
+    assert names(".") == expected
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
+def test_a_directory_that_may_not_be_read(folder):
+    (folder / "sub").chmod(0)
+    assert "sub cannot be searched (Permission denied); check its permissions." in names(".")
+
+
+def test_globs(folder):
+    assert names("*.png") == ["b.png"]
+    assert names("**/*.gif") == ["sub/deep/d.gif"]
+    assert names("x*.png") == ["x*.png matches no file; check the pattern."]
+    Path("x[1].png").touch()  # a file of that very name
+    assert names("x[1].png") == ["x[1].png"]
+
+
+def test_what_is_missing_comes_in_its_place(folder):
+    assert names("b.png", "", "nope.png") == [
+        "b.png",
+        "Expected the name of a file or directory, but got an empty one.",
+        "nope.png",
+    ]
+
+
+def test_expanding_is_lazy(folder):
+    def endless():
+        while True:
+            yield "b.png"
+
+    first = expand(endless())
+    assert [next(first).name for _ in range(3)] == ["b.png"] * 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp", ".tif", ".ppm"])
+def test_an_image_on_standard_input(tmp_path, suffix):
+    from PIL import Image
+
+    path = tmp_path / f"ship{suffix}"
+    Image.open(shipped.samples()["ship"]).convert("RGB").save(path)
+    with path.open("rb") as stream:
+        result = run("edge-classify", "-", stdin=stream)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("-: ship 0.")
+
+
+def test_names_on_standard_input():
+    text = f"{CAT}\n\n{shipped.samples()['ship']}\r\nnope.png"
+    result = run("edge-classify", "-", input=text)
+    assert result.returncode == 1
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [str(CAT), str(shipped.samples()["ship"])]
+    assert "no file nope.png" in result.stderr
+    assert "Standard input is empty" in run("edge-classify", "-", input="").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "stream", "file"),
+    [
+        ("camera:0", True, False),
+        ("rtsp://host/x", True, False),
+        ("clip.MP4", True, True),
+        ("clip.png", False, True),
+        ("dir/camera", False, True),
+    ],
+)
+def test_streams_are_told_from_images(name, stream, file):
+    assert (is_stream(name), is_file(name)) == (stream, file)
+
+
+class Web(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/missing.png":
+            self.send_error(404)
+            return
+        if self.path == "/elsewhere.png":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.end_headers()
+        try:
+            if self.path == "/endless.png":
+                while True:
+                    self.wfile.write(bytes(1 << 16))
+            if self.path == "/slow.png":
+                for _ in range(100):
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+            self.wfile.write(CAT.read_bytes())
+        except OSError:
+            return
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def web():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_image_from_the_web(web):
+    expected = Classifier().classify(CAT)
+    assert Classifier().classify(f"{web}/cat.png") == expected
+    result = run("edge-classify", f"{web}/cat.png", f"{web}/missing.png")
+    assert result.returncode == 1
+    assert result.stdout == f"{web}/cat.png: {expected[0].label} {expected[0].score:.3f}\n"
+    assert result.stderr == (
+        f"edge-classify: {web}/missing.png cannot be fetched (Not Found); check the address.\n"
+    )
+
+
+def test_the_web_is_not_trusted(web, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_URL_BYTES", 1 << 20)
+    with pytest.raises(ImageError, match=r"endless\.png has more than 1 MiB"):
+        open_url(f"{web}/endless.png")
+    with pytest.raises(ImageError, match=r"slow\.png took more than 0\.5 s"):
+        open_url(f"{web}/slow.png", timeout_s=0.5)
+    with pytest.raises(ImageError, match=r"elsewhere\.png cannot be fetched"):
+        open_url(f"{web}/elsewhere.png")
+    with pytest.raises(ImageError, match="cannot be fetched"):
+        open_url("http://127.0.0.1:9/x.png")
