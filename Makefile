@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test slow lint wheel-check models web chromium clean
+.PHONY: help demo test slow lint wheel-check models web clean
 
 help:
 	@echo 'make demo         install the runtime and classify two pictures'
@@ -13,7 +13,6 @@ help:
 	@echo 'make wheel-check  build the wheel and use it alone, outside the checkout'
 	@echo 'make models       export the shipped models again'
 	@echo 'make web          build the browser page into web/dist; needs Node.js 20.19'
-	@echo 'make chromium     install the browser that its tests want, on Debian'
 	@echo 'make clean        remove .venv and what was built'
 
 demo: .venv/runtime
@@ -46,10 +45,6 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	    { echo 'Node.js 20.19 or newer is needed, with npm: https://nodejs.org' >&2; exit 1; }
 	cd web && npm ci --no-progress
 	@touch $@
-
-chromium:
-	@command -v chromium >/dev/null || { apt-get update --quiet=2 && \
-	    DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends chromium; }
 
 clean:
 	rm -rf .venv build dist exports *.egg-info web/dist web/node_modules

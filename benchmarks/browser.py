@@ -98,17 +98,17 @@ def main() -> None:
         starts_s = []
         for _ in range(5):  # each time with an empty cache
             page = browser.new_page()
-            sizes: dict[str, tuple[int, int]] = {}
-            page.on("response", lambda response, sizes=sizes: _weigh(response, sizes))
+            loaded: set[str] = set()
+            page.on("response", lambda response, loaded=loaded: loaded.add(response.url))
             before = time.perf_counter()
             page.goto(address)
             page.wait_for_function(READY)
             starts_s.append(time.perf_counter() - before)
-            page.wait_for_function("document.getElementById('offline').textContent !== 'Loading…'")
             page.close()
         first = sorted(starts_s)[2]
         print(f"Chromium {browser.version}, first answer {first:.2f} s (median of 5)")
-        plain, packed = (sum(size[i] for size in sizes.values()) for i in (0, 1))
+        sizes = [_weigh(url.removeprefix(address)) for url in loaded if url.startswith(address)]
+        plain, packed = map(sum, zip(*sizes, strict=True))
         print(f"page weight {plain / 1e6:.1f} MB, {packed / 1e6:.1f} MB gzipped")
         page = browser.new_page()
         page.goto(address)
@@ -123,13 +123,10 @@ def main() -> None:
             print(f"cnn-{precision}: p50 {p50}, p95 {p95}; {page.inner_text('#facts dd')}")
 
 
-def _weigh(response: Any, sizes: dict[str, tuple[int, int]]) -> None:
-    """Note a response of the page's own loading, as it is and as a host would compress it."""
-    if response.request.service_worker is None and response.ok:
-        body = (DIST / response.url.split("/", 3)[3]).resolve()
-        body = body / "index.html" if body.is_dir() else body
-        data = body.read_bytes()
-        sizes[response.url] = (len(data), min(len(data), len(gzip.compress(data))))
+def _weigh(name: str) -> tuple[int, int]:
+    """Return the bytes of one of the page's files, as it is and as a host would compress it."""
+    data = (DIST / (name or "index.html")).read_bytes()
+    return len(data), min(len(data), len(gzip.compress(data)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks import browser as chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright():
     api = pytest.importorskip("playwright.sync_api")
     if chromium.CHROMIUM is None:
@@ -22,13 +22,13 @@ def playwright():
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site():
     with chromium.serve() as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright):
     with chromium.launch(playwright, *chromium.NO_GPU) as browser:
         yield browser

@@ -117,8 +117,8 @@ export class Engine {
   /** The same in words. */
   get description(): string {
     if (this.accelerator === 'wasm') return 'CPU: XNNPACK in WebAssembly, one thread';
-    const { vendor, architecture, description } = getWebGpuDevice()!.adapterInfo;
-    const device = description || [vendor, architecture].filter(Boolean).join(' ');
+    const info: GPUAdapterInfo | undefined = getWebGpuDevice()?.adapterInfo; // not in all browsers
+    const device = info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ');
     const partly = this.model.isFullyAccelerated ? '' : ', some operations on the CPU';
     return `GPU: WebGPU${device && ` on ${device}`}${partly}`;
   }

@@ -114,7 +114,7 @@ export function showFacts(name: string, { bytes, graph, metadata, engine }: Clas
     Pixels: metadata.normalization
       ? `${formula(metadata.normalization)}${raw ? ', quantized' : ''}; from the file’s model card`
       : `${raw ? 'their bytes' : 'pixel / 255'}; assumed, the file does not say`,
-    Labels: metadata.labels.join(', '),
+    Labels: some(metadata.labels),
   };
   element('facts').replaceChildren(
     ...Object.entries(facts).map(([term, text]) => {
@@ -125,6 +125,11 @@ export function showFacts(name: string, { bytes, graph, metadata, engine }: Clas
       return row;
     }),
   );
+}
+
+function some(labels: string[], most = 20): string {
+  const more = labels.length - most;
+  return labels.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function formula({ mean, std }: Normalization): string {
