@@ -144,7 +144,7 @@ def test_the_camera(playwright, site, tmp_path):
         f"--use-file-for-fake-video-capture={video}",
     )
     with chromium.launch(playwright, *chromium.NO_GPU, *flags) as browser:
-        page = browser.new_page()
+        page = browser.new_page(viewport={"width": 360, "height": 740})
         visit(page, site)
         page.evaluate(
             "() => { window.shown = []; const best = document.querySelector('#best .label');"
@@ -156,6 +156,7 @@ def test_the_camera(playwright, site, tmp_path):
         shown = [label for label, _ in itertools.groupby(page.evaluate("shown"))]
         assert re.fullmatch(r"[\d.]+ frames/s", page.inner_text("#rate"))
         assert page.is_visible("#live")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
         page.click("text=Stop camera")
         assert page.is_hidden("#live")
         assert page.inner_text("#rate") == "off"
