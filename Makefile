@@ -18,10 +18,10 @@ help:
 demo: .venv/runtime
 	$(BIN)/edge-classify edge_runtime/samples/ship.png examples/chelsea.png --top-k 3
 
-test: .venv/everything
+test: .venv/everything .venv-clients/ready
 	$(BIN)/pytest
 
-slow: .venv/everything
+slow: .venv/everything .venv-clients/ready
 	$(BIN)/pytest -m slow
 
 lint: .venv/everything
@@ -46,8 +46,14 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-progress
 	@touch $@
 
+# MediaPipe wants another absl-py than TensorFlow Model Optimization.
+.venv-clients/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check 'mediapipe>=1.2,<2'
+	@touch $@
+
 clean:
-	rm -rf .venv build dist exports *.egg-info web/dist web/node_modules
+	rm -rf .venv .venv-clients build dist exports *.egg-info web/dist web/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

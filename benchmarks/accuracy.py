@@ -5,31 +5,45 @@ The models run in `edge_runtime` alone, as on a device.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from PIL import Image
 
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
-from edge_runtime.metrics import top1, wilson_interval
+from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
 from train import cifar10
 from train.dataset import DataError
 
 
-def scores(model: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def scores(
+    model: str, images: NDArray[np.uint8], *, photographs: bool = False
+) -> NDArray[np.float32]:
     """Return the scores of every image, float32 (N, classes).
 
     Args:
         model: as for `Classifier`.
         images: uint8 (N, H, W, 3), RGB.
+        photographs: enlarge each eightfold, save it as a JPEG, and have the runtime read that.
 
     Raises:
         ModelError: the model cannot be used.
     """
-    with Classifier(model) as classifier:
-        return np.stack([classifier.scores(image) for image in images])
+    with Classifier(model) as classifier, TemporaryDirectory() as folder:
+        inputs = map(partial(_photograph, Path(folder) / "image.jpg"), images)
+        return np.stack([classifier.scores(i) for i in (inputs if photographs else images)])
+
+
+def _photograph(path: Path, image: NDArray[np.uint8]) -> Path:
+    height, width, _ = image.shape
+    enlarged = Image.fromarray(image).resize((8 * width, 8 * height), Image.Resampling.BICUBIC)
+    enlarged.save(path, quality=75)
+    return path
 
 
 def main(
@@ -43,21 +57,32 @@ def main(
     data: Annotated[
         Path | None, typer.Option(help="CIFAR-10's binary archive, see `python -m train cnn`.")
     ] = None,
+    photographs: Annotated[
+        bool,
+        typer.Option(
+            "--photographs",
+            help="Enlarge the images eightfold and save them as JPEGs (quality 75) first.",
+        ),
+    ] = False,
 ) -> None:
     """Print top-1 accuracy, each model's against the first one's."""
     try:
         test = cifar10.load(data).test
         first: NDArray[np.float32] | None = None
         for model in models or list(shipped.models()):
-            of_model = scores(model, test.images)
+            of_model = scores(model, test.images, photographs=photographs)
             first = of_model if first is None else first
             accuracy = top1(of_model, test.labels)
             low, high = wilson_interval(accuracy, len(test))
             agreement = np.mean(of_model.argmax(axis=1) == first.argmax(axis=1))
+            lost, gained = discordant(first, of_model, test.labels)
+            drops = ((lost - gained) / len(test), *drop_interval(lost, gained, len(test)))
+            drop, least, most = (f"{100 * share:+.2f}" for share in drops)
             typer.echo(
                 f"{model}: top-1 {accuracy:.2%} ({low:.2%} to {high:.2%}), "
-                f"drop {100 * (top1(first, test.labels) - accuracy):+.2f} points, "
-                f"agreement {agreement:.2%}, {len(test):,} test images"
+                f"drop {drop} points ({least} to {most}), "
+                f"McNemar p {mcnemar_p(lost, gained):.2f}, agreement {agreement:.2%}, "
+                f"{len(test):,} test images"
             )
     except (DataError, EdgeRuntimeError) as exc:
         typer.echo(f"accuracy: {exc}", err=True)

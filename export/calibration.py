@@ -1,4 +1,4 @@
-"""The committed images: 500 that set the activation ranges and 500 that judge the result.
+"""The images that set an int8 model's activation ranges, and the committed ones that judge it.
 
     export/calibration/
         train.png       class-balanced, from the images that shipped networks are trained on
@@ -6,7 +6,7 @@
         manifest.json   of each image, in the sheet's order: label and pixel hash
 
 A sheet is a lossless grid, 25 images a row. `python -m export.pictures` makes both sheets from
-the data set again.
+the data set again. Other images than the committed ones come from the data set or a folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_runtime.errors import ImageError
+from edge_runtime.image import SUFFIXES, decode, fit
 from train.atomic import replacing
+from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.dataset import SIDE, Dataset, Split, pixel_hash
 
 FOLDER = Path(__file__).parent / "calibration"
@@ -31,7 +34,7 @@ _COLUMNS = 25
 
 
 class CalibrationError(Exception):
-    """The committed images are missing or are not those of the manifest."""
+    """The calibration images are missing, damaged or not to be calibrated on."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,110 @@ class Committed:
     held_out: Split
     class_names: tuple[str, ...]
 
-    def provenance(self) -> dict[str, str | int]:
-        """Return what a model card says of the calibration images.
+
+@dataclass(frozen=True)
+class Calibration:
+    """Images that set activation ranges.
+
+    Attributes:
+        split: "train" of the data set, or "folder".
+        seed: of the random choice, where there was one.
+    """
+
+    images: NDArray[np.uint8]  # (N, 32, 32, 3), RGB
+    hashes: tuple[str, ...]
+    split: str
+    seed: int | None
+
+    def provenance(self) -> dict[str, str | int | None]:
+        """Return what a model card says of them.
 
         `sha256` is that of their pixel hashes, one a line, in order.
         """
-        lines = "".join(f"{digest}\n" for digest in self.train.hashes)
+        lines = "".join(f"{digest}\n" for digest in self.hashes)
         return {
-            "images": len(self.train),
-            "split": "train",
-            "seed": SEED,
+            "images": len(self.images),
+            "split": self.split,
+            "seed": self.seed,
             "sha256": hashlib.sha256(lines.encode()).hexdigest(),
         }
+
+
+def choose(source: str | None, committed: Committed, data: Dataset | None) -> Calibration:
+    """Return the calibration images that a user asks for.
+
+    Args:
+        source: a number of images, class-balanced from the training part; a folder with one folder
+            of pictures a class; or None for the committed ones.
+        data: the data set, where it is there.
+
+    Raises:
+        CalibrationError: they cannot be had, or some are held-out or test images.
+    """
+    if source is None:
+        chosen = Calibration(committed.train.images, committed.train.hashes, "train", SEED)
+    elif source.isdecimal():
+        chosen = _from_data_set(int(source), data)
+    else:
+        chosen = _from_folder(Path(source), committed.class_names)
+    forbidden = {*committed.held_out.hashes}
+    if data is not None:
+        forbidden |= {*data.held_out.hashes, *data.test.hashes}
+    strangers = sum(digest in forbidden for digest in chosen.hashes)
+    if strangers:
+        raise CalibrationError(
+            f"{strangers} of the {len(chosen.images)} calibration images are held-out or test "
+            f"images, on which the result is judged; choose them from the training images."
+        )
+    return chosen
+
+
+def _from_data_set(count: int, data: Dataset | None) -> Calibration:
+    if data is None:
+        raise CalibrationError(
+            f"--calibration {count} takes images from CIFAR-10, which is not there; name it with "
+            f"--data or {ENVIRONMENT_VARIABLE}, or leave --calibration out."
+        )
+    classes = len(data.class_names)
+    if not classes <= count <= len(data.train):
+        raise CalibrationError(
+            f"Expected --calibration to be from {classes} to {len(data.train):,} images, "
+            f"but got {count}."
+        )
+    split = data.train.take(_balanced(data.train.labels, classes, count))
+    return Calibration(split.images, split.hashes, "train", SEED)
+
+
+def _balanced(labels: NDArray[np.integer], classes: int, count: int) -> NDArray[np.integer]:
+    """Return the indices of `count` random images, of every class as many, give or take one."""
+    rng = np.random.default_rng(SEED)
+    each, more = divmod(count, classes)
+    return np.concatenate(
+        [
+            rng.choice(np.flatnonzero(labels == c), each + (c < more), replace=False)
+            for c in range(classes)
+        ]
+    )
+
+
+def _from_folder(folder: Path, class_names: tuple[str, ...]) -> Calibration:
+    missing = [name for name in class_names if not (folder / name).is_dir()]
+    if missing:
+        raise CalibrationError(
+            f"{folder} lacks a folder for {', '.join(missing)}; expected a number of images, or a "
+            f"folder with one folder of pictures a class."
+        )
+    images = []
+    for name in class_names:
+        paths = sorted(p for p in (folder / name).iterdir() if p.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise CalibrationError(f"{folder / name} holds no pictures; put some of each class in.")
+        try:
+            images += [fit(decode(path), SIDE, SIDE) for path in paths]
+        except ImageError as exc:
+            raise CalibrationError(f"A calibration image cannot be used: {exc}") from exc
+    hashes = tuple(pixel_hash(image) for image in images)
+    return Calibration(np.stack(images), hashes, "folder", None)
 
 
 def read(folder: Path = FOLDER) -> Committed:
@@ -78,15 +173,11 @@ def write(data: Dataset, folder: Path = FOLDER) -> None:
     From the training part `PER_CLASS` images a class are drawn at random with `SEED`; from the
     held-out part those with the lowest hashes are taken, a choice that is random as it stands.
     """
-    rng = np.random.default_rng(SEED)
-    classes = range(len(data.class_names))
-    drawn = [
-        rng.choice(np.flatnonzero(data.train.labels == c), PER_CLASS, replace=False)
-        for c in classes
-    ]
-    first = [np.flatnonzero(data.held_out.labels == c)[:PER_CLASS] for c in classes]
+    classes = len(data.class_names)
+    drawn = _balanced(data.train.labels, classes, classes * PER_CLASS)
+    first = [np.flatnonzero(data.held_out.labels == c)[:PER_CLASS] for c in range(classes)]
     chosen = {
-        "train": data.train.take(np.concatenate(drawn)),
+        "train": data.train.take(drawn),
         "held_out": data.held_out.take(np.concatenate(first)),
     }
     manifest: dict[str, object] = {"seed": SEED, "class_names": list(data.class_names)}

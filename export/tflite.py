@@ -1,9 +1,10 @@
-"""The command `python -m export.tflite`: from the shipped checkpoint to a .tflite file."""
+"""The command `python -m export.tflite`: from a checkpoint to a proven .tflite file."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+import os
+import signal
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,118 +16,193 @@ from train.startup import start
 
 start("export")
 
-from export import calibration, convert, verify
-from export.card import model_card
-from export.metadata import describe
+from export import pipeline, sensitivity, verify
+from export.calibration import CalibrationError
+from export.pipeline import Export, ExportError, Quantization
+from export.source import Source
+from export.source import load as read_source
 from train import weights
-from train.architectures import simple_cnn
-from train.atomic import replacing
+from train.cifar10 import ENVIRONMENT_VARIABLE, load
+from train.dataset import DataError
 
-MAX_TOP1_DROP = 0.005
-TOOLS = ("ai-edge-litert", "keras", "tensorflow")
+ERRORS = (
+    weights.CheckpointError,
+    CalibrationError,
+    ExportError,
+    EdgeRuntimeError,
+    OSError,
+)
 
 
-class Quantization(StrEnum):
-    """What an export does to the network's numbers."""
+class Network(StrEnum):
+    """The networks by their names on the command line."""
 
-    NONE = "none"
+    CNN = "cnn"
+    RESNET18 = "resnet18"
+
+
+class Io(StrEnum):
+    """Types of an integer model's input and scores."""
+
+    UINT8 = "uint8"
     INT8 = "int8"
-
-
-PRECISION = {Quantization.NONE: "float32", Quantization.INT8: "int8"}
-
-
-class ExportError(Exception):
-    """The file was not written."""
-
-
-@dataclass(frozen=True)
-class Export:
-    """A written file and how it compares with the network that it came from."""
-
-    path: Path
-    comparison: verify.Comparison
-
-
-def export_tflite(
-    quantization: Quantization,
-    out: Path,
-    *,
-    checkpoint: Path = weights.SHIPPED / "cnn.safetensors",
-    overwrite: bool = False,
-) -> Export:
-    """Export the CNN with its labels inside, and write it if it proves as good as the network.
-
-    Args:
-        quantization: NONE for float32 throughout, INT8 for full-integer with uint8 in and out.
-        overwrite: replace a file at `out` that holds something else.
-
-    Raises:
-        CheckpointError: the checkpoint is missing, damaged or of another network.
-        CalibrationError: the committed images are damaged.
-        ExportError: the file loses more than 0.5 points of accuracy, or would replace another.
-        OSError: the file cannot be written.
-    """
-    images = calibration.read()
-    model = simple_cnn(len(images.class_names))
-    training = weights.load(model, checkpoint)
-    if quantization is Quantization.INT8:
-        graph = convert.to_int8(model, images.train.images)
-    else:
-        graph = convert.to_float32(model)
-    card = model_card(
-        graph,
-        network=model.name,
-        precision=PRECISION[quantization],
-        classes=images.class_names,
-        parameters=model.count_params(),
-        checkpoint_sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        training=training,
-        calibration=images.provenance() if quantization is Quantization.INT8 else None,
-        tools=TOOLS,
-    )
-    data = describe(graph, card)
-
-    if out.exists() and not overwrite and out.read_bytes() != data:
-        raise ExportError(f"{out} holds another model; choose another --out, or --overwrite it.")
-    with replacing(out) as temporary:
-        temporary.write_bytes(data)
-        comparison = verify.compare(model, temporary, images.held_out)
-        if comparison.top1_drop > MAX_TOP1_DROP:
-            raise ExportError(f"{out} was not written: it loses too much {comparison}.")
-    return Export(out, comparison)
+    FLOAT32 = "float32"
 
 
 def main(
-    quantize: Annotated[
-        Quantization, typer.Option(help="none: float32; int8: full integer, uint8 in and out.")
-    ] = Quantization.INT8,
+    network: Annotated[Network, typer.Option(help="Which network.")] = Network.CNN,
     checkpoint: Annotated[
-        Path, typer.Option(help="Weights of the CNN, safetensors.")
-    ] = weights.SHIPPED / "cnn.safetensors",
+        Path | None,
+        typer.Option(
+            help="Its weights, safetensors.", show_default="train/checkpoints/NETWORK.safetensors"
+        ),
+    ] = None,
+    quantize: Annotated[
+        Quantization,
+        typer.Option(
+            help="none: float32; float16: weights; dynamic: int8 weights; int8: full integer; "
+            "qat: full integer, fine-tuned on the training images."
+        ),
+    ] = Quantization.INT8,
+    io: Annotated[
+        Io | None,
+        typer.Option(help="Type of an int8 or qat model's input and scores.", show_default="uint8"),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|N",
+            help="Images that set activation ranges: a folder with one of pictures a class, or "
+            "how many to take of CIFAR-10's training part.",
+            show_default="500 committed ones",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="CIFAR-10's binary archive, to judge on all held-out images.",
+            show_default=f"${ENVIRONMENT_VARIABLE}",
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float, typer.Option(min=0, help="Points of top-1 accuracy that may be lost.")
+    ] = 0.5,
+    mixed: Annotated[
+        bool,
+        typer.Option("--mixed", help="Keep the fewest layers in float that hold --max-drop."),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Rank the layers by quantization error; export nothing."),
+    ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write.", show_default="exports/cnn-PRECISION.tflite"),
+        typer.Option(help="File to write.", show_default="exports/NETWORK-PRECISION.tflite"),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Export every precision of both networks.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that holds another model.")
     ] = False,
 ) -> None:
-    """Export the CNN to a .tflite file with its labels inside, and check it."""
-    path = out or Path("exports") / f"cnn-{PRECISION[quantize]}.tflite"
+    """Export a network to a .tflite file that says what it is, and prove it on held-out images."""
+    if io and not quantize.integer:
+        raise typer.BadParameter(f"{quantize} models take and give float32.", param_hint="--io")
+    if mixed and (quantize is not Quantization.INT8 or io):
+        raise typer.BadParameter("it is for int8, with float32 I/O.", param_hint="--mixed")
+    if every and (out or checkpoint or mixed or explain or io):
+        raise typer.BadParameter(
+            "it takes no option but images and --max-drop.", param_hint="--all"
+        )
+    signal.signal(signal.SIGTERM, _stop)
+    rows = []
+    failed = False
     try:
-        result = export_tflite(quantize, path, checkpoint=checkpoint, overwrite=overwrite)
-    except (
-        weights.CheckpointError,
-        calibration.CalibrationError,
-        ExportError,
-        EdgeRuntimeError,
-        OSError,
-    ) as exc:
-        typer.echo(f"export: {exc}", err=True)
-        raise typer.Exit(1) from exc
-    typer.echo(f"{path}: {path.stat().st_size:,} bytes")
-    typer.echo(str(result.comparison))
+        loaded = load(data) if data or os.environ.get(ENVIRONMENT_VARIABLE) else None
+        for name in Network if every else [network]:
+            file = checkpoint or weights.SHIPPED / f"{name}.safetensors"
+            try:
+                source = read_source(name, file, images=calibration, data=loaded)
+                if explain:
+                    _explain(source, out or Path("exports") / f"{name}-sensitivity")
+                    continue
+            except ERRORS as exc:
+                failed = _complain(exc)
+                continue
+            for quantization in Quantization if every else [quantize]:
+                try:
+                    export = pipeline.export_tflite(
+                        quantization,
+                        out or Path("exports") / f"{name}-{quantization.precision}.tflite",
+                        source,
+                        io=io.value if io else None,
+                        max_drop=max_drop / 100,
+                        mixed=mixed,
+                        overwrite=overwrite,
+                        say=_say,
+                    )
+                except ERRORS as exc:
+                    failed = _complain(exc)
+                    continue
+                _show(export, source)
+                rows.append(_row(export))
+    except DataError as exc:
+        failed = _complain(exc)
+    except KeyboardInterrupt:
+        _complain("stopped; what was not finished is not there")
+        raise typer.Exit(130) from None
+    if every:
+        typer.echo("\n".join(["", *_HEAD, *rows]))
+    raise typer.Exit(int(failed))
+
+
+_HEAD = (
+    "| file | bytes | top-1 | drop, points | McNemar p | agreement |",
+    "|---|---|---|---|---|---|",
+)
+
+
+def _row(export: Export) -> str:
+    c = export.comparison
+    low, high = c.top1_interval
+    drop_low, drop_high = c.drop_interval
+    return (
+        f"| {export.path.stem} | {export.size:,} "
+        f"| {c.top1:.2%} ({low:.2%} to {high:.2%}) "
+        f"| {verify.points(c.top1_drop)} ({verify.points(drop_low)} to {verify.points(drop_high)}) "
+        f"| {c.p_value:.2f} | {c.agreement:.2%} |"
+    )
+
+
+def _show(export: Export, source: Source) -> None:
+    typer.echo(f"{export.path}: {export.size:,} bytes")
+    typer.echo(f"on {source.judged_on}: {export.comparison}")
+    for finding in export.findings:
+        typer.echo(f"lint: {finding}")
+
+
+def _explain(source: Source, stem: Path) -> None:
+    errors = sensitivity.explain(source)
+    typer.echo(f"{'layer':<24}{'SQNR, dB':>10}{'regained, points':>18}")
+    for error in errors:
+        points = verify.points(error.regained)
+        typer.echo(f"{error.layer:<24}{error.sqnr_db:>10.1f}{points:>18}")
+    written = sensitivity.write(errors, stem, f"{source.model.name}, int8")
+    typer.echo(" ".join(str(path) for path in written))
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _complain(error: object) -> bool:
+    typer.echo(f"export: {error}", err=True)
+    return True
+
+
+def _stop(*_: object) -> None:
+    sys.exit("export: terminated; what was not finished is not there")
 
 
 if __name__ == "__main__":

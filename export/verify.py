@@ -7,56 +7,110 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime import Classifier
-from edge_runtime.metrics import top1
-from train.dataset import Split
+from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Figures of the .tflite file and its Keras network on the same images.
+    """Figures of a .tflite file and the float network that it came from, on the same images.
 
     Attributes:
         images: how many.
-        keras_top1: accuracy of the Keras network, a fraction.
-        tflite_top1: accuracy of the file, run by `edge_runtime`.
+        float_top1: accuracy of the float network, a fraction.
+        top1: accuracy of the file, run by `edge_runtime`.
+        lost: images that only the float network gets right.
+        gained: images that only the file gets right.
         agreement: share of images with the same top-1 class.
         max_difference: largest difference of any score.
     """
 
     images: int
-    keras_top1: float
-    tflite_top1: float
+    float_top1: float
+    top1: float
+    lost: int
+    gained: int
     agreement: float
     max_difference: float
 
     @property
     def top1_drop(self) -> float:
         """Accuracy lost by the export, a fraction; negative where it gained."""
-        return self.keras_top1 - self.tflite_top1
+        return (self.lost - self.gained) / self.images
+
+    @property
+    def top1_interval(self) -> tuple[float, float]:
+        """95 % interval of the file's accuracy, fractions."""
+        return wilson_interval(self.top1, self.images)
+
+    @property
+    def drop_interval(self) -> tuple[float, float]:
+        """95 % interval of the drop, paired, fractions."""
+        return drop_interval(self.lost, self.gained, self.images)
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's, of the hypothesis that both are equally accurate."""
+        return mcnemar_p(self.lost, self.gained)
 
     def __str__(self) -> str:
+        low, high = self.drop_interval
         return (
-            f"on {self.images:,} held-out images: top-1 {self.tflite_top1:.2%}, "
-            f"Keras {self.keras_top1:.2%}, drop {100 * self.top1_drop:+.2f} points, "
-            f"agreement {self.agreement:.2%}, largest score difference {self.max_difference:.2g}"
+            f"top-1 {self.top1:.2%}, float {self.float_top1:.2%}, drop {points(self.top1_drop)} "
+            f"points ({points(low)} to {points(high)}), McNemar p {self.p_value:.2f}, agreement "
+            f"{self.agreement:.2%}, scores differ by at most {self.max_difference:.3f}"
         )
 
 
-def compare(model: keras.Model, path: Path, held_out: Split) -> Comparison:
-    """Run both over the held-out images.
+def points(fraction: float) -> str:
+    """Return a difference of accuracies in percentage points, signed."""
+    return f"{round(100 * fraction, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
+
+
+def float_scores(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return a Keras network's scores, float32 (N, classes).
+
+    Args:
+        images: uint8 (N, 32, 32, 3), RGB.
+    """
+    batches = np.array_split(images, max(1, len(images) // 500))
+    return np.concatenate(
+        [np.asarray(model.predict_on_batch(batch.astype(np.float32) / 255)) for batch in batches]
+    )
+
+
+def file_scores(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return a .tflite file's scores by `edge_runtime`, float32 (N, classes).
+
+    Args:
+        images: uint8 (N, H, W, 3), RGB.
 
     Raises:
-        EdgeRuntimeError: the file cannot be loaded by the runtime.
+        EdgeRuntimeError: the file cannot be used.
     """
-    expected = np.asarray(model.predict_on_batch(held_out.images.astype(np.float32) / 255))
     with Classifier(path) as classifier:
-        actual = np.stack([classifier.scores(image) for image in held_out.images])
+        return np.stack([classifier.scores(image) for image in images])
+
+
+def compare(
+    expected: NDArray[np.float32], actual: NDArray[np.float32], labels: NDArray[np.integer]
+) -> Comparison:
+    """Compare a file's scores with the float network's.
+
+    Args:
+        expected: (N, classes), of the float network.
+        actual: (N, classes), of the file.
+        labels: integer (N,), true class indices.
+    """
+    lost, gained = discordant(expected, actual, labels)
     return Comparison(
-        images=len(held_out),
-        keras_top1=top1(expected, held_out.labels),
-        tflite_top1=top1(actual, held_out.labels),
+        images=len(labels),
+        float_top1=top1(expected, labels),
+        top1=top1(actual, labels),
+        lost=lost,
+        gained=gained,
         agreement=float(np.mean(expected.argmax(axis=1) == actual.argmax(axis=1))),
         max_difference=float(np.abs(expected - actual).max()),
     )

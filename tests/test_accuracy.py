@@ -36,7 +36,7 @@ def test_the_command_prints_what_it_measured(monkeypatch):
     app.command()(accuracy.main)
     result = CliRunner().invoke(app, ["tests/golden/float32.tflite", "tests/golden/uint8.tflite"])
     first, second = result.output.splitlines()
-    assert "float32.tflite: top-1 75.00% (53.13% to 88.81%), drop +0.00 points" in first
+    assert "float32.tflite: top-1 75.00% (53.13% to 88.81%), drop +0.00 points (" in first
     assert "20 test images" in second
     missing = CliRunner().invoke(app, ["nope"])
     assert missing.exit_code == 1

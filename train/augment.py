@@ -1,7 +1,7 @@
 """Random changes to a batch of training images, vectorised in numpy.
 
-Every function takes and returns uint8 (N, H, W, 3), RGB; the random ones draw from the generator
-that they are given.
+Every function takes and returns uint8 (N, H, W, 3), RGB, `mixup` with the targets; the random ones
+draw from the generator that they are given.
 """
 
 from __future__ import annotations
@@ -64,6 +64,25 @@ def cutout(images: Images, pixels: int, rng: np.random.Generator) -> Images:
     inside_columns = (columns >= 0) & (columns < pixels)
     square = inside_rows[:, :, None] & inside_columns[:, None, :]
     return np.where(square[..., None], np.uint8(128), images)
+
+
+def mixup(
+    images: Images, targets: NDArray[np.float32], alpha: float, rng: np.random.Generator
+) -> tuple[Images, NDArray[np.float32]]:
+    """Blend each image and its target with another one of the batch.
+
+    The share of the first is drawn from Beta(alpha, alpha) for each image (Zhang et al. 2017,
+    arXiv:1710.09412).
+
+    Args:
+        targets: float32 (N, classes).
+    """
+    share = rng.beta(alpha, alpha, len(images)).astype(np.float32)
+    partner = rng.permutation(len(images))
+    weight = share[:, None, None, None]
+    blended = weight * images + (1 - weight) * images[partner]
+    share = share[:, None]
+    return np.rint(blended).astype(np.uint8), share * targets + (1 - share) * targets[partner]
 
 
 @cache

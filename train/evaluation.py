@@ -1,19 +1,22 @@
-"""What a network reached, as numbers and as plots."""
+"""What a network reached on a split, as numbers; `train.plots` draws them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from edge_runtime.metrics import confusion_matrix, top1, wilson_interval
-from train.atomic import replacing
+from edge_runtime.metrics import (
+    confusion_matrix,
+    cross_entropy,
+    expected_calibration_error,
+    top1,
+    wilson_interval,
+)
 from train.dataset import Split
 
 
@@ -26,6 +29,7 @@ class Evaluation:
         top1: accuracy, a fraction.
         interval: its 95 % confidence interval (Wilson).
         loss: mean cross-entropy in nats, without label smoothing.
+        calibration_error: expected calibration error, a fraction.
         confusion: int64 (classes, classes), rows are true classes.
     """
 
@@ -33,73 +37,56 @@ class Evaluation:
     top1: float
     interval: tuple[float, float]
     loss: float
+    calibration_error: float
     confusion: NDArray[np.int64]
 
     def as_json(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return the figures as JSON types, with the accuracy of each class by its name."""
-        per_class = self.confusion.diagonal() / self.confusion.sum(axis=1)
+        """Return the figures as JSON types, with classes by their names."""
+        per_class = self.confusion.diagonal() / np.maximum(self.confusion.sum(axis=1), 1)
         return {
             "images": self.images,
             "top1": self.top1,
             "top1_interval_95": list(self.interval),
             "loss": self.loss,
+            "calibration_error": self.calibration_error,
             "per_class": dict(zip(class_names, per_class.tolist(), strict=True)),
+            "most_confused": self._most_confused(class_names),
             "confusion": self.confusion.tolist(),
         }
 
-
-def evaluate(model: keras.Model, split: Split, classes: int = 10) -> Evaluation:
-    """Run a network over a split."""
-    scores = np.concatenate(
-        [
-            np.asarray(model.predict_on_batch(split.images[i : i + 500].astype(np.float32) / 255))
-            for i in range(0, len(split), 500)
+    def _most_confused(self, class_names: Sequence[str], pairs: int = 5) -> list[dict[str, Any]]:
+        """Return the pairs of classes most often taken for each other, in either direction."""
+        both_ways = np.triu(self.confusion + self.confusion.T, k=1)
+        order = np.argsort(-both_ways, axis=None, kind="stable")[:pairs]
+        places = [np.unravel_index(place, both_ways.shape) for place in order]
+        return [
+            {"classes": [class_names[a], class_names[b]], "images": int(both_ways[a, b])}
+            for a, b in places
+            if both_ways[a, b] > 0
         ]
+
+
+def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return a network's scores, float32 (N, classes), of images, uint8 (N, 32, 32, 3), RGB."""
+    parts = (images[i : i + 500] for i in range(0, len(images), 500))
+    return np.concatenate(
+        [np.asarray(model.predict_on_batch(part.astype(np.float32) / 255)) for part in parts]
     )
+
+
+def of_scores(scores: NDArray[np.float32], split: Split) -> Evaluation:
+    """Return the figures of a network that gave these scores, (N, classes)."""
     accuracy = top1(scores, split.labels)
-    of_truth = scores[np.arange(len(split)), split.labels]
     return Evaluation(
         images=len(split),
         top1=accuracy,
         interval=wilson_interval(accuracy, len(split)),
-        loss=float(-np.log(np.maximum(of_truth.astype(np.float64), 1e-12)).mean()),
-        confusion=confusion_matrix(scores.argmax(axis=1), split.labels, classes),
+        loss=cross_entropy(scores, split.labels),
+        calibration_error=expected_calibration_error(scores, split.labels),
+        confusion=confusion_matrix(scores.argmax(axis=1), split.labels, scores.shape[1]),
     )
 
 
-def plot_curves(history: Sequence[dict[str, float]], path: Path, title: str) -> None:
-    """Draw loss and top-1 accuracy of each epoch, training and held-out, as a PNG."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    epochs = range(1, len(history) + 1)
-    for axes, figure_of_merit in zip(figure.subplots(1, 2), ("loss", "top1"), strict=True):
-        for split, label in (("train", "training images"), ("held_out", "held-out images")):
-            values = [row[f"{split}_{figure_of_merit}"] for row in history]
-            axes.plot(epochs, values, marker=".", label=label)
-        axes.set(xlabel="epoch", ylabel={"loss": "loss", "top1": "top-1"}[figure_of_merit])
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.suptitle(title)
-    _write(figure, path)
-
-
-def plot_confusion(
-    confusion: NDArray[np.int64], class_names: Sequence[str], path: Path, title: str
-) -> None:
-    """Draw a confusion matrix with its counts as a PNG."""
-    figure = Figure(figsize=(7.5, 7), layout="constrained")
-    axes = figure.subplots()
-    shares = confusion / confusion.sum(axis=1, keepdims=True)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(confusion):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right")
-    axes.set_yticks(range(len(class_names)), class_names)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
-    _write(figure, path)
-
-
-def _write(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+def evaluate(model: keras.Model, split: Split) -> Evaluation:
+    """Run a network over a split."""
+    return of_scores(predict(model, split.images), split)

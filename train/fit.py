@@ -1,7 +1,7 @@
 """Training: a recipe, data and a seed in, a network out.
 
-Owns the loop and the learning-rate schedules. What `train.checkpoint` keeps after an epoch decides
-everything that follows, so a resumed run ends with the weights of an uninterrupted one.
+Owns the loop. What `train.checkpoint` keeps after an epoch decides everything that follows, so a
+resumed run ends with the weights of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -18,12 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from train import augment, checkpoint
+from edge_runtime.metrics import cross_entropy, top1
+from train import checkpoint, distill, imagenet, views, weights
 from train.architectures import NETWORKS
 from train.checkpoint import State
 from train.dataset import Split
 from train.folding import fold
 from train.recipes import Recipe
+from train.schedule import learning_rate, note_progress, stopped_early
+from train.views import View
+
+TEACHER = "teacher-"  # files with its scores begin so
 
 
 def fit(
@@ -34,6 +40,8 @@ def fit(
     *,
     classes: int = 10,
     seed: int = 0,
+    start_from: Path | None = None,
+    teacher: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> tuple[keras.Model, State]:
     """Train a network and return it in its deployed form, with the run's history.
@@ -42,35 +50,46 @@ def fit(
     goes on from it.
 
     Args:
+        start_from: ResNet18 weights for ImageNet, see `train.imagenet`; otherwise the first
+            weights are random.
+        teacher: weights of the recipe's teacher, the shipped ones unless named.
         say: takes one line of progress an epoch.
 
     Raises:
-        CheckpointError: the checkpoint in `run_dir` is damaged, of another recipe or seed, or
-            could not be written.
+        CheckpointError: the checkpoint in `run_dir` is damaged, of another recipe, seed or data
+            set, or could not be written; or the other weights cannot be used.
     """
     _make_deterministic(seed)
     model = build(recipe, classes=classes)
     _compile(model, recipe)
     state = State(learning_rate=recipe.learning_rate)
     best: list[NDArray] | None = None
-    identity = json.dumps(
-        {"recipe": recipe.choices(), "seed": seed, "images": _digest(train, held_out)}
-    )
+    identity = {"recipe": recipe.choices(), "seed": seed, "images": _digest(train, held_out)}
+    teach = None
+    if recipe.teacher:
+        teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
+        taught_by = distill.Teacher(recipe.teacher, teacher, classes)
+        teach = partial(_log_scores, recipe, taught_by, run_dir)
+        identity["teacher"] = weights.file_hash(teacher)
+    if start_from:
+        identity["start_from"] = weights.file_hash(start_from)
     path = run_dir / checkpoint.FILE
     if path.exists():
-        state, best = checkpoint.restore(path, model, identity)
+        state, best = checkpoint.restore(path, model, json.dumps(identity))
         say(f"resuming after epoch {state.epoch} of {recipe.epochs}")
+    elif start_from:
+        say(imagenet.load(model, start_from))
 
-    while state.epoch < recipe.epochs and not _stopped_early(recipe, state):
+    while state.epoch < recipe.epochs and not stopped_early(recipe, state):
         started = time.monotonic()
-        row = _train_epoch(model, recipe, train, state, classes, seed)
-        row |= _evaluate(model, recipe, held_out, classes)
+        row = _train_epoch(model, recipe, train, state, classes, seed, teach)
+        row |= _evaluate(model, recipe, held_out)
         state.seconds += time.monotonic() - started
         state.epoch += 1
         state.history.append(row)
-        if _note_progress(recipe, state, row["held_out_loss"]):
+        if note_progress(recipe, state, row["held_out_loss"]):
             best = model.get_weights()
-        checkpoint.save(path, model, state, best, identity)
+        checkpoint.save(path, model, state, best, json.dumps(identity))
         say(_epoch_line(recipe, state, row))
 
     if recipe.early_stopping_patience is not None and best is not None:
@@ -90,21 +109,6 @@ def build(recipe: Recipe, *, classes: int = 10) -> keras.Model:
     return NETWORKS[recipe.network](
         classes, precision=recipe.precision, **recipe.architecture, **recipe.training_form
     )
-
-
-def learning_rate(recipe: Recipe, state: State, step: int, steps_per_epoch: int) -> float:
-    """Return the learning rate of a step (0-based) of the epoch after `state.epoch`.
-
-    One-cycle: linear from zero to the highest rate during warm-up, then linear to zero at the
-    end of the last epoch.
-    """
-    if recipe.schedule == "plateau":
-        return state.learning_rate
-    total = recipe.epochs * steps_per_epoch
-    done = state.epoch * steps_per_epoch + step + 0.5
-    peak = recipe.warm_up * total
-    share = done / peak if done < peak else (total - done) / (total - peak)
-    return recipe.learning_rate * share
 
 
 def _make_deterministic(seed: int) -> None:
@@ -130,66 +134,73 @@ def _compile(model: keras.Model, recipe: Recipe) -> None:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer,
-        keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
+        loss=(
+            distill.DistillationLoss(recipe.temperature, recipe.teacher_weight)
+            if recipe.teacher
+            else keras.losses.CategoricalCrossentropy()
+        ),
+        metrics=[
+            keras.metrics.MeanMetricWrapper(
+                distill.top1 if recipe.teacher else keras.metrics.categorical_accuracy, name="top1"
+            )
+        ],
         # XLA is 2.7 times slower than TensorFlow's own kernels on a CPU; JAX knows nothing else.
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     optimizer.build(model.trainable_variables)
 
 
+def _log_scores(
+    recipe: Recipe, teacher: distill.Teacher, run_dir: Path, number: int, view: View
+) -> NDArray[np.float32]:
+    """Return the teacher's scores of a view, which is seen again if views are limited."""
+    kept = None if recipe.views is None else run_dir / f"{TEACHER}{number}.npy"
+    return teacher.log_scores(view, kept)
+
+
 def _train_epoch(
-    model: keras.Model, recipe: Recipe, train: Split, state: State, classes: int, seed: int
+    model: keras.Model,
+    recipe: Recipe,
+    train: Split,
+    state: State,
+    classes: int,
+    seed: int,
+    teach: Callable[[int, View], NDArray[np.float32]] | None,
 ) -> dict[str, float]:
-    rng = np.random.default_rng([seed, state.epoch])
+    started = time.monotonic()
+    number = state.epoch if recipe.views is None else state.epoch % recipe.views
+    side = _side(recipe, state.epoch)
+    view = views.make(recipe, train, classes, np.random.default_rng([seed, number]), side=side)
+    data_seconds = time.monotonic() - started
+    targets = distill.targets(view, teach(number, view)) if teach else view.targets
+
+    order = np.random.default_rng([seed, state.epoch, 1]).permutation(len(train))
     steps = math.ceil(len(train) / recipe.batch_size)
     bar = tqdm(
-        _batches(recipe, train, classes, rng, side=_side(recipe, state.epoch)),
+        range(steps),
         desc=f"epoch {state.epoch + 1}/{recipe.epochs}",
-        total=steps,
         disable=None,
         leave=False,
     )
     loss = correct = 0.0
-    for step, (images, targets) in enumerate(bar):
+    for step in bar:
+        tick = time.monotonic()
+        chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        images = view.images[chosen].astype(np.float32) / 255.0
+        data_seconds += time.monotonic() - tick
         rate = learning_rate(recipe, state, step, steps)
         model.optimizer.learning_rate.assign(rate)
-        logs = model.train_on_batch(images, targets, return_dict=True)  # of this batch alone
+        logs = model.train_on_batch(images, targets[chosen], return_dict=True)  # of this one alone
         loss += float(logs["loss"]) * len(images)
-        correct += float(logs["accuracy"]) * len(images)
+        correct += float(logs["top1"]) * len(images)
         bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
     return {
         "learning_rate": rate,
         "train_loss": loss / len(train),
         "train_top1": correct / len(train),
+        "data_seconds": data_seconds,
+        "seconds": time.monotonic() - started,
     }
-
-
-def _batches(
-    recipe: Recipe,
-    train: Split,
-    classes: int,
-    rng: np.random.Generator,
-    *,
-    side: int | None,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield every training image once, in random order, augmented, with one-hot targets."""
-    one_hot = np.eye(classes, dtype=np.float32)
-    order = rng.permutation(len(train))
-    for start in range(0, len(order), recipe.batch_size):
-        chosen = order[start : start + recipe.batch_size]
-        images = train.images[chosen]
-        if recipe.flip:
-            images = augment.flip(images, rng)
-        if recipe.translate:
-            images = augment.translate(images, recipe.translate, rng)
-        if recipe.soften:
-            images = augment.soften(images, recipe.soften, rng)
-        if recipe.cutout:
-            images = augment.cutout(images, recipe.cutout, rng)
-        if side:
-            images = augment.shrink(images, side)
-        yield images.astype(np.float32) / 255.0, one_hot[train.labels[chosen]]
 
 
 def _side(recipe: Recipe, epoch: int) -> int | None:
@@ -201,41 +212,18 @@ def _side(recipe: Recipe, epoch: int) -> int | None:
     return None
 
 
-def _evaluate(
-    model: keras.Model, recipe: Recipe, held_out: Split, classes: int
-) -> dict[str, float]:
-    """Return loss (with the recipe's label smoothing) and top-1 on the held-out images."""
-    swap = [keras.callbacks.SwapEMAWeights()] if recipe.ema is not None else []
-    logs = model.evaluate(
+def _evaluate(model: keras.Model, recipe: Recipe, held_out: Split) -> dict[str, float]:
+    """Return loss and top-1 on the held-out images, with the averaged weights if there are any."""
+    scores = model.predict(
         held_out.images.astype(np.float32) / 255.0,
-        np.eye(classes, dtype=np.float32)[held_out.labels],
         batch_size=500,
         verbose=0,
-        return_dict=True,
-        callbacks=swap,
+        callbacks=[keras.callbacks.SwapEMAWeights()] if recipe.ema is not None else [],
     )
-    return {"held_out_loss": float(logs["loss"]), "held_out_top1": float(logs["accuracy"])}
-
-
-def _note_progress(recipe: Recipe, state: State, loss: float) -> bool:
-    """Update the early-stopping and plateau counts; return whether this epoch is the best."""
-    better = loss < state.best_loss
-    if better:
-        state.best_epoch, state.best_loss = state.epoch, loss
-        state.stalled = state.stalled_at_this_rate = 0
-    else:
-        state.stalled += 1
-        state.stalled_at_this_rate += 1
-        if recipe.schedule == "plateau" and state.stalled_at_this_rate >= recipe.plateau_patience:
-            cut = state.learning_rate * recipe.plateau_factor
-            state.learning_rate = max(cut, recipe.min_learning_rate)
-            state.stalled_at_this_rate = 0
-    return better
-
-
-def _stopped_early(recipe: Recipe, state: State) -> bool:
-    patience = recipe.early_stopping_patience
-    return patience is not None and state.stalled >= patience
+    return {
+        "held_out_loss": cross_entropy(scores, held_out.labels),
+        "held_out_top1": top1(scores, held_out.labels),
+    }
 
 
 def _epoch_line(recipe: Recipe, state: State, row: dict[str, float]) -> str:

@@ -1,34 +1,37 @@
-"""A training run in a folder: weights, history, report and plots.
+"""A training run in a folder: weights, history, report and figures.
 
 runs/cnn-seed/
     checkpoint.safetensors   where an interrupted run goes on
+    teacher-N.npy            a teacher's scores of view N, only with a limited number of views
     weights.safetensors      the deployed network, float32
     history.json             a row an epoch
     report.json              figures on held-out and test images, and how they came about
-    curves.png, confusion.png
+    curves.png, confusion.png, reliability.png, mistakes.png
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from edge_runtime.metrics import wilson_interval
-from train import checkpoint, evaluation, weights
+from train import checkpoint, evaluation, plots, temperature, weights
 from train.architectures import NETWORKS
 from train.atomic import replacing
 from train.dataset import Dataset
-from train.fit import fit
-from train.recipes import RECIPES
+from train.fit import TEACHER, fit
+from train.recipes import Recipe
 
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"
 REPORT = "report.json"
-CURVES = "curves.png"
-CONFUSION = "confusion.png"
+FIGURES = ("curves.png", "confusion.png", "reliability.png", "mistakes.png")
 
 
 class RunError(Exception):
@@ -42,55 +45,99 @@ def prepare(run_dir: Path, *, resume: bool, overwrite: bool) -> None:
         RunError: a run is there and neither `resume` nor `overwrite` says what to do with it.
     """
     if overwrite and not resume:
-        for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, CURVES, CONFUSION):
+        for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, *FIGURES):
             (run_dir / name).unlink(missing_ok=True)
+        for path in run_dir.glob(f"{TEACHER}*.npy"):
+            path.unlink()
     if (run_dir / REPORT).exists():
         raise RunError(f"{run_dir} holds a finished run; choose another --out, or --overwrite it.")
     if (run_dir / checkpoint.FILE).exists() and not resume:
         raise RunError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
 
 
-def train(network: str, recipe_name: str, data: Dataset, run_dir: Path, *, seed: int) -> str:
+def train(
+    recipe: Recipe,
+    recipe_name: str,
+    data: Dataset,
+    run_dir: Path,
+    *,
+    seed: int,
+    start_from: Path | None = None,
+    teacher: Path | None = None,
+) -> str:
     """Train in `run_dir`, going on from its checkpoint, and return the report as text.
 
+    Args:
+        start_from: see `train.fit.fit`, as `teacher`.
+
     Raises:
-        CheckpointError: the checkpoint there is damaged, of another run, or cannot be written.
+        CheckpointError: the checkpoint there is damaged, of another run, or cannot be written; or
+            the other weights cannot be used.
         OSError: another file could not be written.
     """
-    recipe = RECIPES[network, recipe_name]
-    classes = len(data.class_names)
     run_dir.mkdir(parents=True, exist_ok=True)  # if it cannot be made, better now than later
-    model, state = fit(recipe, data.train, data.held_out, run_dir, classes=classes, seed=seed)
-    held_out = evaluation.evaluate(model, data.held_out, classes)
-    test = evaluation.evaluate(model, data.test, classes)
+    model, state = fit(
+        recipe,
+        data.train,
+        data.held_out,
+        run_dir,
+        classes=len(data.class_names),
+        seed=seed,
+        start_from=start_from,
+        teacher=teacher,
+    )
+    uncalibrated: dict[str, Any] = {}
+    degree = None
+    if recipe.calibrate:
+        degree, uncalibrated = _calibrate(model, data)
+    scores = evaluation.predict(model, data.test.images)
+    held_out = evaluation.evaluate(model, data.held_out)
+    test = evaluation.of_scores(scores, data.test)
 
     weights.save(model, run_dir / WEIGHTS)
     _write_json(run_dir / HISTORY, state.history)
-    title = f"{network}, recipe {recipe_name}"
-    evaluation.plot_curves(state.history, run_dir / CURVES, title)
-    evaluation.plot_confusion(
-        test.confusion,
-        data.class_names,
-        run_dir / CONFUSION,
-        f"{title}: {test.top1:.2%} of {test.images:,} test images",
-    )
+    title = f"{recipe.network}, recipe {recipe_name}"
+    on_test = f"{title}: {test.top1:.2%} of {test.images:,} test images"
+    names = data.class_names
+    plots.curves({recipe_name: state.history}, run_dir / FIGURES[0], title)
+    plots.confusion(test.confusion, names, run_dir / FIGURES[1], on_test)
+    plots.reliability(scores, data.test.labels, run_dir / FIGURES[2], on_test)
+    plots.mistakes(data.test, scores, names, run_dir / FIGURES[3], f"{on_test}, its worst mistakes")
     report = {
-        "network": network,
+        "network": recipe.network,
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "seed": seed,
         "parameters": model.count_params(),
-        "class_names": list(data.class_names),
+        "class_names": list(names),
         "train_images": len(data.train),
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
-        "held_out": held_out.as_json(data.class_names),
-        "test": test.as_json(data.class_names),
-        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+        "data_seconds": sum(row["data_seconds"] for row in state.history),
+        "temperature": degree,
+        "uncalibrated": uncalibrated,
+        "held_out": held_out.as_json(names),
+        "test": test.as_json(names),
+        "versions": {name: version(name) for name in (keras.backend.backend(), "keras", "numpy")},
     }
     _write_json(run_dir / REPORT, report)  # last: it marks the run as finished
     return summary(report)
+
+
+def _calibrate(model: keras.Model, data: Dataset) -> tuple[float, dict[str, Any]]:
+    """Fold a temperature in; return it, and the figures that it changes as they were before."""
+    scores = evaluation.predict(model, data.held_out.images)
+    before = {
+        "held_out": evaluation.of_scores(scores, data.held_out),
+        "test": evaluation.evaluate(model, data.test),
+    }
+    degree = temperature.fit(scores, data.held_out.labels)
+    temperature.fold(model, degree)
+    return degree, {
+        split: {"loss": figures.loss, "calibration_error": figures.calibration_error}
+        for split, figures in before.items()
+    }
 
 
 def summary(report: dict[str, Any]) -> str:
@@ -101,10 +148,23 @@ def summary(report: dict[str, Any]) -> str:
         low, high = wilson_interval(figures["top1"], figures["images"])
         lines.append(
             f"{split.replace('_', '-'):>8}: top-1 {figures['top1']:.2%} "
-            f"({low:.2%} to {high:.2%}), loss {figures['loss']:.3f}, {figures['images']:,} images"
+            f"({low:.2%} to {high:.2%}), loss {figures['loss']:.3f}, "
+            f"calibration error {figures['calibration_error']:.2%}, {figures['images']:,} images"
         )
+    if report["temperature"] is not None:
+        before = report["uncalibrated"]["test"]
+        lines.append(
+            f"temperature {report['temperature']:.3f}; without it loss {before['loss']:.3f}, "
+            f"calibration error {before['calibration_error']:.2%} on the test images"
+        )
+    lines.append(
+        f"{report['seconds'] / 60:.0f} min, "
+        f"{report['data_seconds'] / report['seconds']:.1%} of it for the data pipeline"
+    )
     for name, share in report["test"]["per_class"].items():
         lines.append(f"{name:>12} {share:.1%}")
+    for pair in report["test"]["most_confused"]:
+        lines.append(f"{' and '.join(pair['classes'])} are confused {pair['images']} times")
     return "\n".join(lines)
 
 
@@ -115,21 +175,60 @@ def ship(run_dir: Path) -> Path:
         RunError: the run is not finished.
         CheckpointError: its weights are damaged, or the checkpoint cannot be written.
     """
-    try:
-        report = json.loads((run_dir / REPORT).read_text())
-    except (OSError, ValueError) as exc:
-        raise RunError(f"{run_dir} holds no finished run ({exc}); train it first.") from exc
+    report = _read_report(run_dir)
     build = NETWORKS[report["network"]]
     model = build(len(report["class_names"]), **report["recipe"]["architecture"])
     weights.load(model, run_dir / WEIGHTS)
     about = {
         key: report[key]
-        for key in ("network", "recipe_name", "recipe", "seed", "epochs", "class_names", "versions")
+        for key in (
+            "network",
+            "recipe_name",
+            "recipe",
+            "seed",
+            "epochs",
+            "temperature",
+            "class_names",
+            "versions",
+        )
     }
     about |= {f"{split}_top1": report[split]["top1"] for split in ("held_out", "test")}
     path = weights.SHIPPED / f"{report['network']}.safetensors"
     weights.save(model, path, dtype="float16", about=about)
     return path
+
+
+def compare(run_dirs: Sequence[Path], out: Path) -> str:
+    """Draw the curves of several runs into one figure, and return their reports as a table.
+
+    Raises:
+        RunError: one of the runs is not finished.
+        OSError: the figure cannot be written.
+    """
+    reports = [_read_report(run_dir) for run_dir in run_dirs]
+    histories = {str(run_dir): json.loads((run_dir / HISTORY).read_text()) for run_dir in run_dirs}
+    width = max(len(str(run_dir)) for run_dir in run_dirs)
+    lines = [
+        f"{'run':<{width}}  epochs  minutes  held-out    test  gap     loss  calibration error"
+    ]
+    for run_dir, report in zip(run_dirs, reports, strict=True):
+        held_out, test = report["held_out"], report["test"]
+        lines.append(
+            f"{run_dir!s:<{width}}  {report['epochs']:>6}  {report['seconds'] / 60:>7.1f}  "
+            f"{held_out['top1']:>8.2%}  {test['top1']:>6.2%}  "
+            f"{100 * (held_out['top1'] - test['top1']):+5.2f}  {test['loss']:>6.3f}  "
+            f"{test['calibration_error']:>17.2%}"
+        )
+    plots.curves(histories, out, "runs compared")
+    return "\n".join(lines)
+
+
+def _read_report(run_dir: Path) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads((run_dir / REPORT).read_text())
+    except (OSError, ValueError) as exc:
+        raise RunError(f"{run_dir} holds no finished run ({exc}); train it first.") from exc
+    return report
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -10,7 +10,15 @@ from edge_runtime import native_log
 
 _MODULES = {
     "train": ("keras", "safetensors", "matplotlib", "pooch", "tqdm"),
-    "export": ("keras", "safetensors", "tensorflow"),
+    "export": (
+        "keras",
+        "matplotlib",
+        "safetensors",
+        "tensorflow",
+        "tensorflow_model_optimization",
+        "tf_keras",
+        "tqdm",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,13 +64,29 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
         CheckpointError: no such file, or a damaged one.
     """
     if not Path(path).is_file():
-        raise CheckpointError(f"There is no checkpoint {path}; train one with `python -m train`.")
+        raise CheckpointError(
+            f"There is no checkpoint {path}; train one with `python -m train`, and if it is to be "
+            f"shipped, go on with `python -m train ship`."
+        )
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as exc:
         raise CheckpointError(f"{path} is not a readable safetensors file ({exc}).") from exc
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the sha256 of a weights file.
+
+    Raises:
+        CheckpointError: there is no such file, or it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as exc:
+        raise CheckpointError(f"{path} cannot be read ({exc.strerror}).") from exc
 
 
 def load(model: keras.Model, path: str | Path) -> dict[str, Any]:

@@ -121,23 +121,23 @@ def test_an_archive_that_would_fill_the_memory_is_refused():
 
 
 def test_damaged_files_raise_and_nothing_else(described, read):
-    """Every byte of the archive, and of the graph where a flatbuffer is read, inverted."""
+    """Bytes inverted in the archive, and in the graph where a flatbuffer is read; files cut."""
     without_card = attach(described[: described.index(b"PK\3\4")], {LABELS_FILE: b"a\nb\n"})
     refused = 0
     for whole in (described, without_card):
-        for position in range(len(whole)):
+        for position in range(0, len(whole), 3):
             damaged = bytearray(whole)
             damaged[position] ^= 0xFF
             try:
                 assert isinstance(read(bytes(damaged)), Metadata)
             except ModelError:
                 refused += 1
-        for length in range(0, len(whole), 7):
+        for length in range(0, len(whole), 21):
             try:
                 assert isinstance(read(whole[:length]), Metadata)
             except ModelError:
                 refused += 1
-    assert refused > 1000
+    assert refused > 300
 
 
 def test_a_cut_record_is_an_error():

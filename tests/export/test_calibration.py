@@ -7,7 +7,7 @@ from PIL import Image
 
 from export import calibration
 from export.pictures import write_samples
-from train.dataset import Split, pixel_hash
+from train.dataset import Dataset, Split, pixel_hash
 
 COMMITTED = calibration.read()
 
@@ -62,3 +62,58 @@ def test_samples_are_test_images_of_their_class(cifar10, tmp_path):
         image = load_image(path)
         assert cifar10.class_names[of_hash[pixel_hash(image)]] == name
         np.testing.assert_array_equal(load_image(tmp_path / path.name), image)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """One training picture a class, some larger than the network's input."""
+    for index, name in enumerate(COMMITTED.class_names):
+        (tmp_path / name).mkdir()
+        picture = Image.fromarray(COMMITTED.train.images[50 * index])
+        picture.resize((32 + index, 40)).save(tmp_path / name / "a.png")
+    return tmp_path
+
+
+def test_a_folder_of_pictures(folder):
+    chosen = calibration.choose(str(folder), COMMITTED, None)
+    assert chosen.images.shape == (10, 32, 32, 3)
+    assert chosen.provenance()["split"] == "folder"
+    assert chosen.provenance()["images"] == 10
+
+
+def test_a_folder_with_faults_is_refused(folder):
+    def refused(reason):
+        with pytest.raises(calibration.CalibrationError, match=reason):
+            calibration.choose(str(folder), COMMITTED, None)
+
+    (folder / "cat" / "b.png").write_bytes(b"no picture")
+    refused(r"A calibration image cannot be used: .*cat/b\.png is not an image")
+    Image.fromarray(COMMITTED.held_out.images[0]).save(folder / "cat" / "b.png")
+    refused("1 of the 11 calibration images are held-out or test images")
+    (folder / "cat" / "b.png").unlink()
+    (folder / "cat" / "a.png").unlink()
+    refused("cat holds no pictures")
+    (folder / "cat").rmdir()
+    refused("lacks a folder for cat; expected a number of images, or a folder")
+
+
+def test_a_number_of_images_of_the_data_set():
+    part = COMMITTED.train
+    data = Dataset(part, COMMITTED.held_out, part.take([]), COMMITTED.class_names)
+    chosen = calibration.choose("25", COMMITTED, data)
+    labels = dict(zip(part.hashes, part.labels, strict=True))
+    counts = np.bincount([labels[digest] for digest in chosen.hashes])
+    assert counts.tolist() == [3] * 5 + [2] * 5
+    assert chosen.provenance() != calibration.choose("26", COMMITTED, data).provenance()
+    assert chosen.provenance() == calibration.choose("25", COMMITTED, data).provenance()
+    for count in ("9", "501"):
+        with pytest.raises(calibration.CalibrationError, match="from 10 to 500 images"):
+            calibration.choose(count, COMMITTED, data)
+    with pytest.raises(calibration.CalibrationError, match="name it with --data"):
+        calibration.choose("25", COMMITTED, None)
+
+
+def test_test_images_are_refused():
+    data = Dataset(COMMITTED.train, COMMITTED.held_out, COMMITTED.train, COMMITTED.class_names)
+    with pytest.raises(calibration.CalibrationError, match=r"20 of the 20 .* or test images"):
+        calibration.choose("20", COMMITTED, data)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from export import convert
+from export import convert, quantize
 from train.architectures import simple_cnn
 
 RNG = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def network():
 def graphs(network):
     return {
         "float32": convert.to_float32(network),
-        "int8": convert.to_int8(network, IMAGES),
+        "int8": quantize.to_int8(network, IMAGES),
     }
 
 
@@ -92,5 +92,5 @@ def test_callers_may_resize_the_batch(graphs, precision):
 
 def test_the_same_network_gives_the_same_bytes(network, graphs):
     assert convert.to_float32(network) == graphs["float32"]
-    assert convert.to_int8(network, IMAGES) == graphs["int8"]
-    assert convert.to_int8(network, IMAGES // 2) != graphs["int8"]
+    assert quantize.to_int8(network, IMAGES) == graphs["int8"]
+    assert quantize.to_int8(network, IMAGES // 2) != graphs["int8"]

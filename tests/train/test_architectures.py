@@ -63,12 +63,13 @@ def random_statistics(model, gain=1.0):
 
 @pytest.mark.parametrize("branches", [False, True])
 def test_folding_keeps_the_scores(branches):
+    keras.utils.set_random_seed(0)
     trained, deployed = simple_cnn(norm="every", branches=branches), simple_cnn()
     kinds = [type(layer).__name__ for layer in trained.layers]
     assert (kinds.count("Conv2D"), kinds.count("BatchNormalization")) == (
         (12, 16) if branches else (6, 7)
     )
-    random_statistics(trained, gain=1 / 3 if branches else 1)  # three paths add up
+    random_statistics(trained, gain=0.5 if branches else 1)  # three paths add up
     fold(trained, deployed)
     expected = np.asarray(trained(IMAGES, training=False))
     assert np.ptp(expected, axis=0).max() > 1e-3  # the images are told apart

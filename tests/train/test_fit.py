@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from train import checkpoint
+from train import checkpoint, precision, weights
+from train.architectures import simple_cnn
 from train.checkpoint import State
 from train.dataset import Split
-from train.fit import _side, fit, learning_rate
+from train.fit import _side, fit
 from train.recipes import RECIPES, Recipe
+from train.schedule import learning_rate
 from train.weights import CheckpointError
 
 SEED, BEST = RECIPES["cnn", "seed"], RECIPES["cnn", "best"]
@@ -30,7 +32,11 @@ TRAIN, HELD_OUT = split(256, 0), split(64, 1)
 
 
 def small(recipe: Recipe, **changes) -> Recipe:
-    return dataclasses.replace(recipe, **{"epochs": 3, "batch_size": 32} | changes)
+    """Shorten a recipe, in bfloat16 only where the machine is fast in it."""
+    fast, _ = precision.choose(recipe.precision)
+    return dataclasses.replace(
+        recipe, **{"epochs": 3, "batch_size": 32, "precision": fast} | changes
+    )
 
 
 def train(recipe, run_dir, **options):
@@ -70,6 +76,64 @@ def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
     assert state.epoch == 3
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """A checkpoint of a CNN for two classes that has learnt them a little."""
+    folder = tmp_path_factory.mktemp("teacher")
+    model, _, _ = train(small(SEED), folder)
+    weights.save(model, folder / "cnn.safetensors")
+    return folder / "cnn.safetensors"
+
+
+DISTILLED = dataclasses.replace(
+    RECIPES["cnn", "distilled"].without("branches"),  # test_architectures has them
+    teacher="cnn",
+    learning_rate=0.02,
+)
+
+
+def test_distillation_learns_resumes_and_keeps_the_teacher_s_scores(tmp_path, teacher):
+    recipe = small(DISTILLED, epochs=4, views=3)
+    whole, state, _ = train(recipe, tmp_path / "whole", teacher=teacher)
+    assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
+    kept = [f"teacher-{number}.npy" for number in range(3)]
+    assert sorted(path.name for path in (tmp_path / "whole").glob("*.npy")) == kept
+
+    class PowerLoss(Exception):
+        pass
+
+    def lose_power(line):
+        if line.startswith("epoch 2"):
+            raise PowerLoss
+
+    cut = tmp_path / "cut"
+    with pytest.raises(PowerLoss):
+        fit(recipe, TRAIN, HELD_OUT, cut, classes=2, teacher=teacher, say=lose_power)
+    (cut / kept[0]).unlink()  # it is scored again
+    resumed, _, _ = train(recipe, cut, teacher=teacher)
+    for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_the_teacher_decides(tmp_path, teacher):
+    recipe = small(DISTILLED, epochs=1, views=None)
+    other = tmp_path / "other.safetensors"
+    weights.save(simple_cnn(2), other)
+    ends = [
+        train(recipe, tmp_path / name, teacher=path)[0].get_weights()[0]
+        for name, path in (("a", teacher), ("b", other))
+    ]
+    assert not np.array_equal(*ends)
+    assert list((tmp_path / "a").glob("*.npy")) == []  # no view comes back
+    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+        train(recipe, tmp_path / "a", teacher=other)
+
+
+def test_a_missing_teacher_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"There is no checkpoint .*nobody"):
+        train(DISTILLED, tmp_path, teacher=tmp_path / "nobody.safetensors")
 
 
 def test_the_seed_decides(tmp_path):
@@ -138,9 +202,7 @@ def test_one_cycle_rises_and_falls_to_zero():
 
 @pytest.mark.slow
 def test_resnet18_trains_at_every_resolution(tmp_path):
-    recipe = dataclasses.replace(
-        RESNET, epochs=3, batch_size=32, low_resolution=((1, 8), (1, 16)), precision="float32"
-    )
+    recipe = small(RESNET, epochs=3, batch_size=32, low_resolution=((1, 8), (1, 16)))
     model, state, _ = train(recipe, tmp_path)
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
     assert model.input_shape == (None, 32, 32, 3)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from PIL import Image
 
 from tests.conftest import ROOT, run
 from tests.train.test_fit import split
-from train import evaluation, weights
+from tests.train.test_folder import make
+from train import evaluation, temperature, weights
 from train import run as runs
 from train.architectures import simple_cnn
 from train.dataset import Dataset
@@ -23,9 +26,17 @@ def finished(tmp_path_factory):
     """A finished run of two epochs: (folder, the printed summary)."""
     folder = tmp_path_factory.mktemp("runs") / "cnn-seed"
     recipe = dataclasses.replace(RECIPES["cnn", "seed"], epochs=2, batch_size=32)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(RECIPES, ("cnn", "seed"), recipe)
-        return folder, runs.train("cnn", "seed", DATA, folder, seed=3)
+    return folder, runs.train(recipe, "seed", DATA, folder, seed=3)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    """A finished run of the best recipe, two epochs, whose scores were calibrated."""
+    folder = tmp_path_factory.mktemp("runs") / "cnn-best"
+    recipe = dataclasses.replace(
+        RECIPES["cnn", "best"], epochs=2, batch_size=32, precision="float32"
+    )
+    return folder, runs.train(recipe, "best", DATA, folder, seed=3)
 
 
 def test_everything_is_written(finished):
@@ -35,10 +46,12 @@ def test_everything_is_written(finished):
         "confusion.png",
         "curves.png",
         "history.json",
+        "mistakes.png",
+        "reliability.png",
         "report.json",
         "weights.safetensors",
     ]
-    for name in ("confusion.png", "curves.png"):
+    for name in runs.FIGURES:
         with Image.open(folder / name) as plot:
             assert min(plot.size) > 300
             assert len(np.unique(np.asarray(plot.convert("L")))) > 20
@@ -53,7 +66,7 @@ def test_the_report_holds_what_the_weights_reach(finished):
     weights.load(model, folder / "weights.safetensors")
     for name, part in (("held_out", DATA.held_out), ("test", DATA.test)):
         figures = report[name]
-        again = evaluation.evaluate(model, part, 2)
+        again = evaluation.evaluate(model, part)
         assert figures == again.as_json(DATA.class_names)
         assert figures["images"] == len(part)
         assert sum(map(sum, figures["confusion"])) == len(part)
@@ -67,9 +80,50 @@ def test_evaluation_against_keras_s_own(finished):
     weights.load(model, folder / "weights.safetensors")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     loss, accuracy = model.evaluate(DATA.test.images / 255.0, DATA.test.labels, verbose=0)
-    ours = evaluation.evaluate(model, DATA.test, 2)
+    ours = evaluation.evaluate(model, DATA.test)
     assert ours.loss == pytest.approx(loss, rel=1e-5)
     assert ours.top1 == pytest.approx(accuracy)
+
+
+def test_calibration_is_folded_in_and_reported(calibrated):
+    folder, printed = calibrated
+    report = json.loads((folder / "report.json").read_text())
+    degree = report["temperature"]
+    assert degree != 1
+    assert f"temperature {degree:.3f}; without it loss" in printed
+    before, after = report["uncalibrated"]["held_out"], report["held_out"]
+    assert after["loss"] < before["loss"]
+    model = simple_cnn(2)
+    weights.load(model, folder / "weights.safetensors")
+    assert evaluation.evaluate(model, DATA.held_out).loss == pytest.approx(after["loss"], rel=1e-6)
+    temperature.fold(model, 1 / degree)
+    assert evaluation.evaluate(model, DATA.held_out).loss == pytest.approx(before["loss"], rel=1e-4)
+
+
+def test_the_seed_s_scores_are_left_as_they_are(finished):
+    report = json.loads((finished[0] / "report.json").read_text())
+    assert (report["temperature"], report["uncalibrated"]) == (None, {})
+
+
+def test_compare_prints_and_draws_runs_side_by_side(finished, calibrated, tmp_path):
+    out = tmp_path / "compare.png"
+    result = run("-m", "train", "compare", finished[0], calibrated[0], "--out", out, cwd=ROOT)
+    assert (result.returncode, result.stderr) == (0, "")
+    table = result.stdout.splitlines()
+    assert len(table) == 4
+    for line, (folder, _) in zip(table[1:3], (finished, calibrated), strict=True):
+        report = json.loads((folder / "report.json").read_text())
+        assert line.startswith(str(folder))
+        assert f"{report['test']['top1']:.2%}" in line
+    assert table[3] == f"{out}: curves of 2 runs"
+    with Image.open(out) as plot:
+        assert min(plot.size) > 300
+
+
+def test_compare_needs_finished_runs(finished, tmp_path):
+    result = run("-m", "train", "compare", finished[0], tmp_path, cwd=ROOT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"train: {tmp_path} holds no finished run")
 
 
 def test_finished_and_interrupted_runs_are_kept(finished, tmp_path):
@@ -116,6 +170,9 @@ def test_shipping_needs_a_finished_run(tmp_path):
     [
         (["--data", "nope"], 1, "--data names nope, which does not exist"),
         (["--recipe", "magic"], 2, "'magic' is not one of 'seed', 'best'"),
+        (["--epochs", "0"], 2, "0 is not in the range"),
+        (["--without", "mixup"], 2, "this recipe has no mixup to leave out"),
+        (["--precision", "int4"], 2, "'int4' is not one of 'auto', 'float32', 'bfloat16'"),
         (["--seed", "-1"], 2, "-1 is not in the range"),
     ],
 )
@@ -124,6 +181,49 @@ def test_wrong_arguments(tmp_path, arguments, code, message):
     assert (result.returncode, result.stdout) == (code, "")
     assert message in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--recipe", "distilled"], 2, "--recipe: resnet18 has the recipes seed, best"),
+        (["--sha256", "0" * 64], 2, "it says what the file of --weights must have"),
+        (["--weights", "nope.safetensors"], 1, "nope.safetensors cannot be read"),
+    ],
+)
+def test_wrong_arguments_of_resnet18(tmp_path, arguments, code, message):
+    data = make(tmp_path / "data", per_class=2, test=1)
+    result = run(
+        "-m", "train", "resnet18", "--out", tmp_path / "run", "--data", data, *arguments, cwd=ROOT
+    )
+    assert result.returncode == code
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_kill_9_and_resume_ends_with_the_very_weights(tmp_path):
+    """The process is really killed, at a moment that depends on the machine's speed."""
+    data = make(tmp_path / "data", per_class=40)
+    arguments = ["-m", "train", "cnn", "--recipe", "seed", "--epochs", "8", "--data", data]
+    whole = run(*arguments, "--out", tmp_path / "whole", cwd=ROOT)
+    assert whole.returncode == 0, whole.stderr
+
+    cut = tmp_path / "cut"
+    process = subprocess.Popen(
+        [sys.executable, *arguments, "--out", cut], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if line.startswith("epoch 2"):
+            break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert not (cut / "report.json").exists()
+    last = run(*arguments, "--out", cut, "--resume", cwd=ROOT)
+    assert last.returncode == 0, last.stderr
+    assert "resuming after epoch " in last.stdout
+    name = "weights.safetensors"
+    assert (cut / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_the_shipped_checkpoint_is_the_deployed_network():

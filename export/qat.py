@@ -1,0 +1,256 @@
+"""Quantization-aware training: a few epochs in which the network feels its own rounding.
+
+TensorFlow Model Optimization works on tf_keras models only. The network is therefore rebuilt there
+layer by layer, every BatchNorm folded into the convolution or dense layer before it and so
+frozen; then it learns from the scores of its float self (Hinton et al. 2015, arXiv:1503.02531).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+with warnings.catch_warnings():  # it compares versions with distutils
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import tensorflow_model_optimization as tfmot
+
+from edge_runtime import native_log
+from export.convert import free_batch
+from export.quantize import Io
+from train import augment, weights
+from train.dataset import Split
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """Everything that decides the fine-tuning, except network and data."""
+
+    epochs: int = 2
+    batch_size: int = 128  # images
+    learning_rate: float = 1e-3  # at the start; half a cosine to zero
+    temperature: float = 2.0  # divides the logits of both
+    translate: int = 3  # pixels, besides random flips
+    seed: int = 0
+
+
+def twin(model: keras.Model) -> tf_keras.Model:
+    """Rebuild a network in tf_keras up to its logits, BatchNorms folded, with equal outputs.
+
+    Args:
+        model: made of the layers of `train.architectures`; every BatchNorm directly follows a
+            convolution or a dense layer.
+    """
+    outputs: dict[str, tf.Tensor] = {}  # of each layer that is rebuilt, by name
+    stands_for: dict[str, str] = {}  # of each layer that is not, whose output takes its place
+    norms = {
+        layer.input._keras_history.operation.name: layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    values: dict[str, list[NDArray]] = {}
+    last = ""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            outputs[layer.name] = inputs = tf_keras.Input(model.input_shape[1:], name=layer.name)
+            continue
+        sources = [tensor._keras_history.operation.name for tensor in _as_list(layer.input)]
+        sources = [stands_for.get(source, source) for source in sources]
+        if isinstance(layer, (keras.layers.BatchNormalization, keras.layers.Dropout)):
+            stands_for[layer.name] = sources[0]
+            continue
+        if isinstance(layer, keras.layers.Softmax):
+            break
+        rebuilt = _rebuilt(layer)
+        tensors = [outputs[source] for source in sources]
+        outputs[layer.name] = rebuilt(tensors if len(tensors) > 1 else tensors[0])
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            values[layer.name] = _folded(layer, norms.get(layer.name))
+        last = layer.name
+    rebuilt_model = tf_keras.Model(inputs, outputs[last], name=model.name)
+    for name, arrays in values.items():
+        rebuilt_model.get_layer(name).set_weights(arrays)
+    return rebuilt_model
+
+
+def fine_tune(
+    teacher: tf_keras.Model,
+    train: Split,
+    run_dir: Path,
+    *,
+    calibration: NDArray[np.uint8],
+    recipe: FineTuning,
+    identity: str,
+    say: Callable[[str], None] = print,
+) -> tf_keras.Model:
+    """Return a quantization-aware copy of `teacher`, trained to give its scores.
+
+    A checkpoint is written to `run_dir` after every epoch, and a run whose checkpoint is there
+    goes on from it.
+
+    Args:
+        teacher: from `twin`.
+        calibration: uint8 (N, 32, 32, 3), RGB; training starts from the ranges of its activations.
+        identity: of the network and those images; a checkpoint of others is started over.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or cannot be written.
+    """
+    tf_keras.utils.set_random_seed(recipe.seed)
+    tf.config.experimental.enable_op_determinism()
+    student = tfmot.quantization.keras.quantize_model(teacher)
+    _set_ranges(student, teacher, calibration)
+    optimizer = tf_keras.optimizers.SGD(recipe.learning_rate, momentum=0.9, nesterov=True)
+    optimizer.build(student.trainable_variables)
+    identity = json.dumps({"network": identity, "recipe": asdict(recipe), "images": len(train)})
+    path = run_dir / CHECKPOINT
+    variables = [*student.variables, *optimizer.variables]
+    done = _restore(path, variables, identity)
+    if done:
+        say(f"going on after epoch {done} of {recipe.epochs}")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *teacher.input_shape[1:]], tf.float32)])
+    def step(images: tf.Tensor) -> tf.Tensor:
+        wanted = tf.nn.softmax(teacher(images, training=False) / recipe.temperature)
+        with tf.GradientTape() as tape:
+            logits = student(images, training=True) / recipe.temperature
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, logits))
+        gradients = tape.gradient(loss, student.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, student.trainable_variables, strict=True))
+        entropy = -tf.reduce_mean(tf.reduce_sum(wanted * tf.math.log(wanted + 1e-12), axis=1))
+        return loss - entropy  # the Kullback-Leibler divergence, 0 where both agree
+
+    steps = math.ceil(len(train) / recipe.batch_size)
+    for epoch in range(done, recipe.epochs):
+        bar = tqdm(
+            _batches(train, recipe, epoch),
+            desc=f"epoch {epoch + 1}/{recipe.epochs}",
+            total=steps,
+            disable=None,
+            leave=False,
+        )
+        divergence = 0.0
+        for index, images in enumerate(bar):
+            share = (epoch * steps + index) / (recipe.epochs * steps)
+            optimizer.learning_rate.assign(
+                recipe.learning_rate * (1 + math.cos(math.pi * share)) / 2
+            )
+            divergence += float(step(tf.constant(images))) / steps
+        _save(path, variables, identity, epoch + 1)
+        say(f"epoch {epoch + 1}/{recipe.epochs}  divergence from the float scores {divergence:.5f}")
+    return student
+
+
+def to_int8(student: tf_keras.Model, *, io: Io = "uint8") -> bytes:
+    """Convert a quantization-aware network: int8 throughout, per-channel convolutions.
+
+    Args:
+        student: from `fine_tune`.
+        io: type of the input and of the scores.
+    """
+    signature = [tf.TensorSpec([1, *student.input_shape[1:]], tf.float32, name="image")]
+    scores = tf.function(
+        lambda image: tf.nn.softmax(student(image, training=False)), input_signature=signature
+    )
+    with native_log.dropped():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [scores.get_concrete_function()], student
+        )
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(io)
+        return free_batch(converter.convert())
+
+
+def _set_ranges(
+    student: tf_keras.Model, teacher: tf_keras.Model, images: NDArray[np.uint8]
+) -> None:
+    """Start from the ranges of the teacher's activations; the default is -6 to 6 everywhere."""
+    pixels = images.astype(np.float32) / 255.0
+    of_layers = tf_keras.Model(teacher.input, {x.name: x.output for x in teacher.layers[1:]})
+    ranges = {name: (x.min(), x.max()) for name, x in of_layers.predict_on_batch(pixels).items()}
+    for layer in student.layers:
+        # The input's layer wraps none; pixels are 0-1, which is exactly 1/255 a step.
+        low, high = ranges[layer.layer.name] if hasattr(layer, "layer") else (0.0, 1.0)
+        for variable in layer.variables:
+            name = variable.name.rsplit("/", 1)[-1]
+            if "kernel" not in name and name.endswith("_min:0"):
+                variable.assign(min(low, 0.0))
+            elif "kernel" not in name and name.endswith("_max:0"):
+                variable.assign(high)
+
+
+def _as_list(value: object) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def _rebuilt(layer: keras.layers.Layer) -> tf_keras.layers.Layer:
+    """Return a new tf_keras layer of the same kind and name."""
+    kinds = {
+        "Conv2D": ("filters", "kernel_size", "strides", "padding"),
+        "Dense": ("units",),
+        "ReLU": (),
+        "MaxPooling2D": ("pool_size", "strides", "padding"),
+        "ZeroPadding2D": ("padding",),
+        "GlobalAveragePooling2D": (),
+        "Flatten": (),
+        "Add": (),
+    }
+    kind = type(layer).__name__
+    config = layer.get_config()
+    options = {name: config[name] for name in kinds[kind]}
+    return getattr(tf_keras.layers, kind)(name=layer.name, **options)
+
+
+def _folded(
+    layer: keras.layers.Layer, norm: keras.layers.BatchNormalization | None
+) -> list[NDArray]:
+    """Return kernel and bias of a layer, with the BatchNorm behind it folded in.
+
+    y = gamma (x - mean) / sqrt(variance + epsilon) + beta (Ioffe and Szegedy 2015,
+    arXiv:1502.03167).
+    """
+    kernel, *rest = (np.asarray(w, np.float64) for w in layer.get_weights())
+    bias = rest[0] if rest else np.zeros(kernel.shape[-1])
+    if norm is not None:
+        gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in norm.get_weights())
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        kernel, bias = kernel * scale, (bias - mean) * scale + beta
+    return [kernel, bias]
+
+
+def _batches(train: Split, recipe: FineTuning, epoch: int) -> Iterator[NDArray[np.float32]]:
+    rng = np.random.default_rng([recipe.seed, epoch])
+    order = rng.permutation(len(train))
+    for start in range(0, len(order), recipe.batch_size):
+        images = augment.flip(train.images[order[start : start + recipe.batch_size]], rng)
+        images = augment.translate(images, recipe.translate, rng)
+        yield images.astype(np.float32) / 255.0
+
+
+def _save(path: Path, variables: list[tf.Variable], identity: str, epochs: int) -> None:
+    tensors = {str(i): np.asarray(v.numpy()) for i, v in enumerate(variables)}
+    weights.write(path, tensors, {"identity": identity, "epochs": str(epochs)})
+
+
+def _restore(path: Path, variables: list[tf.Variable], identity: str) -> int:
+    """Set the variables to where an interrupted run was, and return the epochs that it had done."""
+    if not path.exists():
+        return 0
+    tensors, metadata = weights.read(path)
+    if metadata.get("identity") != identity:
+        return 0
+    for i, variable in enumerate(variables):
+        variable.assign(tensors[str(i)])
+    return int(metadata["epochs"])

@@ -1,0 +1,145 @@
+"""Quantization-aware training, on few images; that it helps is measured in export/README.md."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edge_runtime.metadata import read_metadata
+from export import calibration, pipeline, source, verify
+from export.lint import lint
+from train import weights
+from train.architectures import resnet18, simple_cnn
+from train.dataset import Dataset
+
+qat = pytest.importorskip("export.qat")
+COMMITTED = calibration.read()
+FEW = COMMITTED.train.take(np.arange(0, 500, 8))
+RECIPE = qat.FineTuning(epochs=2, batch_size=32)
+
+
+def shipped_cnn():
+    model = simple_cnn()
+    weights.load(model, weights.SHIPPED / "cnn.safetensors")
+    return model
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def random_resnet18(**options):
+    """BatchNorms with statistics as after training, so that folding them has something to do."""
+    keras.utils.set_random_seed(0)
+    model = resnet18(**options)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.gamma.shape
+            spread = [rng.uniform(0.5, 1.5, shape) for _ in range(2)]
+            layer.set_weights(
+                [spread[0], rng.normal(0, 0.1, shape), *rng.normal(0, 0.1, (1, *shape)), spread[1]]
+            )
+    return model
+
+
+@pytest.mark.parametrize(
+    "build", [shipped_cnn, random_resnet18, lambda: random_resnet18(stem="imagenet")]
+)
+def test_the_twin_gives_the_same_scores_without_any_batch_norm(build):
+    model = build()
+    twin = qat.twin(model)
+    images = FEW.images[:32].astype(np.float32) / 255
+    expected = model.predict_on_batch(images)
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(softmax(twin.predict_on_batch(images)), expected, atol=1e-5)
+    assert not [x for x in twin.layers if "BatchNorm" in type(x).__name__]
+
+
+def tune(teacher, run_dir: Path, say=print, **changes):
+    return qat.fine_tune(
+        teacher,
+        FEW,
+        run_dir,
+        calibration=FEW.images,
+        recipe=RECIPE,
+        **({"identity": "cnn", "say": say} | changes),
+    )
+
+
+def values(model):
+    return [np.asarray(v.numpy()) for v in model.variables]
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return qat.twin(shipped_cnn())
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory, teacher):
+    return tune(teacher, tmp_path_factory.mktemp("qat"))
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(tuned, teacher, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(line):
+        raise Stopped(line)
+
+    with pytest.raises(Stopped, match="epoch 1/2"):
+        tune(teacher, tmp_path, say=stop)
+    said = []
+    again = tune(teacher, tmp_path, say=said.append)
+    assert said[0] == "going on after epoch 1 of 2"
+    for one, other in zip(values(tuned), values(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+    said.clear()
+    tune(teacher, tmp_path, say=said.append, identity="another network")
+    assert "epoch 1/2" in said[0]
+
+
+def test_the_teacher_stays_as_it_was_and_the_student_learns(tuned, teacher):
+    fresh = qat.twin(shipped_cnn()).get_weights()
+    for one, other in zip(fresh, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    [kernel] = [v for v in tuned.trainable_variables if v.name == "block1_conv1/kernel:0"]
+    assert np.abs(kernel.numpy() - fresh[0]).max() > 0
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "io", ["uint8", pytest.param("int8", marks=SLOW), pytest.param("float32", marks=SLOW)]
+)
+def test_the_graph_is_full_integer_and_close_to_the_float_network(tuned, tmp_path, io):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(qat.to_int8(tuned, io=io))
+    assert lint(path, io=io, integer=True) == []
+    held_out = COMMITTED.held_out.take(np.arange(0, 500, 5))
+    expected = verify.float_scores(shipped_cnn(), held_out.images)
+    scores = verify.file_scores(path, held_out.images)
+    comparison = verify.compare(expected, scores, held_out.labels)
+    assert comparison.agreement >= 0.95
+    assert comparison.max_difference > 0
+
+
+@SLOW
+def test_an_export_says_what_made_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(qat, "FineTuning", lambda: RECIPE)
+    data = Dataset(FEW, COMMITTED.held_out, COMMITTED.held_out, COMMITTED.class_names)
+    cnn = source.load("cnn", weights.SHIPPED / "cnn.safetensors", data=data)
+    out = tmp_path / "m.tflite"
+    run = tmp_path / "run"
+    pipeline.export_tflite(pipeline.Quantization.QAT, out, cnn, max_drop=0.02, qat_dir=run)
+    card = read_metadata(out).card
+    assert card["precision"] == "int8-qat"
+    assert "tensorflow-model-optimization" in card["tools"]
+    assert card["calibration"]["images"] == 500
+    with_nothing = source.load("cnn", weights.SHIPPED / "cnn.safetensors")
+    with pytest.raises(pipeline.ExportError, match="name the data set with --data"):
+        pipeline.export_tflite(pipeline.Quantization.QAT, out, with_nothing)

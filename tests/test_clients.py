@@ -1,0 +1,102 @@
+"""Programs that nobody here wrote take the shipped files as they are."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image, ImageOps
+
+from edge_runtime import Classifier, shipped
+from export import calibration
+from tests.conftest import ROOT
+
+PYTHON = ROOT / ".venv-clients" / "bin" / "python"
+MODELS = ["cnn-int8", "cnn-float32"]
+IMAGES = calibration.read().held_out.images[::2][:200]
+needs_mediapipe = pytest.mark.skipif(
+    not (ROOT / ".venv-clients" / "ready").exists(),
+    reason="MediaPipe is not there; install it with `make .venv-clients/ready`",
+)
+
+
+def mediapipe(model: str, pictures, tmp_path) -> list[dict[str, float]]:
+    """Return MediaPipe's scores of each picture by label."""
+    archive = tmp_path / "pictures.npz"
+    np.savez(archive, **{f"{i:05}": picture for i, picture in enumerate(pictures)})
+    command = [PYTHON, ROOT / "tests" / "mediapipe_client.py", shipped.models()[model], archive]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def ours(model: str, pictures) -> list[str]:
+    with Classifier(model) as classifier:
+        return [classifier.classify(picture)[0].label for picture in pictures]
+
+
+def agreement(answers: list[dict[str, float]], expected: list[str]) -> float:
+    best = [max(scores, key=scores.__getitem__) for scores in answers]
+    return float(np.mean([a == b for a, b in zip(best, expected, strict=True)]))
+
+
+@needs_mediapipe
+@pytest.mark.parametrize("model", MODELS)
+def test_mediapipe_gives_our_labels_and_scores(model, tmp_path):
+    answers = mediapipe(model, IMAGES, tmp_path)
+    with Classifier(model) as classifier:
+        scores = np.stack([classifier.scores(image) for image in IMAGES])
+        assert {*answers[0]} == {*classifier.labels}
+        theirs = np.array([[a[label] for label in classifier.labels] for a in answers])
+    assert (theirs.argmax(axis=1) == scores.argmax(axis=1)).all()
+    # The same kernels; int8 scores are multiples of 1/256, and another XNNPACK may round once.
+    np.testing.assert_allclose(theirs, scores, atol=1e-4 if model == "cnn-float32" else 1.5 / 256)
+
+
+def photographs(count: int = 200) -> list[np.ndarray]:
+    """Return square cut-outs, 128 pixels or more a side, of the photographs in scikit-image."""
+    from skimage import data
+
+    sources = [
+        getattr(data, name)() for name in ("chelsea", "astronaut", "coffee", "rocket", "colorwheel")
+    ]
+    rng = np.random.default_rng(0)
+    cut = []
+    for index in range(count):
+        whole = sources[index % len(sources)][..., :3]
+        side = int(rng.integers(128, min(whole.shape[:2]) + 1))
+        top, left = (int(rng.integers(0, n - side + 1)) for n in whole.shape[:2])
+        cut.append(np.ascontiguousarray(whole[top : top + side, left : left + side]))
+    return cut
+
+
+@needs_mediapipe
+@pytest.mark.slow
+def test_photographs_must_be_shrunk_before_mediapipe_sees_them(tmp_path, capsys):
+    """MediaPipe does not antialias; README.md says how to shrink, and what is lost without it."""
+    pictures = photographs()
+    expected = ours("cnn-int8", pictures)
+    shrunk = [
+        np.asarray(ImageOps.fit(Image.fromarray(p), (32, 32), Image.Resampling.BICUBIC))
+        for p in pictures
+    ]
+    with_it = agreement(mediapipe("cnn-int8", shrunk, tmp_path), expected)
+    without = agreement(mediapipe("cnn-int8", pictures, tmp_path), expected)
+    with capsys.disabled():
+        print(f"\nMediaPipe agrees on {with_it:.1%} of shrunk photographs, {without:.1%} of others")
+    assert with_it >= 0.95
+    assert without < with_it
+
+
+def test_the_interpreter_s_own_example_takes_raw_pixels():
+    """As in LiteRT's documentation: load, set, invoke."""
+    interpreter = Interpreter(model_path=str(shipped.models()["cnn-int8"]))
+    interpreter.allocate_tensors()
+    [image], [scores] = interpreter.get_input_details(), interpreter.get_output_details()
+    with Classifier("cnn-int8") as classifier:
+        for pixels in IMAGES:
+            interpreter.set_tensor(image["index"], pixels[np.newaxis])
+            interpreter.invoke()
+            raw = interpreter.get_tensor(scores["index"])[0]
+            np.testing.assert_array_equal(raw / np.float32(256), classifier.scores(pixels))

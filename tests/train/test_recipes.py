@@ -1,0 +1,37 @@
+"""Recipes, and what is left of them without an improvement."""
+
+import pytest
+
+from train.fit import build
+from train.recipes import IMPROVEMENTS, RECIPES
+
+DISTILLED, RESNET = RECIPES["cnn", "distilled"], RECIPES["resnet18", "best"]
+
+
+@pytest.mark.parametrize("improvement", IMPROVEMENTS)
+def test_every_improvement_can_be_left_out_of_some_recipe(improvement):
+    having = []
+    for recipe in RECIPES.values():
+        try:
+            plain = recipe.without(improvement)
+        except ValueError as exc:
+            assert str(exc) == f"this recipe has no {improvement} to leave out"
+            continue
+        having.append(recipe)
+        changed = recipe.choices().keys() ^ plain.choices().keys()
+        assert changed <= {*IMPROVEMENTS[improvement], "training_form"}
+        with pytest.raises(ValueError, match=improvement):
+            plain.without(improvement)
+    assert having
+    assert RECIPES["cnn", "seed"] not in having
+
+
+def test_without_norm_there_are_no_branches_either():
+    assert build(DISTILLED.without("norm")).count_params() == 551_466
+    assert build(DISTILLED.without("branches")).count_params() < build(DISTILLED).count_params()
+
+
+def test_the_rest_stays():
+    plain = DISTILLED.without("mixup")
+    assert (plain.mixup, plain.soften, plain.teacher) == (0, 0.5, "resnet18")
+    assert RESNET.without("low-resolution").low_resolution == ()

@@ -1,0 +1,51 @@
+"""Calibration by one temperature."""
+
+import numpy as np
+import pytest
+
+from edge_runtime.metrics import cross_entropy, expected_calibration_error
+from train import temperature
+from train.architectures import simple_cnn
+
+
+def softmax(logits):
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def drawn(images=20_000):
+    """Logits, and labels that really follow their scores."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (images, 10))
+    labels = (softmax(logits).cumsum(axis=1) < rng.random((images, 1))).sum(axis=1)
+    return logits, np.minimum(labels, 9)
+
+
+@pytest.mark.parametrize("off_by", [0.4, 1.0, 2.5])
+def test_the_temperature_that_spoilt_the_scores_is_found(off_by):
+    logits, labels = drawn()
+    spoilt = softmax(logits / off_by)  # too sure below 1, not sure enough above
+    degree = temperature.fit(spoilt, labels)
+    assert degree == pytest.approx(1 / off_by, rel=0.03)
+    mended = softmax(np.log(spoilt) / degree)
+    assert expected_calibration_error(mended, labels) < 0.01
+    if off_by != 1:
+        assert expected_calibration_error(spoilt, labels) > 0.1
+    for other in (0.9 * degree, 1.1 * degree):
+        assert cross_entropy(softmax(np.log(spoilt) / other), labels) > cross_entropy(
+            mended, labels
+        )
+
+
+def test_perfect_scores_do_not_break_it():
+    assert temperature.fit(np.eye(10)[:4], np.arange(4)) > 0
+
+
+def test_folding_divides_the_logits():
+    model = simple_cnn()
+    images = np.random.default_rng(0).random((8, 32, 32, 3), np.float32)
+    before = np.asarray(model(images))
+    temperature.fold(model, 0.5)
+    after = np.asarray(model(images))
+    np.testing.assert_allclose(after, softmax(np.log(before) / 0.5), atol=1e-6)
+    np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))

@@ -1,0 +1,96 @@
+"""Knowledge distillation: a student learns the scores of a teacher besides the labels.
+
+Hinton, Vinyals and Dean 2015, arXiv:1503.02531. The teacher scores the very view of an image that
+the student sees (Beyer et al. 2022, arXiv:2106.05237). Where a recipe limits the number of views,
+each is scored once and kept in the run's folder, because on a CPU the teacher's forward pass costs
+several times the student's whole training step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from train import weights
+from train.architectures import NETWORKS
+from train.atomic import replacing
+from train.evaluation import predict
+from train.views import View
+
+_TINY = 1e-30  # keeps logarithms of scores finite; float32's own limit is about 1e-38
+
+
+class Teacher:
+    """A trained network that scores views."""
+
+    def __init__(self, network: str, checkpoint: Path, classes: int) -> None:
+        """Load the teacher.
+
+        Raises:
+            CheckpointError: the checkpoint is missing, damaged or of another network.
+        """
+        self._model = NETWORKS[network](classes)
+        weights.load(self._model, checkpoint)
+
+    def log_scores(self, view: View, kept: Path | None) -> NDArray[np.float32]:
+        """Return the natural logarithms of the teacher's scores, float32 (N, classes).
+
+        Args:
+            kept: a file to take them from, or to keep them in for the next epoch or run.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if kept and kept.exists():
+            return np.load(kept).astype(np.float32)
+        scores = predict(self._model, view.images)
+        # float16 from the start, so that a run that reads them back ends with equal weights
+        logarithms = np.log(np.maximum(scores, _TINY)).astype(np.float16)
+        if kept:
+            with replacing(kept) as temporary, temporary.open("wb") as stream:
+                np.save(stream, logarithms)
+        return logarithms.astype(np.float32)
+
+
+def targets(view: View, log_scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what `DistillationLoss` compares with: float32 (N, 2, classes)."""
+    return np.stack([view.targets, log_scores], axis=1)
+
+
+class DistillationLoss(keras.losses.Loss):
+    """Cross-entropy with the labels, and divergence from the softened scores of the teacher.
+
+    loss = (1 - weight) CE(labels, student) + weight T^2 KL(teacher_T || student_T), where the
+    index T means scores softened by the temperature: softmax(log(scores) / T), which equals
+    softmax(logits / T). The factor T^2 keeps the gradients' size (Hinton et al., section 2).
+    """
+
+    def __init__(self, temperature: float, weight: float) -> None:
+        """Set the temperature T, and the weight of the teacher's part in [0, 1]."""
+        super().__init__(name="distillation")
+        self._temperature, self._weight = temperature, weight
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each image.
+
+        Args:
+            y_true: float32 (N, 2, classes), see `targets`.
+            y_pred: float32 (N, classes), the student's scores.
+        """
+        labels, teacher = y_true[:, 0], y_true[:, 1]
+        student = ops.log(ops.maximum(y_pred, _TINY))
+        hard = -ops.sum(labels * student, axis=-1)
+        softened = ops.log_softmax(teacher / self._temperature)
+        divergence = softened - ops.log_softmax(student / self._temperature)
+        soft = ops.sum(ops.exp(softened) * divergence, axis=-1)
+        return (1 - self._weight) * hard + self._weight * self._temperature**2 * soft
+
+
+def top1(y_true: Any, y_pred: Any) -> Any:
+    """Return, for each image, whether the student's best class is the labels'; for Keras."""
+    return ops.equal(ops.argmax(y_true[:, 0], axis=-1), ops.argmax(y_pred, axis=-1))

@@ -1,0 +1,124 @@
+"""ResNet18 weights for ImageNet as the start of a training, from a safetensors file.
+
+The file has torchvision's names and shapes (https://docs.pytorch.org/vision/stable/models.html),
+as timm publishes them; nothing is ever unpickled. Convolutions are (out, in, height, width) there.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from train.weights import CheckpointError, file_hash, read
+
+URL = "https://huggingface.co/timm/resnet18.tv_in1k/resolve/main/model.safetensors"
+
+# What torchvision's ImageNet weights were trained on: (pixel / 255 - mean) / std, RGB.
+_MEAN = np.array([0.485, 0.456, 0.406])
+_STD = np.array([0.229, 0.224, 0.225])
+
+
+def download(sha256: str | None = None, *, url: str = URL, cache: Path | None = None) -> Path:
+    """Fetch the public weights into the user's cache, once.
+
+    Args:
+        sha256: what the file must have; without it, whatever the server sends is taken.
+
+    Raises:
+        CheckpointError: the download failed, or the checksum differs.
+    """
+    import pooch
+
+    try:
+        return Path(
+            pooch.retrieve(
+                url,
+                known_hash=sha256 and f"sha256:{sha256}",
+                fname="resnet18-imagenet.safetensors",
+                path=cache or pooch.os_cache("edge-classify"),
+                progressbar=True,
+            )
+        )
+    except (OSError, ValueError) as exc:  # requests' errors are OSErrors; a bad hash ValueError
+        raise CheckpointError(
+            f"ImageNet weights could not be downloaded from {url} ({exc}); download them by hand "
+            f"and name the file with --weights."
+        ) from exc
+
+
+def check(path: Path, sha256: str) -> None:
+    """Make sure that a file is the one that is meant.
+
+    Raises:
+        CheckpointError: its sha256 differs, or it cannot be read.
+    """
+    found = file_hash(path)
+    if found != sha256.lower():
+        raise CheckpointError(f"Expected {path} to have sha256 {sha256}, but got {found}.")
+
+
+def load(model: keras.Model, path: Path) -> str:
+    """Set the weights of a ResNet18 from the file, where the shapes agree.
+
+    The first convolution takes images in 0-1 here: ImageNet's normalization goes into its kernel,
+    and the constant that this leaves over into the moving mean of the BatchNorm behind it. (At
+    the border the original pads with its mean colour, ours with black.)
+
+    Returns:
+        A few words on what was loaded, and what was not and so stays random.
+
+    Raises:
+        CheckpointError: no such file, a damaged one, or a tensor is missing.
+    """
+    tensors, _ = read(path)
+    missing = [name for name in map(_torch_name, model.weights) if name not in tensors]
+    if missing:
+        raise CheckpointError(
+            f"{path} is not torchvision's ResNet18: it lacks {missing[0]} "
+            f"and {len(missing) - 1} other tensors."
+        )
+    values = {w.path: _as_keras(tensors[_torch_name(w)]) for w in model.weights}
+    stem = values["stem_conv/kernel"]
+    values["stem_conv/kernel"] = stem / _STD[:, None]
+    values["stem_bn/moving_mean"] += (stem * (_MEAN / _STD)[:, None]).sum(axis=(0, 1, 2))
+    left_out = {w.path for w in model.weights if values[w.path].shape != tuple(w.shape)}
+    if "stem_conv/kernel" in left_out:  # its BatchNorm belongs to it
+        left_out |= {w.path for w in model.weights if w.path.startswith("stem_bn/")}
+    for weight in model.weights:
+        if weight.path not in left_out:
+            weight.assign(values[weight.path].astype(np.float32))
+    total = len(model.weights)
+    line = f"{path}: {total - len(left_out)} of {total} tensors loaded"
+    if left_out:
+        line += f"; left as they were, for another shape: {', '.join(sorted(left_out))}"
+    return line
+
+
+def _torch_name(weight: keras.Variable) -> str:
+    """Return torchvision's name of a weight of `architectures.resnet18`."""
+    layer, kind = weight.path.split("/")
+    layer = re.sub(r"^stem_(conv|bn)$", r"\g<1>1", layer)
+    layer = re.sub(
+        r"^stage(\d)_block(\d)_",
+        lambda found: f"layer{found[1]}.{int(found[2]) - 1}.",
+        layer,
+    )
+    layer = layer.replace("shortcut_bn", "downsample.1").replace("shortcut", "downsample.0")
+    layer = layer.replace("logits", "fc")
+    kind = {
+        "kernel": "weight",
+        "gamma": "weight",
+        "beta": "bias",
+        "moving_mean": "running_mean",
+        "moving_variance": "running_var",
+    }.get(kind, kind)
+    return f"{layer}.{kind}"
+
+
+def _as_keras(tensor: NDArray) -> NDArray[np.float64]:
+    axes = {4: (2, 3, 1, 0), 2: (1, 0)}.get(tensor.ndim, (0,))
+    return tensor.transpose(axes).astype(np.float64)

@@ -1,0 +1,43 @@
+"""What steers a run: the learning rate of each step, and when to stop early."""
+
+from __future__ import annotations
+
+from train.checkpoint import State
+from train.recipes import Recipe
+
+
+def learning_rate(recipe: Recipe, state: State, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of a step (0-based) of the epoch after `state.epoch`.
+
+    One-cycle: linear from zero to the highest rate during warm-up, then linear to zero at the
+    end of the last epoch.
+    """
+    if recipe.schedule == "plateau":
+        return state.learning_rate
+    total = recipe.epochs * steps_per_epoch
+    done = state.epoch * steps_per_epoch + step + 0.5
+    peak = recipe.warm_up * total
+    share = done / peak if done < peak else (total - done) / (total - peak)
+    return recipe.learning_rate * share
+
+
+def note_progress(recipe: Recipe, state: State, loss: float) -> bool:
+    """Update the early-stopping and plateau counts; return whether this epoch is the best."""
+    better = loss < state.best_loss
+    if better:
+        state.best_epoch, state.best_loss = state.epoch, loss
+        state.stalled = state.stalled_at_this_rate = 0
+    else:
+        state.stalled += 1
+        state.stalled_at_this_rate += 1
+        if recipe.schedule == "plateau" and state.stalled_at_this_rate >= recipe.plateau_patience:
+            cut = state.learning_rate * recipe.plateau_factor
+            state.learning_rate = max(cut, recipe.min_learning_rate)
+            state.stalled_at_this_rate = 0
+    return better
+
+
+def stopped_early(recipe: Recipe, state: State) -> bool:
+    """Return whether the held-out loss has not improved for as long as the recipe waits."""
+    patience = recipe.early_stopping_patience
+    return patience is not None and state.stalled >= patience

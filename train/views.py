@@ -1,0 +1,59 @@
+"""The training images as one epoch sees them: augmented, with their targets. Numpy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train import augment
+from train.dataset import Split
+from train.recipes import Recipe
+
+_CHUNK = 500  # images augmented at a time
+
+
+@dataclass(frozen=True)
+class View:
+    """Every training image once, changed at random.
+
+    Attributes:
+        images: uint8 (N, side, side, 3), RGB, 0-255.
+        targets: float32 (N, classes), shares that add up to 1.
+    """
+
+    images: NDArray[np.uint8]
+    targets: NDArray[np.float32]
+
+
+def make(
+    recipe: Recipe, train: Split, classes: int, rng: np.random.Generator, *, side: int | None
+) -> View:
+    """Augment the training images as a recipe says.
+
+    Args:
+        rng: decides all that is random.
+        side: in pixels, to which the images are shrunk at last; None leaves them as they are.
+    """
+    smoothing = recipe.label_smoothing
+    smooth = (1 - smoothing) * np.eye(classes, dtype=np.float32) + np.float32(smoothing / classes)
+    size = side or train.images.shape[1]
+    images = np.empty((len(train), size, size, 3), np.uint8)
+    targets = smooth[train.labels]
+    order = rng.permutation(len(train))  # mixup's pairs are drawn within a chunk
+    for start in range(0, len(order), _CHUNK):
+        chosen = order[start : start + _CHUNK]
+        chunk = train.images[chosen]
+        if recipe.flip:
+            chunk = augment.flip(chunk, rng)
+        if recipe.translate:
+            chunk = augment.translate(chunk, recipe.translate, rng)
+        if recipe.soften:
+            chunk = augment.soften(chunk, recipe.soften, rng)
+        if recipe.cutout:
+            chunk = augment.cutout(chunk, recipe.cutout, rng)
+        if recipe.mixup:
+            chunk, targets[chosen] = augment.mixup(chunk, targets[chosen], recipe.mixup, rng)
+        images[chosen] = augment.shrink(chunk, side) if side else chunk
+    return View(images, targets)
