@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test slow lint wheel-check models clean
+.PHONY: help demo test slow lint wheel-check models web clean
 
 help:
 	@echo 'make demo         install the runtime and classify two pictures'
@@ -12,6 +12,7 @@ help:
 	@echo 'make lint         ruff and mypy'
 	@echo 'make wheel-check  build the wheel and use it alone, outside the checkout'
 	@echo 'make models       export the shipped models again'
+	@echo 'make web          build the browser page into web/dist; needs Node.js 20.19'
 	@echo 'make clean        remove .venv and what was built'
 
 demo: .venv/runtime
@@ -36,6 +37,15 @@ models: .venv/everything
 	$(BIN)/python -m export.tflite --quantize int8 --overwrite
 	cp exports/cnn-float32.tflite exports/cnn-int8.tflite edge_runtime/models/
 
+web: web/node_modules/.package-lock.json
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@command -v npm >/dev/null || \
+	    { echo 'Node.js 20.19 or newer is needed, with npm: https://nodejs.org' >&2; exit 1; }
+	cd web && npm ci --no-progress
+	@touch $@
+
 # MediaPipe wants another absl-py than TensorFlow Model Optimization.
 .venv-clients/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-clients
@@ -43,7 +53,7 @@ models: .venv/everything
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-clients build dist exports *.egg-info
+	rm -rf .venv .venv-clients build dist exports *.egg-info web/dist web/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -55,5 +65,5 @@ clean:
 	@touch $@
 
 .venv/everything: .venv/bin/python pyproject.toml
-	$(PIP) -e '.[train,export,camera,dev]'
+	$(PIP) -e '.[train,export,micro,camera,dev]'
 	@touch $@ .venv/runtime

@@ -53,6 +53,18 @@ def test_export(command, output, tmp_path):
     assert result.stdout + result.stderr == shown
 
 
+@pytest.mark.parametrize(("command", "output"), of_program("python -m export.micro"))
+def test_micro(command, output, tmp_path):
+    pytest.importorskip("tflite_micro")
+    arguments = shlex.split(command)[1:]
+    arguments[-1] = str(tmp_path)
+    result = run(*arguments, cwd=ROOT)
+    shown = (result.stdout + result.stderr).replace(str(tmp_path), shlex.split(command)[-1])
+    # How XNNPACK rounds depends on the CPU.
+    shown, output = (re.sub(r", equal .*\n$", "", text) for text in (shown, output))
+    assert shown == output
+
+
 @pytest.mark.parametrize(("command", "output"), of_program("python -m train"))
 def test_training_commands_are_valid(command, output):
     """They take half an hour; here they must get as far as looking for the data or the run."""

@@ -1,0 +1,85 @@
+"""Headless Chromium with the built page; skipped with the reason where one of them is missing."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import browser as chromium
+
+
+@pytest.fixture(scope="package")
+def playwright():
+    api = pytest.importorskip("playwright.sync_api")
+    if chromium.CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    if not (chromium.DIST / "index.html").exists():
+        pytest.skip("the page is not built: make web")
+    with api.sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def site():
+    with chromium.serve() as address:
+        yield address
+
+
+@pytest.fixture(scope="package")
+def browser(playwright):
+    with chromium.launch(playwright, *chromium.NO_GPU) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    """The page after its first answer; tests leave it with the model that it started with."""
+    context = browser.new_context()
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error))
+    visit(page, site)
+    yield page
+    context.close()
+    assert errors == []
+
+
+def visit(page, address):
+    page.goto(address)
+    page.wait_for_function(chromium.READY)
+
+
+def png(image, **options) -> bytes:
+    """Encode an array or a Pillow image."""
+    stream = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(stream, options.pop("format", "PNG"), **options)
+    return stream.getvalue()
+
+
+def bring(page, name, data, mime="image/png"):
+    """Choose a file and wait for its answer."""
+    page.evaluate("document.getElementById('spoken').textContent = ''")
+    page.set_input_files("#files", {"name": name, "mimeType": mime, "buffer": data})
+    page.wait_for_function(
+        "name => document.getElementById('spoken').textContent.startsWith(name)", arg=name
+    )
+
+
+def scores(page) -> dict[str, float]:
+    """Return the score of every class that is shown, in full precision."""
+    titles = page.eval_on_selector_all("#bars li", "items => items.map(item => item.title)")
+    return {label: float(score) for label, score in (title.rsplit(" ", 1) for title in titles)}
+
+
+def seen(page):
+    """Return the pixels that the network was given: uint8 (H, W, 3), RGB."""
+    width, height, data = page.evaluate(
+        "() => { const c = document.getElementById('seen');"
+        " return [c.width, c.height,"
+        " [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]]; }"
+    )
+    return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]

@@ -1,0 +1,144 @@
+/**
+ * Running a .tflite graph: the only file that imports @litertjs/core.
+ *
+ * LiteRT.js comes in builds for different browsers; one of them is loaded, once. The build for
+ * JSPI (JavaScript Promise Integration) is as fast as the plain one and the only one whose WebGPU
+ * takes uint8 inputs. The threaded build gains nothing on networks this small and would need a
+ * cross-origin isolated page, which a plain static host does not serve.
+ */
+
+import {
+  getGlobalLiteRtPromise,
+  getWebGpuDevice,
+  loadAndCompile,
+  loadLiteRt,
+  supportsFeature,
+  Tensor,
+  type CompiledModel,
+  type TypedArray,
+} from '@litertjs/core';
+import compatJs from '@litertjs/core/wasm/litert_wasm_compat_internal.js?url';
+import compatWasm from '@litertjs/core/wasm/litert_wasm_compat_internal.wasm?url';
+import plainJs from '@litertjs/core/wasm/litert_wasm_internal.js?url';
+import plainWasm from '@litertjs/core/wasm/litert_wasm_internal.wasm?url';
+import jspiJs from '@litertjs/core/wasm/litert_wasm_jspi_internal.js?url';
+import jspiWasm from '@litertjs/core/wasm/litert_wasm_jspi_internal.wasm?url';
+import { PageError } from './errors';
+
+export type Accelerator = 'wasm' | 'webgpu';
+
+let runtime: Promise<unknown> | undefined;
+
+/** Loads LiteRT.js; later calls wait for the first. */
+export function loadRuntime(): Promise<unknown> {
+  runtime ??= start();
+  return runtime;
+}
+
+async function start(): Promise<void> {
+  const simd = await supportsFeature('relaxedSimd');
+  const [script, wasm] = !simd
+    ? [compatJs, compatWasm]
+    : (await supportsFeature('jspi'))
+      ? [jspiJs, jspiWasm]
+      : [plainJs, plainWasm];
+  const absolute = (url: string) => new URL(url, document.baseURI).href;
+  // The script asks for it late; fetch it meanwhile.
+  const preload = document.createElement('link');
+  Object.assign(preload, { rel: 'preload', as: 'fetch', crossOrigin: 'anonymous', href: wasm });
+  document.head.append(preload);
+  // LiteRT.js hands this object to Emscripten; it logs every step as an error otherwise.
+  Object.assign(globalThis, {
+    Module: {
+      locateFile: () => absolute(wasm),
+      print: console.debug,
+      printErr: console.debug,
+    },
+  });
+  try {
+    await loadLiteRt(absolute(script));
+  } catch (error) {
+    runtime = undefined;
+    throw new PageError(
+      `LiteRT could not be started (${error instanceof Error ? error.message : 'not loaded'}); ` +
+        `check the connection and reload the page.`,
+    );
+  }
+}
+
+/** Says why the GPU cannot be used, or nothing where it can. */
+export function whyNoWebGpu(): string | undefined {
+  if (!('gpu' in navigator)) return 'this browser has no WebGPU';
+  if (getGlobalLiteRtPromise() === undefined) return 'LiteRT is not loaded';
+  return getWebGpuDevice() === null ? 'WebGPU finds no graphics adapter' : undefined;
+}
+
+/** A compiled graph. */
+export class Engine {
+  private constructor(
+    private readonly model: CompiledModel,
+    private readonly shape: number[],
+  ) {}
+
+  /**
+   * Compiles a graph and runs it once, because a GPU's refusal may only show there.
+   *
+   * @throws PageError the graph does not run on this accelerator.
+   */
+  static async load(
+    data: Uint8Array,
+    accelerator: Accelerator,
+    warmUp: TypedArray,
+    shape: number[],
+  ): Promise<Engine> {
+    await loadRuntime();
+    const reason = accelerator === 'webgpu' && whyNoWebGpu();
+    if (reason) throw new PageError(`The GPU cannot be used: ${reason}.`);
+    let engine: Engine | undefined;
+    try {
+      const gpuOptions = { precision: 'fp32' } as const; // fp16 moves scores
+      engine = new Engine(await loadAndCompile(data, { accelerator, gpuOptions }), shape);
+      await engine.run(warmUp);
+      return engine;
+    } catch (error) {
+      engine?.close();
+      const where = accelerator === 'webgpu' ? 'the GPU in this browser' : 'this browser';
+      throw new PageError(
+        `The model does not run on ${where} (${error instanceof Error ? error.message : error}).`,
+      );
+    }
+  }
+
+  /** What really runs the graph; LiteRT.js may have moved all or some of it to the CPU. */
+  get accelerator(): Accelerator {
+    return this.model.options.accelerator as Accelerator;
+  }
+
+  /** The same in words. */
+  get description(): string {
+    if (this.accelerator === 'wasm') return 'CPU: XNNPACK in WebAssembly, one thread';
+    const info: GPUAdapterInfo | undefined = getWebGpuDevice()?.adapterInfo; // not in all browsers
+    const device = info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ');
+    const partly = this.model.isFullyAccelerated ? '' : ', some operations on the CPU';
+    return `GPU: WebGPU${device && ` on ${device}`}${partly}`;
+  }
+
+  /** Returns the raw output for one input; wait for one run before the next. */
+  async run(input: TypedArray): Promise<TypedArray> {
+    const tensor = new Tensor(input, this.shape);
+    try {
+      const [output] = await this.model.run([tensor]);
+      try {
+        return await output!.data();
+      } finally {
+        output!.delete();
+      }
+    } finally {
+      tensor.delete();
+    }
+  }
+
+  close(): void {
+    this.model.delete();
+  }
+}

@@ -1,0 +1,336 @@
+/** The page: what the user does, and what happens then. */
+
+import './style.css';
+import { Camera } from './camera';
+import { Classifier, type Answer } from './classifier';
+import { loadRuntime, whyNoWebGpu, type Accelerator } from './engine';
+import { PageError, sentence } from './errors';
+import type { Picture } from './image';
+import { Latencies, Rate } from './latency';
+import { DEFAULT_MODEL, opened, samples, shipped, type ModelFile } from './models';
+import { keepForOffline } from './offline';
+import * as tray from './tray';
+import * as view from './view';
+
+const REPEATS_AFTER_A_PICTURE = { runs: 50, ms: 400 };
+const REPEATS_ON_DEMAND = { runs: 1000, ms: 5000 };
+
+const models = [...shipped];
+const first = models.find(({ name }) => name === DEFAULT_MODEL) ?? models[0]!;
+let chosen: { model: ModelFile; accelerator: Accelerator } = { model: first, accelerator: 'wasm' };
+let classifier: Classifier | undefined;
+let latencies = new Latencies();
+let camera: Camera | undefined;
+let rate: Rate | undefined;
+let last: { picture: Picture; answer: Answer; item: tray.Item | undefined } | undefined;
+const items: tray.Item[] = [];
+
+// A graph runs one picture at a time, and must not be replaced while it runs.
+let turns: Promise<unknown> = Promise.resolve();
+
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const turn = turns.then(work);
+  turns = turn.catch(() => undefined);
+  return turn;
+}
+
+/** Runs what the user asked for, and says what went wrong. */
+async function attempt(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof PageError)) console.error(error);
+    view.showAlert(sentence(error));
+  }
+}
+
+// The model
+
+async function use(model: ModelFile, accelerator: Accelerator): Promise<void> {
+  const data = model.read();
+  view.element('answer').setAttribute('aria-busy', 'true');
+  try {
+    await inTurn(async () => {
+      const next = await Classifier.load(await data, model.name, accelerator);
+      classifier?.close();
+      classifier = next;
+    });
+    chosen = { model, accelerator: classifier!.engine.accelerator };
+    latencies = new Latencies();
+    tray.forgetCaptions(items);
+    view.showFacts(model.name, classifier!);
+    if (chosen.accelerator !== accelerator) {
+      view.showAlert('LiteRT cannot run this model on the GPU in this browser; the CPU runs it.');
+    }
+  } finally {
+    showChoice();
+    view.element('answer').setAttribute('aria-busy', 'false');
+  }
+  if (last !== undefined && camera === undefined) await answerStill(last.picture, last.item);
+}
+
+function showChoice(): void {
+  const options = (names: string[]) =>
+    [...new Set(names)].map((name) => ({ value: name, text: title(name) }));
+  const { network, precision } = chosen.model;
+  const siblings = models.filter((model) => model.network === network);
+  view.showOptions('network', options(models.map((model) => model.network)), network);
+  view.showOptions('precision', options(siblings.map((model) => model.precision)), precision);
+  const reason = whyNoWebGpu();
+  view.showOptions(
+    'accelerator',
+    [
+      { value: 'wasm', text: 'CPU' },
+      { value: 'webgpu', text: 'GPU', disabled: reason !== undefined },
+    ],
+    chosen.accelerator,
+  );
+  const hint = view.element('no-gpu');
+  hint.hidden = reason === undefined;
+  hint.textContent = `No GPU: ${reason}.`;
+}
+
+function title(name: string): string {
+  return { cnn: 'CNN', resnet18: 'ResNet18' }[name] ?? name;
+}
+
+view.element('model').addEventListener('change', (event) => {
+  const { name, value } = event.target as HTMLInputElement;
+  const { network, precision } = chosen.model;
+  const wanted = { network, precision, accelerator: chosen.accelerator, [name]: value };
+  const ofNetwork = models.filter((model) => model.network === wanted.network);
+  const model = ofNetwork.find((model) => model.precision === wanted.precision) ?? ofNetwork[0]!;
+  view.showAlert('');
+  void attempt(() => use(model, wanted.accelerator));
+});
+
+// Pictures
+
+async function answer(picture: Picture, item?: tray.Item): Promise<Answer> {
+  const result = await inTurn(() => classifier!.classify(picture));
+  last = { picture, answer: result, item };
+  latencies.add(result.runMs);
+  show(result);
+  return result;
+}
+
+function show(result: Answer): void {
+  const topK = Number(view.element<HTMLSelectElement>('top-k').value);
+  view.showAnswer(result, classifier!.graph.input.shape, topK);
+  view.showSpeed(latencies, rate);
+}
+
+async function answerStill(picture: Picture, item?: tray.Item): Promise<void> {
+  const result = await answer(picture, item);
+  const { label, score } = result.predictions[0]!;
+  if (item !== undefined) tray.caption(item, label);
+  view.speak(`${item?.name ?? 'The last frame'}: ${label}, ${view.percent(score)}`);
+  await repeat(result, REPEATS_AFTER_A_PICTURE);
+}
+
+async function showItem(item: tray.Item): Promise<void> {
+  const picture = await tray.open(item);
+  stopCamera();
+  tray.mark(item);
+  view.showStill(picture, item.name);
+  await ready;
+  await answerStill(picture, item);
+}
+
+function choose(item: tray.Item): void {
+  view.showAlert('');
+  void attempt(() => showItem(item));
+}
+
+async function bringModel(file: File): Promise<void> {
+  const model = opened(file);
+  await use(model, chosen.accelerator);
+  models.push(model);
+  showChoice();
+}
+
+async function bringPicture(file: File): Promise<tray.Item> {
+  const item = tray.addItem(file.name, async () => file, choose, { first: true });
+  try {
+    const { predictions } = await answer(await tray.open(item));
+    tray.caption(item, predictions[0]!.label);
+    items.push(item);
+    return item;
+  } catch (error) {
+    tray.remove(item);
+    throw error;
+  }
+}
+
+async function bring(files: File[]): Promise<void> {
+  await ready;
+  const failures: string[] = [];
+  let shown: tray.Item | undefined;
+  for (const file of files) {
+    try {
+      if (file.name.toLowerCase().endsWith('.tflite')) await bringModel(file);
+      else shown = await bringPicture(file);
+    } catch (error) {
+      failures.push(sentence(error));
+    }
+  }
+  if (shown !== undefined) await showItem(shown);
+  if (failures.length > 0) throw new PageError(failures.join(' '));
+}
+
+function accept(files: FileList | undefined, else_: string): void {
+  view.showAlert('');
+  void attempt(async () => {
+    if (!files?.length) throw new PageError(else_);
+    await bring([...files]);
+  });
+}
+
+const files = view.element<HTMLInputElement>('files');
+view.element('choose').addEventListener('click', () => files.click());
+files.addEventListener('change', () => {
+  accept(files.files ?? undefined, 'No file was chosen.');
+  files.value = ''; // so that the same file may be chosen again
+});
+
+document.addEventListener('paste', (event) =>
+  accept(event.clipboardData?.files, 'There is no picture in the clipboard; copy one first.'),
+);
+document.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  document.body.classList.add('dropping');
+});
+document.addEventListener('dragleave', (event) => {
+  if (event.relatedTarget === null) document.body.classList.remove('dropping');
+});
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  document.body.classList.remove('dropping');
+  accept(event.dataTransfer?.files, 'That is no file; save the picture and drop its file.');
+});
+
+view.element('top-k').addEventListener('change', () => last && classifier && show(last.answer));
+view.element('alert').querySelector('button')!.addEventListener('click', () => view.showAlert(''));
+
+// Speed
+
+async function repeat(result: Answer, limit: { runs: number; ms: number }): Promise<void> {
+  const until = performance.now() + limit.ms;
+  const current = classifier!;
+  let pause = 0;
+  for (let run = 0; run < limit.runs && performance.now() < until; run++) {
+    await inTurn(async () => {
+      const newer = last?.answer !== result || classifier !== current;
+      if (newer) limit = { runs: 0, ms: 0 };
+      else latencies.add((await current.time(result.seen)).runMs);
+    });
+    if (performance.now() > pause) {
+      await new Promise((resolve) => setTimeout(resolve)); // let the page react
+      pause = performance.now() + 100;
+    }
+  }
+  view.showSpeed(latencies, rate);
+}
+
+view.element('measure').addEventListener('click', (event) => {
+  if (last === undefined) return;
+  const button = event.target as HTMLButtonElement;
+  button.disabled = true;
+  latencies = new Latencies();
+  const { answer } = last;
+  void attempt(() => repeat(answer, REPEATS_ON_DEMAND)).finally(() => {
+    button.disabled = false;
+    button.focus();
+    view.speak(view.element('speed').querySelector('dl')!.innerText);
+  });
+});
+
+// The camera
+
+async function startCamera(): Promise<void> {
+  await ready;
+  const video = view.element<HTMLVideoElement>('live');
+  camera = await Camera.open(video, () => {
+    stopCamera();
+    view.showAlert('The camera has gone; plug it in or allow it, and start it again.');
+  });
+  rate = new Rate();
+  tray.mark(undefined);
+  showCamera(true);
+}
+
+/** Answers frame after frame, as long as this camera is open. */
+async function follow(current: Camera): Promise<void> {
+  let said = { label: '', at: 0 };
+  try {
+    while (camera === current) {
+      const frame = await current.frame();
+      if (camera !== current) break;
+      const { predictions } = await answer(frame);
+      rate?.tick();
+      const { label } = predictions[0]!;
+      if (label !== said.label && performance.now() > said.at + 1500) {
+        said = { label, at: performance.now() };
+        view.speak(label);
+      }
+    }
+  } catch (error) {
+    if (camera === current) stopCamera();
+    throw error;
+  }
+}
+
+function stopCamera(): void {
+  if (camera === undefined) return;
+  camera.close();
+  camera = rate = undefined;
+  showCamera(false);
+  view.showSpeed(latencies, rate);
+  if (last !== undefined) view.showStill(last.picture, 'The last frame');
+}
+
+function showCamera(on: boolean): void {
+  view.element('live').hidden = !on;
+  view.element('still').hidden = on;
+  view.element('camera').textContent = on ? 'Stop camera' : 'Use the camera';
+}
+
+view.element('camera').addEventListener('click', (event) => {
+  view.showAlert('');
+  if (camera !== undefined) {
+    stopCamera();
+    return;
+  }
+  const button = event.target as HTMLButtonElement;
+  button.disabled = true; // one camera is enough
+  void attempt(async () => {
+    await startCamera().finally(() => (button.disabled = false));
+    if (camera !== undefined) await follow(camera);
+  });
+});
+
+// The start
+
+for (const { name, url } of samples) {
+  const read = async () => (await fetch(url)).blob();
+  items.push(tray.addItem(`Sample: ${name}`, read, choose, { url }));
+}
+
+const ready = start();
+
+async function start(): Promise<void> {
+  void loadRuntime().catch(() => undefined); // while the model is on its way; `use` tells of it
+  await use(chosen.model, chosen.accelerator);
+}
+
+void attempt(async () => {
+  try {
+    await ready;
+  } catch (error) {
+    view.element('best').querySelector('.label')!.textContent = 'No answer';
+    throw error;
+  }
+  const sample = items.find(({ name }) => name === 'Sample: ship') ?? items[0];
+  if (last === undefined && camera === undefined && sample !== undefined) await showItem(sample);
+  view.element('offline').textContent = await keepForOffline();
+});
