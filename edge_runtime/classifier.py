@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +87,7 @@ class Classifier:
         _require("threads", threads >= 1, "at least 1", threads)
         _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
-        self.path = _find(model)
+        self.path = shipped.find(model)
         self.delegate = delegate
         self.threads = threads
         self.reason = ""
@@ -244,18 +243,6 @@ class Classifier:
         choice = choose(self.path, samples, threads=self.threads, gpu_precision=gpu_precision)
         self.reason = choice.reason
         return choice.engine
-
-
-def _find(model: str | Path) -> Path:
-    models = shipped.models()
-    if str(model) in models:
-        return models[str(model)]
-    path = Path(model)
-    if not os.path.isfile(path):  # noqa: PTH113 - unlike Path.is_file, it never raises
-        raise ModelError(
-            f"There is no model {model}; expected a .tflite file or one of {', '.join(models)}."
-        )
-    return path
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.shipped import DEFAULT_MODEL, MODELS
+from edge_runtime.shipped import DEFAULT_MODEL
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -178,7 +178,7 @@ def classify(
         raise typer.Exit(1) from exc
     if classifier.reason:
         complain(f"auto chose {classifier.reason}")
-    if classifier.assumptions and classifier.path.parent != MODELS:
+    if classifier.assumptions:
         complain(f"{classifier.path}: assumed that {', that '.join(classifier.assumptions)}.")
     gc.enable()
     job = Job(

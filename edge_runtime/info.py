@@ -23,16 +23,15 @@ def info(model: str, *, as_json: bool = False) -> str:
     Raises:
         ModelError: there is no such file, it is no .tflite model, or its metadata is damaged.
     """
-    path = shipped.models().get(model, Path(model))
+    path = shipped.find(model)
     try:
         with path.open("rb") as stream:
             magic = stream.read(8)[4:]
         if magic != _MAGIC:
             raise ModelError(f"{path} is not a .tflite model; expected one exported by LiteRT.")
         metadata, size = read_metadata(path), path.stat().st_size
-    except (OSError, ValueError) as exc:  # a name with a null byte is a ValueError
-        reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise ModelError(f"The model {path} cannot be read ({reason}); check its name.") from exc
+    except OSError as exc:
+        raise ModelError(f"The model {path} cannot be read ({exc.strerror}).") from exc
     return (_json if as_json else _text)(path, size, metadata)
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from edge_runtime import native_log
+from edge_runtime.latency import measure, summarize
 from edge_runtime.metrics import top1
 from export.convert import free_batch
 from export.quantize import representative_dataset
@@ -116,7 +115,7 @@ def keep_fewest_in_float(source: Source, max_drop: float, *, say: Callable[[str]
         graph, plain = quantizer.graph(kept), quantizer.graph(())
         layers = tuple(n.layer for n in quantizer.nodes if n.index in kept and n.weighted)
         if layers:
-            mixed_us, plain_us = _median_us([graph, plain])
+            mixed_us, plain_us = _price_us(graph, plain)
             say(
                 f"kept in float: {', '.join(layers)}; price: {len(graph) - len(plain):+,} bytes, "
                 f"{mixed_us - plain_us:+.0f} us an image ({plain_us:.0f} to {mixed_us:.0f}, one "
@@ -300,15 +299,11 @@ def _sqnr_db(
     return float(np.mean(10 * np.log10(signal_power[used] / noise_power[used])))
 
 
-def _median_us(graphs: list[bytes], rounds: int = 300) -> list[float]:
-    """Return the median time of one image through each graph, measured in turn, one thread."""
-    interpreters = [Interpreter(model_content=graph, num_threads=1) for graph in graphs]
+def _price_us(graph: bytes, plain: bytes, rounds: int = 300) -> tuple[float, float]:
+    """Return the median time of one image through each of two graphs, on one thread."""
+    interpreters = [Interpreter(model_content=g, num_threads=1) for g in (graph, plain)]
     for interpreter in interpreters:
         interpreter.allocate_tensors()
-    times: list[list[int]] = [[] for _ in graphs]
-    for _ in range(rounds):
-        for interpreter, measured in zip(interpreters, times, strict=True):
-            started = time.perf_counter_ns()
-            interpreter.invoke()
-            measured.append(time.perf_counter_ns() - started)
-    return [statistics.median(measured[rounds // 10 :]) / 1000 for measured in times]
+    mixed, int8 = interpreters
+    times = measure({"mixed": mixed.invoke, "int8": int8.invoke}, rounds=rounds)
+    return summarize(times["mixed"]).p50_us, summarize(times["int8"]).p50_us
