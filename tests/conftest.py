@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
+SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # of Debian's chromium
 
 
 def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[str]:
@@ -25,6 +26,17 @@ def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[s
 def cache(tmp_path_factory):
     """What the runtime remembers of models stays out of the user's home."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def vulkan():
+    """The environment in which the GPU delegate finds a driver, hardware or software."""
+    for environment in ({}, {"VK_DRIVER_FILES": str(SWIFTSHADER)}):
+        environment = {**os.environ, **environment}
+        listed = run("edge-classify", "--delegates", env=environment).stdout
+        if "gpu: available" in listed:
+            return environment
+    pytest.skip("no Vulkan driver: apt-get install chromium libvulkan1 brings a software one")
 
 
 @pytest.fixture(scope="session")

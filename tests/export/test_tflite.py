@@ -17,6 +17,7 @@ from export import pipeline, source, tflite, verify
 from export.calibration import CalibrationError
 from export.sensitivity import LayerError
 from tests.conftest import ROOT, run
+from tests.edge_runtime.test_delegates import assert_the_gpu_agrees
 from train import weights
 from train.architectures import NETWORKS, simple_cnn
 from train.cifar10 import ENVIRONMENT_VARIABLE
@@ -54,6 +55,12 @@ def test_the_shipped_files_are_what_the_command_makes(tmp_path, quantize, name):
         np.testing.assert_array_equal(
             verify.file_scores(out, images), verify.file_scores(shipped.models()[name], images)
         )
+
+
+def test_float16_runs_on_the_gpu(tmp_path, vulkan):
+    out = tmp_path / "cnn-float16.tflite"
+    assert export("--quantize", "float16", "--out", out).returncode == 0
+    assert_the_gpu_agrees(vulkan, out, "fp32", 1e-3)
 
 
 def test_shipped_files_are_small():
