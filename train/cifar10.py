@@ -1,7 +1,7 @@
 """The CIFAR-10 data set: official binary archive in, numpy arrays out.
 
-Owns finding, downloading, checking and reading the data. Imports numpy; pooch only to
-download. Nothing here unpickles anything: the Python ("pickled") archive is refused.
+Owns finding, downloading, checking and reading the data. Imports numpy alone. Nothing here
+unpickles anything: the Python ("pickled") archive is refused.
 
 Format: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version". A record is one label
 byte and 3,072 pixel bytes: red, green and blue plane, each 32 x 32, row-major.
@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from train.dataset import SIDE, DataError, Dataset, Split, split_held_out
+from train.download import DownloadError, fetch
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # published beside the archive
@@ -75,24 +76,8 @@ def download(url: str = URL, md5: str = MD5, cache: str | Path | None = None) ->
         DataError: the download failed or the checksum differs.
     """
     try:
-        import pooch
-    except ModuleNotFoundError as exc:
-        raise DataError(
-            f"Downloading CIFAR-10 needs pooch: pip install -e '.[train]', "
-            f"or name the data set with --data or {ENVIRONMENT_VARIABLE}."
-        ) from exc
-
-    try:
-        return Path(
-            pooch.retrieve(
-                url,
-                known_hash=f"md5:{md5}",
-                fname="cifar-10-binary.tar.gz",
-                path=cache or pooch.os_cache("edge-classify"),
-                progressbar=True,
-            )
-        )
-    except (OSError, ValueError) as exc:  # requests' errors are OSErrors; a bad hash ValueError
+        return fetch(url, "cifar-10-binary.tar.gz", f"md5:{md5}", cache)
+    except DownloadError as exc:
         raise DataError(
             f"CIFAR-10 could not be downloaded from {url} ({exc}); download it by hand and name "
             f"it with --data or {ENVIRONMENT_VARIABLE}."

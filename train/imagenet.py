@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from train.download import DownloadError, fetch
 from train.weights import CheckpointError, file_hash, read
 
 URL = "https://huggingface.co/timm/resnet18.tv_in1k/resolve/main/model.safetensors"
@@ -31,19 +32,10 @@ def download(sha256: str | None = None, *, url: str = URL, cache: Path | None = 
     Raises:
         CheckpointError: the download failed, or the checksum differs.
     """
-    import pooch
-
     try:
-        return Path(
-            pooch.retrieve(
-                url,
-                known_hash=sha256 and f"sha256:{sha256}",
-                fname="resnet18-imagenet.safetensors",
-                path=cache or pooch.os_cache("edge-classify"),
-                progressbar=True,
-            )
-        )
-    except (OSError, ValueError) as exc:  # requests' errors are OSErrors; a bad hash ValueError
+        known_hash = f"sha256:{sha256}" if sha256 else None
+        return fetch(url, "resnet18-imagenet.safetensors", known_hash, cache)
+    except DownloadError as exc:
         raise CheckpointError(
             f"ImageNet weights could not be downloaded from {url} ({exc}); download them by hand "
             f"and name the file with --weights."

@@ -1,0 +1,30 @@
+"""Fetching a file into the user's cache, once, with a progress bar; `pooch` does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DownloadError(Exception):
+    """A file could not be fetched, or is not the one that was meant."""
+
+
+def fetch(url: str, name: str, known_hash: str | None, cache: str | Path | None = None) -> Path:
+    """Return a file's path in the cache, after downloading it if it is not there.
+
+    Args:
+        name: of the file in the cache.
+        known_hash: "md5:..." or "sha256:..."; without it, whatever the server sends is taken.
+
+    Raises:
+        DownloadError: the download failed, the hash differs, or pooch is not installed.
+    """
+    try:
+        import pooch
+    except ModuleNotFoundError as exc:
+        raise DownloadError("downloading needs pooch: pip install -e '.[train]'") from exc
+    folder = cache or pooch.os_cache("edge-classify")
+    try:
+        return Path(pooch.retrieve(url, known_hash, name, folder, progressbar=True))
+    except (OSError, ValueError) as exc:  # requests' errors are OSErrors; a bad hash ValueError
+        raise DownloadError(str(exc)) from exc
