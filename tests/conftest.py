@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,12 @@ def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[s
     if command[0] == "edge-classify":
         program = [Path(sys.executable).parent / "edge-classify", *command[1:]]
     return subprocess.run(program, capture_output=True, text=True, timeout=240, **options)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """A shell's background job ignores SIGINT and so would the commands that tests interrupt."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
