@@ -1,50 +1,20 @@
-"""The command `edge-classify`.
+"""The options of `edge-classify`, read by Typer.
 
-Results go to stdout and everything else to stderr. Exit codes: 0 all classified, 1 some input
-failed, 2 wrong usage. What is not needed for `--help` is imported when it is needed.
+What is not needed for `--help` is imported when it is needed.
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
-from contextlib import suppress
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from edge_runtime import command
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.shipped import DEFAULT_MODEL
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-def main() -> NoReturn:
-    """Run the command; the entry point of the console script."""
-    # Its thread pool costs 30 to 50 ms at start, and numpy does no linear algebra here.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.disable()  # until the model is loaded: imports allocate much and leave no garbage
-    try:
-        try:
-            app()
-        except SystemExit as exc:  # how every run of the application ends
-            code = int(exc.code or 0)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError as exc:  # a full disk, say; inputs that cannot be read never end up here
-        code = 1
-        with suppress(OSError):
-            where = f"to {exc.filename} " if exc.filename else ""
-            print(
-                f"edge-classify: the results could not be written {where}({exc.strerror}).",
-                file=sys.stderr,
-            )
-    # All is written, and taking the interpreter and the model down piece by piece would cost as
-    # much again as a tenth of the run.
-    os._exit(code)
 
 
 def _print_version(wanted: bool) -> None:
@@ -138,9 +108,6 @@ def classify(
     ] = False,
 ) -> None:
     """Say what is in images, with a quantized network, on this device."""
-    for stream in (sys.stdout, sys.stderr):  # a file name may be no valid UTF-8
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     if as_json and as_csv:
         raise typer.BadParameter("expected --json or --csv, but got both.")
     if resume and not (out and (as_json or as_csv)):
@@ -155,34 +122,10 @@ def classify(
     names = _lines(labels)
     if info:
         raise typer.Exit(_show_info(sources, as_json))
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.job import Job, run
-    from edge_runtime.output import Format, complain, formatter
+    from edge_runtime.job import Job
 
-    kind: Format = "json" if as_json else "csv" if as_csv else "text"
-    try:
-        classifier = Classifier(
-            model,
-            delegate=delegate,
-            threads=threads or _threads(sources),
-            gpu_precision=gpu_precision,
-            labels=names,
-            mean=means,
-            std=stds,
-            fit=fit,
-        )
-    except EdgeRuntimeError as exc:
-        complain(str(exc))
-        for source in sources:
-            typer.echo(formatter(kind)(source, exc, None), nl=False)
-        raise typer.Exit(1) from exc
-    if classifier.reason:
-        complain(f"auto chose {classifier.reason}")
-    if classifier.assumptions:
-        complain(f"{classifier.path}: assumed that {', that '.join(classifier.assumptions)}.")
-    gc.enable()
     job = Job(
-        kind=kind,
+        kind="json" if as_json else "csv" if as_csv else "text",
         out=out,
         resume=resume,
         top_k=top_k,
@@ -191,15 +134,19 @@ def classify(
         duration_s=duration,
         every=every,
     )
-    raise typer.Exit(run(classifier, sources, job))
-
-
-def _threads(sources: list[str]) -> int:
-    """Return all cores where there may be many images, else 1: threads take time to start."""
-    # One that is no file may be a directory, a pattern or a list of names.
-    if len(sources) < 64 and not any(os.path.isdir(s) or "*" in s or s == "-" for s in sources):  # noqa: PTH112
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    code = command.classify(
+        sources,
+        job,
+        model=model,
+        delegate=delegate,
+        threads=threads,
+        gpu_precision=gpu_precision,
+        labels=names,
+        mean=means,
+        std=stds,
+        fit=fit,
+    )
+    raise typer.Exit(code)
 
 
 def _numbers(option: str, text: str | None) -> list[float] | None:

@@ -51,6 +51,7 @@ HEAVY = ["tensorflow", "keras", "torch", "cv2", "matplotlib", "tqdm", "safetenso
     [
         ("import edge_runtime", [*HEAVY, "typer", "numpy", "PIL", "ai_edge_litert"]),
         ("from edge_runtime import Classifier; Classifier()", [*HEAVY, "typer", "zipfile"]),
+        ("import edge_runtime.command", [*HEAVY, "typer", "numpy", "PIL", "ai_edge_litert"]),
         ("import edge_runtime.cli", [*HEAVY, "numpy", "PIL", "ai_edge_litert", "rich", "pydantic"]),
     ],
 )

@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import shutil
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import Classifier, shipped
+from edge_runtime import Classifier, cli, command, shipped
+from edge_runtime.job import Job
 from tests.conftest import GOLDEN, ROOT, run
 
 CAT = shipped.samples()["cat"]
@@ -191,7 +193,7 @@ def test_a_huge_image_does_not_exhaust_memory(folder):
     (folder / "huge.png").write_bytes(black_png(30_000))
     limited = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30));"
-        "sys.argv = ['edge-classify', 'huge.png']; from edge_runtime.cli import main; main()"
+        "sys.argv = ['edge-classify', 'huge.png']; from edge_runtime.command import main; main()"
     )
     result = run("-c", limited)
     assert (result.returncode, result.stdout) == (1, "")
@@ -214,12 +216,27 @@ def test_peak_memory_of_one_image():
 
 def test_one_picture_needs_nothing_heavy():
     script = (
-        f"import sys; sys.argv = ['edge-classify', {str(CAT)!r}]\n"
-        "from edge_runtime.cli import app\n"
-        "try: app()\n"
-        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+        f"import sys; from edge_runtime import command; command.classify([{str(CAT)!r}])\n"
+        "print(*sys.modules, file=sys.stderr)"
     )
     modules = set(run("-c", script).stderr.split())
     assert "edge_runtime.engine" in modules
-    heavy = {"multiprocessing", "asyncio", "concurrent.futures", "csv", "cv2"}
+    heavy = {"typer", "multiprocessing", "asyncio", "concurrent.futures", "csv", "cv2"}
     assert sorted(modules & {*heavy, "urllib.request", "numpy.typing", "zipfile"}) == []
+
+
+def test_without_options_it_does_what_the_defaults_say(tmp_path):
+    """Two ways lead there: past Typer where there is no option, and through it."""
+    sources = [CAT, tmp_path / "nope.png", ""]
+    plain = run("edge-classify", *sources)
+    told = run("edge-classify", "--top-k", "1", *sources)
+    assert (plain.returncode, told.returncode) == (1, 1)
+    assert (plain.stdout, plain.stderr) == (told.stdout, told.stderr)
+    defaults = [inspect.signature(f).parameters for f in (cli.classify, command.classify)]
+    shared = defaults[0].keys() & defaults[1].keys() - {"sources"}
+    assert len(shared) == 8
+    for name in shared:
+        assert defaults[0][name].default == defaults[1][name].default
+    for field, default in Job._field_defaults.items():
+        option = {"kind": None, "duration_s": "duration"}.get(field, field)
+        assert option is None or defaults[0][option].default == default

@@ -174,7 +174,7 @@ def test_a_full_disk_under_out(tmp_path):
     limited = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
         f"sys.argv = ['edge-classify', '--json', '--out', {str(tmp_path / 'x')!r}, *sys.argv[1:]];"
-        "from edge_runtime.cli import main; main()"
+        "from edge_runtime.command import main; main()"
     )
     result = run("-c", limited, *[CAT] * 20)
     assert result.returncode == 1

@@ -1,0 +1,125 @@
+"""The entry point of `edge-classify`, and its work once the options are known.
+
+Results go to stdout and everything else to stderr. Exit codes: 0 all classified, 1 some input
+failed, 2 wrong usage, 130 stopped.
+
+Typer, which reads the options, takes a sixth of the time that one image takes from start to end.
+This file does without: `edge_runtime.cli`, where the options are, is imported when there are any.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, NoReturn
+
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.shipped import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from edge_runtime.job import Job
+
+
+def main() -> NoReturn:
+    """Run the command; the entry point of the console script."""
+    # Its thread pool costs 30 to 50 ms at start, and numpy does no linear algebra here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()  # until the model is loaded: imports allocate much and leave no garbage
+    for stream in (sys.stdout, sys.stderr):  # a file name may be no valid UTF-8
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(sys.argv[1:])
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except OSError as exc:  # a full disk, say; inputs that cannot be read never end up here
+        code = 1
+        if exc.errno != errno.EPIPE:  # of `| head`, which has read enough
+            where = f"to {exc.filename} " if exc.filename else ""
+            with suppress(OSError):
+                print(
+                    f"edge-classify: the results could not be written {where}({exc.strerror}).",
+                    file=sys.stderr,
+                )
+    # All is written, and taking the interpreter and the model down piece by piece would cost as
+    # much again as a tenth of the run.
+    os._exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments and not any(argument.startswith("-") for argument in arguments):
+        return classify(arguments)
+    from edge_runtime.cli import app
+
+    try:
+        app()
+    except SystemExit as exc:  # how every run of the application ends
+        return int(exc.code or 0)
+    return 0
+
+
+def classify(
+    sources: list[str],
+    job: Job | None = None,
+    *,
+    model: str = DEFAULT_MODEL,
+    delegate: str = "xnnpack",
+    threads: int | None = None,
+    gpu_precision: str = "fp32",
+    labels: Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    fit: str | None = None,
+) -> int:
+    """Classify what the sources stand for, write the results, and return the exit code.
+
+    Args:
+        job: what to do with them, by default a line of text each.
+        model: see `Classifier`, as for what follows.
+        threads: None takes all cores where there may be many images.
+
+    Raises:
+        OSError: the results cannot be written.
+    """
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.job import Job, run
+    from edge_runtime.output import complain, formatter
+
+    job = job or Job()
+    try:
+        classifier = Classifier(
+            model,
+            delegate=delegate,
+            threads=threads or _threads(sources),
+            gpu_precision=gpu_precision,
+            labels=labels,
+            mean=mean,
+            std=std,
+            fit=fit,
+        )
+    except EdgeRuntimeError as exc:
+        complain(str(exc))
+        for source in sources:
+            print(formatter(job.kind)(source, exc, None), end="", flush=True)
+        return 1
+    if classifier.reason:
+        complain(f"auto chose {classifier.reason}")
+    if classifier.assumptions:
+        complain(f"{classifier.path}: assumed that {', that '.join(classifier.assumptions)}.")
+    gc.enable()
+    return run(classifier, sources, job)
+
+
+def _threads(sources: list[str]) -> int:
+    """Return all cores where there may be many images, else 1: threads take time to start."""
+    # One that is no file may be a directory, a pattern or a list of names.
+    if len(sources) < 64 and not any(os.path.isdir(s) or "*" in s or s == "-" for s in sources):  # noqa: PTH112
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
