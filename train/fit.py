@@ -24,6 +24,7 @@ from train import checkpoint, distill, imagenet, views, weights
 from train.architectures import NETWORKS
 from train.checkpoint import State
 from train.dataset import Split
+from train.evaluation import predict
 from train.folding import fold
 from train.recipes import Recipe
 from train.schedule import learning_rate, note_progress, stopped_early
@@ -214,12 +215,13 @@ def _side(recipe: Recipe, epoch: int) -> int | None:
 
 def _evaluate(model: keras.Model, recipe: Recipe, held_out: Split) -> dict[str, float]:
     """Return loss and top-1 on the held-out images, with the averaged weights if there are any."""
-    scores = model.predict(
-        held_out.images.astype(np.float32) / 255.0,
-        batch_size=500,
-        verbose=0,
-        callbacks=[keras.callbacks.SwapEMAWeights()] if recipe.ema is not None else [],
-    )
+    live = [variable.numpy() for variable in model.trainable_variables]
+    if recipe.ema is not None:
+        # Keras' own SwapEMAWeights (3.15) does not swap back after `predict`, and rounds.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    scores = predict(model, held_out.images)
+    for variable, value in zip(model.trainable_variables, live, strict=True):
+        variable.assign(value)
     return {
         "held_out_loss": cross_entropy(scores, held_out.labels),
         "held_out_top1": top1(scores, held_out.labels),

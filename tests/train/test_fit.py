@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from edge_runtime.metrics import cross_entropy
 from train import checkpoint, precision, weights
 from train.architectures import simple_cnn
 from train.checkpoint import State
 from train.dataset import Split
+from train.evaluation import predict
 from train.fit import _side, fit
 from train.recipes import RECIPES, Recipe
 from train.schedule import learning_rate
 from train.weights import CheckpointError
 
+# Networks trained in bfloat16 are deployed in float32.
+BF16 = precision.choose("bfloat16")[0] == "bfloat16"
 SEED, BEST = RECIPES["cnn", "seed"], RECIPES["cnn", "best"]
 RESNET = RECIPES["resnet18", "best"]
 
@@ -76,6 +80,19 @@ def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
     assert state.epoch == 3
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+def test_averaging_is_evaluated_and_kept_and_does_not_touch_the_training(tmp_path):
+    recipe = small(BEST, ema=0.8, learning_rate=0.02)
+    averaged, state, _ = train(recipe, tmp_path / "averaged")
+    plain, other, _ = train(dataclasses.replace(recipe, ema=None), tmp_path / "plain")
+    for ours, theirs in zip(state.history, other.history, strict=True):
+        assert ours["train_loss"] == theirs["train_loss"]
+        assert ours["held_out_loss"] != theirs["held_out_loss"]
+    for model, history in ((averaged, state.history), (plain, other.history)):
+        scores = predict(model, HELD_OUT.images)
+        loss = cross_entropy(scores, HELD_OUT.labels)
+        assert loss == pytest.approx(history[-1]["held_out_loss"], rel=1e-2 if BF16 else 1e-4)
 
 
 @pytest.fixture(scope="module")
