@@ -30,6 +30,7 @@ from export.convert import free_batch
 from export.quantize import Io
 from train import augment, weights
 from train.dataset import Split
+from train.folding import absorb
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -216,18 +217,10 @@ def _rebuilt(layer: keras.layers.Layer) -> tf_keras.layers.Layer:
 def _folded(
     layer: keras.layers.Layer, norm: keras.layers.BatchNormalization | None
 ) -> list[NDArray]:
-    """Return kernel and bias of a layer, with the BatchNorm behind it folded in.
-
-    y = gamma (x - mean) / sqrt(variance + epsilon) + beta (Ioffe and Szegedy 2015,
-    arXiv:1502.03167).
-    """
+    """Return kernel and bias of a layer, with the BatchNorm behind it folded in."""
     kernel, *rest = (np.asarray(w, np.float64) for w in layer.get_weights())
     bias = rest[0] if rest else np.zeros(kernel.shape[-1])
-    if norm is not None:
-        gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in norm.get_weights())
-        scale = gamma / np.sqrt(variance + norm.epsilon)
-        kernel, bias = kernel * scale, (bias - mean) * scale + beta
-    return [kernel, bias]
+    return [kernel, bias] if norm is None else [*absorb(kernel, bias, norm)]
 
 
 def _batches(train: Split, recipe: FineTuning, epoch: int) -> Iterator[NDArray[np.float32]]:

@@ -61,15 +61,22 @@ def fold(trained: keras.Model, deployed: keras.Model) -> None:
             layer.set_weights([folded[layer.name].kernel, folded[layer.name].bias])
 
 
+def absorb(
+    kernel: NDArray[np.float64], bias: NDArray[np.float64], norm: keras.layers.BatchNormalization
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return kernel (..., out) and bias (out,) of a layer with a BatchNorm behind it taken in."""
+    gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in norm.get_weights())
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return kernel * scale, (bias - mean) * scale + beta
+
+
 def _identity(layer: keras.layers.BatchNormalization) -> _Linear:
     channels = layer.input.shape[-1]
     return _Linear(id(layer.input), np.eye(channels)[np.newaxis, np.newaxis], np.zeros(channels))
 
 
 def _normalised(before: _Linear, layer: keras.layers.BatchNormalization) -> _Linear:
-    gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in layer.get_weights())
-    scale = gamma / np.sqrt(variance + layer.epsilon)
-    return _Linear(before.source, before.kernel * scale, (before.bias - mean) * scale + beta)
+    return _Linear(before.source, *absorb(before.kernel, before.bias, layer))
 
 
 def _sum(branches: list[_Linear]) -> _Linear:
