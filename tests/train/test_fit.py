@@ -226,6 +226,6 @@ def test_resnet18_trains_at_every_resolution(tmp_path):
     assert model.count_params() == 11_183_562 - 8 * 513  # two classes instead of ten
 
 
-@pytest.mark.parametrize(("epoch", "side"), [(0, 16), (5, 16), (6, 24), (13, 24), (14, None)])
+@pytest.mark.parametrize(("epoch", "side"), [(0, 16), (9, 16), (10, 24), (19, 24), (20, None)])
 def test_low_resolution_comes_first(epoch, side):
     assert _side(RESNET, epoch) == side
