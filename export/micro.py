@@ -22,20 +22,18 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier, native_log
-from edge_runtime.engine import Engine, open_engine
+from edge_runtime.engine import open_engine
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.metadata import Metadata, read_metadata
+from edge_runtime.metadata import read_metadata
 from edge_runtime.preprocessing import Preprocessing
-from export import calibration
+from export import c_source, calibration
+from export.c_source import ALIGNMENT_BYTES
 from train.atomic import replacing
 
 IMAGES = 200
-ALIGNMENT_BYTES = 16  # of flatbuffers, and of TensorFlow Lite Micro's arena
-_BYTES_A_LINE = 16
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,8 @@ def export_micro(model: str | Path, out: Path) -> Micro:
     )
 
     text = {
-        ".h": _header(name, path, graph, engine, metadata, arena_bytes),
-        ".c": _source(name, graph, f"{name}.h", labels),
+        ".h": c_source.header(name, path, graph, engine, metadata, arena_bytes),
+        ".c": c_source.source(name, graph, f"{name}.h", labels),
     }
     for suffix, content in text.items():
         with replacing(out / f"{name}{suffix}") as temporary:
@@ -211,112 +209,6 @@ def _compare(
         equal=float(np.mean((difference == 0).all(axis=1))),
         max_difference=float(difference.max()) * (engine.output.quantization.scale or 1.0),
     )
-
-
-def _header(
-    name: str, path: Path, graph: bytes, engine: Engine, metadata: Metadata, arena_bytes: int
-) -> str:
-    upper = name.upper()
-    image, scores = engine.input, engine.output
-    _, height, width, channels = image.shape
-    numbers: dict[str, int | str] = {
-        "MODEL_BYTES": len(graph),
-        "ARENA_BYTES": arena_bytes,
-        "HEIGHT": height,
-        "WIDTH": width,
-        "CHANNELS": channels,
-        "CLASSES": scores.shape[-1],
-    }
-    for end, tensor in (("INPUT", image), ("OUTPUT", scores)):
-        scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
-        # A float tensor's values are the real ones.
-        numbers |= {f"{end}_SCALE": f"{scale or 1:.8e}f", f"{end}_ZERO_POINT": zero_point}
-    defines = "\n".join(f"#define {upper}_{key} {value}" for key, value in numbers.items())
-    operators = "\n".join(f" *   {operator}" for operator in _operators(graph))
-    return f"""\
-/* {ascii(path.name)[1:-1]} for TensorFlow Lite Micro, written by python -m export.micro.
- *
- * The input is {image.dtype} [1, {height}, {width}, {channels}], the output {scores.dtype} \
-[1, {scores.shape[-1]}]; real = scale * (q - zero point).
-{_normalization(metadata)}\
- * {upper}_ARENA_BYTES is what the graph needs, measured on a 64-bit machine with an arena
- * aligned to {ALIGNMENT_BYTES} bytes. The operators to register:
- *
-{operators}
- */
-#ifndef {upper}_H_
-#define {upper}_H_
-
-{defines}
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-extern const unsigned char {name}_model[{upper}_MODEL_BYTES];
-extern const char *const {name}_labels[{upper}_CLASSES];
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
-
-
-def _normalization(metadata: Metadata) -> str:
-    """Return a comment's line on what the input's real values are, where the file says it."""
-    if metadata.mean is None or metadata.std is None:
-        return ""
-    mean, std = (", ".join(f"{v:g}" for v in values) for values in (metadata.mean, metadata.std))
-    return f" * The input's real values are (pixel - mean) / std; mean {mean}, std {std}.\n"
-
-
-def _source(name: str, graph: bytes, header: str, labels: Sequence[str]) -> str:
-    upper = name.upper()
-    lines = (
-        ", ".join(f"{byte:#04x}" for byte in graph[at : at + _BYTES_A_LINE])
-        for at in range(0, len(graph), _BYTES_A_LINE)
-    )
-    data = ",\n    ".join(lines)
-    names = ",\n    ".join(_literal(label) for label in labels)
-    return f"""\
-/* Written by python -m export.micro; see the header. */
-#include "{header}"
-
-#if defined(__GNUC__)
-#define {upper}_ALIGNED __attribute__((aligned({ALIGNMENT_BYTES})))
-#elif defined(__cplusplus)
-#define {upper}_ALIGNED alignas({ALIGNMENT_BYTES})
-#else
-#define {upper}_ALIGNED _Alignas({ALIGNMENT_BYTES})
-#endif
-
-const unsigned char {upper}_ALIGNED {name}_model[{upper}_MODEL_BYTES] = {{
-    {data}
-}};
-
-const char *const {name}_labels[{upper}_CLASSES] = {{
-    {names}
-}};
-"""
-
-
-def _literal(label: str) -> str:
-    """Return a C string; octal escapes end after three digits, whatever follows."""
-    escaped = (
-        chr(byte) if 32 <= byte < 127 and byte not in b'"\\?' else f"\\{byte:03o}"
-        for byte in label.encode()
-    )
-    return f'"{"".join(escaped)}"'
-
-
-def _operators(graph: bytes) -> list[str]:
-    """Return the names of the graph's operators, as TensorFlow Lite's schema has them."""
-    names = {value: key for key, value in vars(schema.BuiltinOperator).items()}
-    model = schema.ModelT.InitFromPackedBuf(graph)
-    codes = {max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes}
-    return sorted(names[code] for code in codes)
 
 
 def main(

@@ -64,8 +64,8 @@ RecipeOption = Annotated[RecipeName, typer.Option(help="How to train.")]
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        help="cifar-10-binary.tar.gz, the folder with its .bin files, or a folder of your own "
-        "images, {train,test}/CLASS/*.png. Without it $EDGE_CIFAR10 is taken, or the official "
+        help="cifar-10-binary.tar.gz, a folder with it or with its .bin files, or a folder of your "
+        "own images, {train,test}/CLASS/*.png. Without it $EDGE_CIFAR10 is taken, or the official "
         "archive is downloaded."
     ),
 ]

@@ -36,7 +36,7 @@ def save(
     """Write the state of a compiled model's training, atomically.
 
     Args:
-        best: the weights of the best epoch so far.
+        best: the weights of the best epoch so far, where early stopping may ask for them.
         identity: of the run; only a run with the same one may go on from here.
 
     Raises:

@@ -20,7 +20,8 @@ import numpy as np
 from train.dataset import SIDE, DataError, Dataset, Split, split_held_out
 from train.download import DownloadError, fetch
 
-URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+ARCHIVE = "cifar-10-binary.tar.gz"
+URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # published beside the archive
 ENVIRONMENT_VARIABLE = "EDGE_CIFAR10"
 
@@ -36,7 +37,7 @@ def load(path: str | Path | None = None) -> Dataset:
     """Load and split the data set.
 
     Args:
-        path: the binary archive (.tar.gz), or a folder with its .bin files. Without one the
+        path: the binary archive (.tar.gz), or a folder with it or its .bin files. Without one the
             environment variable EDGE_CIFAR10 is taken, and without that the official archive
             is downloaded once and its checksum verified.
 
@@ -64,9 +65,10 @@ def _locate(path: str | Path | None) -> Path:
     if not path.exists():
         raise DataError(
             f"{source} names {path}, which does not exist; expected the folder "
-            f"cifar-10-batches-bin, cifar-10-binary.tar.gz, or a folder of images."
+            f"cifar-10-batches-bin, {ARCHIVE}, or a folder of images."
         )
-    return path
+    archive = path / ARCHIVE
+    return archive if archive.is_file() else path
 
 
 def download(url: str = URL, md5: str = MD5, cache: str | Path | None = None) -> Path:
@@ -76,7 +78,7 @@ def download(url: str = URL, md5: str = MD5, cache: str | Path | None = None) ->
         DataError: the download failed or the checksum differs.
     """
     try:
-        return fetch(url, "cifar-10-binary.tar.gz", f"md5:{md5}", cache)
+        return fetch(url, ARCHIVE, f"md5:{md5}", cache)
     except DownloadError as exc:
         raise DataError(
             f"CIFAR-10 could not be downloaded from {url} ({exc}); download it by hand and name "
@@ -91,14 +93,13 @@ def _read_files(path: Path) -> dict[str, bytes]:
         found = dict(_folder_files(path) if path.is_dir() else _archive_files(path, wanted))
     except (OSError, EOFError, tarfile.TarError) as exc:
         raise DataError(
-            f"{path} could not be read as the CIFAR-10 binary archive ({exc}); "
-            f"expected cifar-10-binary.tar.gz."
+            f"{path} could not be read as the CIFAR-10 binary archive ({exc}); expected {ARCHIVE}."
         ) from exc
     missing = sorted(wanted - found.keys())
     if missing:
         raise DataError(
             f"{path} lacks {', '.join(missing)}; expected the CIFAR-10 *binary* version "
-            f"(cifar-10-binary.tar.gz), not the Python or Matlab one."
+            f"({ARCHIVE}), not the Python or Matlab one."
         )
     return found
 

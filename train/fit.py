@@ -88,7 +88,8 @@ def fit(
         state.seconds += time.monotonic() - started
         state.epoch += 1
         state.history.append(row)
-        if note_progress(recipe, state, row["held_out_loss"]):
+        better = note_progress(recipe, state, row["held_out_loss"])
+        if better and recipe.early_stopping_patience is not None:
             best = model.get_weights()
         checkpoint.save(path, model, state, best, json.dumps(identity))
         say(_epoch_line(recipe, state, row))

@@ -58,9 +58,11 @@ def test_records_become_images(tmp_path, files):
 
 def test_archive_folder_and_environment_give_the_same(tmp_path, files, monkeypatch):
     from_folder = cifar10.load(folder(tmp_path / "data", files))
-    path = archive(tmp_path / "cifar.tar.gz", files)
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    path = archive(downloads / cifar10.ARCHIVE, files)
     monkeypatch.setenv(cifar10.ENVIRONMENT_VARIABLE, str(path))
-    for loaded in (cifar10.load(path), cifar10.load()):
+    for loaded in (cifar10.load(path), cifar10.load(downloads), cifar10.load()):
         assert loaded.train.hashes == from_folder.train.hashes
         np.testing.assert_array_equal(loaded.test.images, from_folder.test.images)
 
