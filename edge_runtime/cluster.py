@@ -104,13 +104,13 @@ def run(classifier: Classifier, names: list[str], job: Job, *, engines: int | No
     """
     parts = Parts(str(job.out), "json" if job.kind == "json" else "parquet")
     content = classifier.path.read_bytes()
-    parts.begin(_manifest(classifier, content, names, job), resume=job.resume)
     progress = Progress(None, terminal())
     done: set[str] = set()
     kept = kept_failed = 0
     try:
         _connect()
         signal.signal(signal.SIGTERM, interrupt)  # Ray has its own
+        parts.begin(_manifest(classifier, content, names, job), resume=job.resume)
         for part in _classified(classifier, content, names, job, parts, engines):
             done.add(part.name)
             progress.clear()
@@ -157,7 +157,12 @@ def _manifest(classifier: Classifier, content: bytes, names: list[str], job: Job
 def _connect() -> None:
     """Connect to the cluster, or start one."""
     address = os.environ.get("RAY_ADDRESS") or "local"
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        raise ClusterError(
+            f"RAY_ADDRESS is {address}, of Ray Client, which Ray Data cannot use; give the "
+            f"cluster's own HOST:PORT, or submit the command with `ray job submit`."
+        )
+    host, _, port = address.rpartition(":")
     options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
         if port.isdecimal():  # Ray itself would wait for minutes
@@ -185,6 +190,8 @@ def _classified(
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL)  # its log file has it all
     cores = int(ray.cluster_resources().get("CPU", 0))
+    if not cores:
+        raise ClusterError("The Ray cluster has no CPUs; add a machine that has.")
     arguments = {
         "arguments": classifier.arguments(),
         "content": content,

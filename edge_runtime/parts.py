@@ -118,7 +118,7 @@ class Parts:
                 differing = sorted(key for key in job if job[key] != former.get(key))
                 if differing:
                     raise ClusterError(
-                        f"{path} was made with another {' and '.join(differing)}; "
+                        f"{path} was made with other values of {', '.join(differing)}; "
                         f"leave --resume out to begin anew."
                     )
                 if path == self._out:
