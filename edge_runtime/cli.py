@@ -79,7 +79,8 @@ def classify(
         str | None, typer.Option(help="Write to this file, which appears when all is done.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip what --out has already; with --json or --csv.")
+        bool,
+        typer.Option("--resume", help="Skip what --out has; with --json, --csv or --ray."),
     ] = False,
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many frames of a camera or video.")
@@ -114,8 +115,8 @@ def classify(
     """Say what is in images, with a quantized network, on this device."""
     if as_json and as_csv:
         raise typer.BadParameter("expected --json or --csv, but got both.")
-    if resume and not (out and (as_json or as_csv)):
-        raise typer.BadParameter("--resume needs --out, and --json or --csv.")
+    if resume and not (out and (as_json or as_csv or ray)):
+        raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
     for option, value, values in (
         ("--fit", fit, ("crop", "stretch", "pad")),
         ("--gpu-precision", gpu_precision, ("fp32", "fp16")),

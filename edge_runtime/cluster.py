@@ -15,7 +15,7 @@ import signal
 import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
@@ -108,19 +108,19 @@ def run(classifier: Classifier, names: list[str], job: Job, *, engines: int | No
     done: set[str] = set()
     kept = kept_failed = 0
     try:
-        _connect()
-        signal.signal(signal.SIGTERM, interrupt)  # Ray has its own
-        parts.begin(_manifest(classifier, content, names, job), resume=job.resume)
-        for part in _classified(classifier, content, names, job, parts, engines):
-            done.add(part.name)
-            progress.clear()
-            for sentence in part.complaints:
-                complain(sentence)
-            if part.kept:
-                kept += part.images
-                kept_failed += part.failed
-            else:
-                progress.count(part.images, failed=part.failed)
+        with _connected():
+            signal.signal(signal.SIGTERM, interrupt)  # Ray has its own
+            parts.begin(_manifest(classifier, content, names, job), resume=job.resume)
+            for part in _classified(classifier, content, names, job, parts, engines):
+                done.add(part.name)
+                progress.clear()
+                for sentence in part.complaints:
+                    complain(sentence)
+                if part.kept:
+                    kept += part.images
+                    kept_failed += part.failed
+                else:
+                    progress.count(part.images, failed=part.failed)
     except KeyboardInterrupt:
         progress.clear()
         complain(how_to_go_on(job, progress))
@@ -129,9 +129,6 @@ def run(classifier: Classifier, names: list[str], job: Job, *, engines: int | No
         progress.clear()
         complain(f"The work on the cluster failed ({_reason(exc)}); --resume goes on with it.")
         return 1
-    finally:
-        with native_log.dropped():
-            ray.shutdown()
     progress.clear()
     parts.finish(done)
     complain(progress.summary() + (f" ({kept:,} kept)" if kept else ""))
@@ -154,8 +151,20 @@ def _manifest(classifier: Classifier, content: bytes, names: list[str], job: Job
     }
 
 
+@contextmanager
+def _connected() -> Iterator[None]:
+    """Connect to the cluster, or start one, and leave it in the end."""
+    # What goes wrong inside Ray it prints on standard output.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        try:
+            _connect()
+            yield
+        finally:
+            with native_log.dropped():
+                ray.shutdown()
+
+
 def _connect() -> None:
-    """Connect to the cluster, or start one."""
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address.startswith("ray://"):
         raise ClusterError(
@@ -186,6 +195,7 @@ def _classified(
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = 1  # byte: a part is not to wait for others
     context.enable_progress_bars = False
+    context.raise_original_map_exception = True
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL)  # its log file has it all
@@ -379,9 +389,10 @@ def _model(path: str, content: bytes) -> str:
     return stream.name
 
 
-def _reason(exc: BaseException) -> str:
-    """Return the last line of the innermost cause, which says most."""
-    while exc.__cause__ is not None:
-        exc = exc.__cause__
-    lines = str(exc).strip().splitlines()
-    return lines[-1] if lines else type(exc).__name__
+def _reason(exc: ray.exceptions.RayError) -> str:
+    """Return the last line of what an actor raised, or Ray itself."""
+    cause = getattr(exc, "cause", None) or exc
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    lines = str(cause).strip().splitlines()
+    return lines[-1].strip() if lines else type(cause).__name__
