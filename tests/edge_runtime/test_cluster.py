@@ -313,6 +313,7 @@ def wait_for_parts(folder, count):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_nodes_give_the_local_rows_of_20000_images(many, two_nodes):
     directory, expected = many
     process = started(directory, RAY_ADDRESS=two_nodes)
@@ -322,6 +323,7 @@ def test_two_nodes_give_the_local_rows_of_20000_images(many, two_nodes):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_killing_workers_in_the_middle_loses_and_doubles_nothing(many, two_nodes):
     directory, expected = many
@@ -341,6 +343,7 @@ def test_killing_workers_in_the_middle_loses_and_doubles_nothing(many, two_nodes
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_job_goes_on(many, stop):
     directory, expected = many
