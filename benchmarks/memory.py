@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -20,17 +22,26 @@ from edge_runtime import shipped
 
 def pss_mib(process: int) -> float:
     """Return the PSS of a process and all below it in MiB; of those that have ended, nothing."""
-    total_kib, waiting = 0, [process]
-    while waiting:
-        folder = Path("/proc") / str(waiting.pop())
+    total_kib = 0
+    for one in (process, *descendants(process)):
         try:
-            for children in folder.glob("task/*/children"):
-                waiting += map(int, children.read_text().split())
-            rows = (folder / "smaps_rollup").read_text().splitlines()
+            rows = (Path("/proc") / str(one) / "smaps_rollup").read_text().splitlines()
         except OSError:
             continue
         total_kib += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
     return total_kib / 1024
+
+
+def descendants(process: int) -> Iterator[int]:
+    """Yield the processes below one."""
+    waiting = [process]
+    while waiting:
+        below: list[int] = []
+        with suppress(OSError):
+            for children in (Path("/proc") / str(waiting.pop())).glob("task/*/children"):
+                below += map(int, children.read_text().split())
+        yield from below
+        waiting += below
 
 
 def peak_mib(files: int) -> float:

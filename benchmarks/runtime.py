@@ -86,14 +86,19 @@ def photo(bare: Bare, classifier: Classifier, folder: Path) -> Comparison:
     return compare(times["bare"], times["ours"])
 
 
-def batch(model: Path, folder: Path, files: int, runs: int) -> Comparison:
-    """Compare the command on a folder of PNG files with a loop in one process."""
-    pictures = folder / "pictures"
-    pictures.mkdir()
+def draw(folder: Path, files: int) -> None:
+    """Make a folder of PNG files, 32 x 32 pixels, each another."""
+    folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(files):
         noise = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
-        noise.resize((32, 32), Image.Resampling.BICUBIC).save(pictures / f"{number:06}.png")
+        noise.resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"{number:06}.png")
+
+
+def batch(model: Path, folder: Path, files: int, runs: int) -> Comparison:
+    """Compare the command on a folder of PNG files with a loop in one process."""
+    pictures = folder / "pictures"
+    draw(pictures, files)
     loop = [sys.executable, "-c", LOOP, model, pictures, folder / "loop.jsonl"]
     command = [Path(sys.executable).parent / "edge-classify", "--json", pictures]
     commands = {"loop": loop, "ours": [*command, "--out", folder / "ours.jsonl"]}

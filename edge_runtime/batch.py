@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime import errors
 from edge_runtime.classifier import Prediction
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge_runtime.sources import Source
 
     Result = list[Prediction] | EdgeRuntimeError
+    Question = str | tuple[str, bytes]  # a file, or an image's name and content
     Answer = list[tuple[int, float]] | tuple[str, str]
 
 WORTHWHILE = 64  # fewer files are done before a second Python has started
@@ -52,11 +53,55 @@ def classify_files(
         for source in chain(first, sources):
             yield source.name, _here(classifier, source, top_k)
         return
-    workers = [_Worker(classifier, top_k) for _ in range(classifier.threads)]
+    pool = Pool(
+        classifier.arguments(), classifier.labels, processes=classifier.threads, top_k=top_k
+    )
     try:
-        yield from _in_order(workers, _chunks(chain(first, sources)), classifier, top_k)
+        yield from pool.results(chain(first, sources))
     finally:
-        for worker in workers:
+        pool.close()
+
+
+class Pool:
+    """Worker processes that keep their model from one batch to the next."""
+
+    def __init__(
+        self, arguments: dict[str, Any], labels: tuple[str, ...], *, processes: int, top_k: int
+    ) -> None:
+        """Start them.
+
+        Args:
+            arguments: from `Classifier.arguments`; that they make a classifier is to be known.
+            labels: the classifier's.
+            processes: how many there are to be.
+            top_k: how many classes an image gets.
+        """
+        self._labels = labels
+        self._workers = [_Worker(arguments, top_k) for _ in range(processes)]
+
+    def results(self, sources: Iterator[Source]) -> Iterator[tuple[str, Result]]:
+        """Yield the sources' results in order, as `classify_files`; go through all of them."""
+        # Chunks go round the workers, and come back so.
+        under_way: deque[tuple[_Worker, list[Source]]] = deque()
+        chunks = _chunks(sources)
+        turn = 0
+        chunk = next(chunks, None)
+        while chunk or under_way:
+            worker = self._workers[turn % len(self._workers)]
+            if chunk and worker.has_room_for(questions := _questions(chunk)):
+                worker.send(questions)
+                under_way.append((worker, chunk))
+                turn += 1
+                chunk = next(chunks, None)
+                continue
+            worker, oldest = under_way.popleft()
+            answers = iter(worker.receive())
+            for source in oldest:
+                yield source.name, source.error or _result(next(answers), self._labels)
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
             worker.stop()
 
 
@@ -70,32 +115,12 @@ def _here(classifier: Classifier, source: Source, top_k: int) -> Result:
         return exc
 
 
-def _in_order(
-    workers: list[_Worker], chunks: Iterator[list[Source]], classifier: Classifier, top_k: int
-) -> Iterator[tuple[str, Result]]:
-    # Chunks go round the workers, and come back so.
-    under_way: deque[tuple[_Worker, list[Source]]] = deque()
-    turn = 0
-    chunk = next(chunks, None)
-    while chunk or under_way:
-        worker = workers[turn % len(workers)]
-        if chunk and worker.has_room_for(names := [s.name for s in chunk if _is_file(s)]):
-            worker.send(names)
-            under_way.append((worker, chunk))
-            turn += 1
-            chunk = next(chunks, None)
-            continue
-        worker, oldest = under_way.popleft()
-        answers = iter(worker.receive())
-        for source in oldest:
-            if _is_file(source):
-                yield source.name, _result(next(answers), classifier.labels)
-            else:
-                yield source.name, _here(classifier, source, top_k)
-
-
-def _is_file(source: Source) -> bool:
-    return source.content is None and source.error is None
+def _questions(chunk: list[Source]) -> list[Question]:
+    return [
+        source.name if source.content is None else (source.name, source.content)
+        for source in chunk
+        if source.error is None
+    ]
 
 
 def _result(answer: Answer, labels: tuple[str, ...]) -> Result:
@@ -109,21 +134,23 @@ def _result(answer: Answer, labels: tuple[str, ...]) -> Result:
 class _Worker:
     """A worker process, and the chunks that wait there; a dead one is replaced."""
 
-    def __init__(self, classifier: Classifier, top_k: int) -> None:
+    def __init__(self, arguments: dict[str, Any], top_k: int) -> None:
         import json
 
-        arguments = json.dumps({**classifier.arguments(), "top_k": top_k})
-        self._command = child_command("edge_runtime.worker", arguments)
-        self._waiting: deque[list[str]] = deque()
+        told = json.dumps({**arguments, "top_k": top_k})
+        self._command = child_command("edge_runtime.worker", told)
+        self._waiting: deque[list[Question]] = deque()
         self._start()
 
-    def has_room_for(self, chunk: list[str]) -> bool:
-        sizes = [len(name) * 4 for names in (*self._waiting, chunk) for name in names]
+    def has_room_for(self, chunk: list[Question]) -> bool:
+        sizes = [
+            _bytes(question) for questions in (*self._waiting, chunk) for question in questions
+        ]
         return not self._waiting or (
             len(self._waiting) < _AHEAD and sum(sizes) < _MAX_WAITING_BYTES
         )
 
-    def send(self, chunk: list[str]) -> None:
+    def send(self, chunk: list[Question]) -> None:
         self._waiting.append(chunk)
         self._write(chunk)
 
@@ -132,7 +159,7 @@ class _Worker:
         chunk = self._waiting.popleft()
         answers = self._read()
         if answers is None:  # it has died: find out on which file, in a fresh one
-            answers = [self._alone(name) for name in chunk]
+            answers = [self._alone(question) for question in chunk]
             for waiting in self._waiting:
                 self._write(waiting)
         return answers
@@ -157,19 +184,20 @@ class _Worker:
             stdout=subprocess.PIPE,
         )
 
-    def _alone(self, name: str) -> Answer:
+    def _alone(self, question: Question) -> Answer:
         if self._process.poll() is not None:
             self.stop()
             self._start()
-        self._write([name])
+        self._write([question])
         answers = self._read()
         if answers is None:
             self.stop()
             self._start()
+            name = question if isinstance(question, str) else question[0]
             return ImageError.__name__, f"{name} makes the decoder crash; save the image again."
         return answers[0]
 
-    def _write(self, chunk: list[str]) -> None:
+    def _write(self, chunk: list[Question]) -> None:
         if self._process.stdin:
             try:
                 marshal.dump(chunk, self._process.stdin)
@@ -185,6 +213,13 @@ class _Worker:
             except (EOFError, ValueError, TypeError):
                 self._process.wait()
         return None
+
+
+def _bytes(question: Question) -> int:
+    """Bound the size of a question on its way."""
+    if isinstance(question, str):
+        return len(question) * 4
+    return len(question[0]) * 4 + len(question[1])
 
 
 def _chunks(sources: Iterator[Source]) -> Iterator[list[Source]]:

@@ -76,10 +76,11 @@ def classify(
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a class.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write to this file, which appears when all is done.")
+        str | None, typer.Option(help="Write to this file, which appears when all is done.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip what --out has already; with --json or --csv.")
+        bool,
+        typer.Option("--resume", help="Skip what --out has; with --json, --csv or --ray."),
     ] = False,
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many frames of a camera or video.")
@@ -88,6 +89,10 @@ def classify(
         float | None, typer.Option(min=0, help="Stop a camera or video after so many seconds.")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Classify each so manieth frame.")] = 1,
+    ray: Annotated[
+        bool,
+        typer.Option("--ray", help="Work on the Ray cluster RAY_ADDRESS, or a local one."),
+    ] = False,
     info: Annotated[
         bool, typer.Option("--info", help="Say what the model files named as SOURCE are.")
     ] = False,
@@ -110,8 +115,8 @@ def classify(
     """Say what is in images, with a quantized network, on this device."""
     if as_json and as_csv:
         raise typer.BadParameter("expected --json or --csv, but got both.")
-    if resume and not (out and (as_json or as_csv)):
-        raise typer.BadParameter("--resume needs --out, and --json or --csv.")
+    if resume and not (out and (as_json or as_csv or ray)):
+        raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
     for option, value, values in (
         ("--fit", fit, ("crop", "stretch", "pad")),
         ("--gpu-precision", gpu_precision, ("fp32", "fp16")),
@@ -122,10 +127,19 @@ def classify(
     names = _lines(labels)
     if info:
         raise typer.Exit(_show_info(sources, as_json))
+    if ray:
+        _check_for_ray(
+            sources,
+            delegate=delegate,
+            as_csv=as_csv,
+            to_parquet=bool(out and out.rstrip("/").endswith(".parquet")),
+            as_json=as_json,
+            of_stream=max_frames is not None or duration is not None or every != 1,
+        )
     from edge_runtime.job import Job
 
     job = Job(
-        kind="json" if as_json else "csv" if as_csv else "text",
+        kind="json" if as_json else "csv" if as_csv else "parquet" if ray else "text",
         out=out,
         resume=resume,
         top_k=top_k,
@@ -133,6 +147,7 @@ def classify(
         max_frames=max_frames,
         duration_s=duration,
         every=every,
+        ray=ray,
     )
     code = command.classify(
         sources,
@@ -147,6 +162,37 @@ def classify(
         fit=fit,
     )
     raise typer.Exit(code)
+
+
+def _check_for_ray(
+    sources: list[str],
+    *,
+    delegate: str,
+    as_csv: bool,
+    as_json: bool,
+    to_parquet: bool,
+    of_stream: bool,
+) -> None:
+    """Refuse what a cluster cannot do."""
+    from edge_runtime.sources import STANDARD_INPUT, is_stream
+
+    if as_csv or as_json == to_parquet:
+        raise typer.BadParameter(
+            "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
+            "--out NAME."
+        )
+    if delegate not in ("xnnpack", "cpu"):
+        raise typer.BadParameter(
+            f"--ray runs one engine a core; expected --delegate xnnpack or cpu, but got {delegate}."
+        )
+    if of_stream:
+        raise typer.BadParameter("--max-frames, --duration and --every are not for --ray.")
+    for source in sources:
+        if source == STANDARD_INPUT or is_stream(source):
+            raise typer.BadParameter(
+                f"--ray takes images, directories, globs and URLs, but got {source}; "
+                f"leave --ray out."
+            )
 
 
 def _numbers(option: str, text: str | None) -> list[float] | None:

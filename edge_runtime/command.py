@@ -1,7 +1,7 @@
 """The entry point of `edge-classify`, and its work once the options are known.
 
 Results go to stdout and everything else to stderr. Exit codes: 0 all classified, 1 some input
-failed, 2 wrong usage, 130 stopped.
+failed, 2 wrong usage, or no cluster where one was asked for, 130 stopped.
 
 Typer, which reads the options, takes a sixth of the time that one image takes from start to end.
 This file does without: `edge_runtime.cli`, where the options are, is imported when there are any.
@@ -18,7 +18,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import ClusterError, EdgeRuntimeError
 from edge_runtime.shipped import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def classify(
     Args:
         job: what to do with them, by default a line of text each.
         model: see `Classifier`, as for what follows.
-        threads: None takes all cores where there may be many images.
+        threads: None takes all cores where there may be many images. On a cluster, cores in all.
 
     Raises:
         OSError: the results cannot be written.
@@ -97,7 +97,7 @@ def classify(
         classifier = Classifier(
             model,
             delegate=delegate,
-            threads=threads or _threads(sources),
+            threads=1 if job.ray else threads or _threads(sources),
             gpu_precision=gpu_precision,
             labels=labels,
             mean=mean,
@@ -114,7 +114,15 @@ def classify(
     if classifier.assumptions:
         complain(f"{classifier.path}: assumed that {', that '.join(classifier.assumptions)}.")
     gc.enable()
-    return run(classifier, sources, job)
+    if not job.ray:
+        return run(classifier, sources, job)
+    try:
+        from edge_runtime import cluster
+
+        return cluster.run(classifier, sources, job, engines=threads)
+    except ClusterError as exc:
+        complain(str(exc))
+        return 2
 
 
 def _threads(sources: list[str]) -> int:

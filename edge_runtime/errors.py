@@ -5,6 +5,7 @@
     +-- DelegateError     what was asked to run the model is not there, or does not take it
     +-- ImageError        the image cannot be read
     +-- StreamError       the camera or video cannot be read
+    +-- ClusterError      the Ray cluster cannot be used, or not for these results
 
 Their messages are one sentence for a person: what was expected, what was found, what to do.
 This file imports nothing.
@@ -29,3 +30,7 @@ class ImageError(EdgeRuntimeError):
 
 class StreamError(EdgeRuntimeError):
     """A camera or video cannot be opened, or is lost for good."""
+
+
+class ClusterError(EdgeRuntimeError):
+    """Ray is not installed, its cluster away, or there are other results in the way."""

@@ -28,23 +28,25 @@ class Job(NamedTuple):
 
     Attributes:
         kind: how results are written.
-        out: the file they go to; None is standard output.
+        out: the file they go to; None is standard output. On a cluster a folder, or its URI.
         resume: whether a former run's answers in `out` count.
         top_k: how many classes an image gets.
         threshold: the least score that a class is shown with.
         max_frames: of a camera or video, and so are the next two; see `classify_stream`.
         duration_s: how long.
         every: which frames.
+        ray: whether a cluster does it, see `edge_runtime.cluster`.
     """
 
     kind: Format = "text"
-    out: Path | None = None
+    out: str | None = None
     resume: bool = False
     top_k: int = 1
     threshold: float = 0.0
     max_frames: int | None = None
     duration_s: float | None = None
     every: int = 1
+    ray: bool = False
 
 
 def run(classifier: Classifier, names: list[str], job: Job) -> int:
@@ -56,10 +58,10 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
     if job.out is not None:
         import signal
 
-        signal.signal(signal.SIGTERM, _interrupt)  # what was written is to be kept
+        signal.signal(signal.SIGTERM, interrupt)  # what was written is to be kept
     colours = job.out is None and job.kind == "text" and sys.stdout.isatty()
     lines = formatter(job.kind, record(classifier), colours=colours)
-    output = Output(job.out, job.kind, resume=job.resume)
+    output = Output(Path(job.out) if job.out else None, job.kind, resume=job.resume)
     progress = Progress(_total(names) if terminal() else None, terminal())
     interrupted = False
     try:
@@ -72,13 +74,13 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
             if job.out is None:
                 progress.clear()
             output.write(lines(source, result, frame))
-            progress.count(failed=isinstance(result, EdgeRuntimeError))
+            progress.count(1, failed=int(isinstance(result, EdgeRuntimeError)))
     except KeyboardInterrupt:
         interrupted = True
     progress.clear()
     if interrupted:
         output.keep()
-        complain(_how_to_go_on(job, progress))
+        complain(how_to_go_on(job, progress))
         return INTERRUPTED
     output.finish()
     if job.out or terminal() or progress.classified + progress.failed >= _MANY:
@@ -142,11 +144,13 @@ def _total(names: list[str]) -> int | None:
     return sum(1 for _ in expand(names))
 
 
-def _interrupt(*_: Any) -> None:
+def interrupt(*_: Any) -> None:
+    """Handle a signal as Ctrl-C is handled."""
     raise KeyboardInterrupt
 
 
-def _how_to_go_on(job: Job, progress: Progress) -> str:
+def how_to_go_on(job: Job, progress: Progress) -> str:
+    """Return what a stopped job says."""
     stopped = f"stopped: {progress.summary()}"
     if job.out is None:
         return stopped

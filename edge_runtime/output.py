@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Result = list[Prediction] | EdgeRuntimeError
 
-Format = Literal["text", "json", "csv"]
+Format = Literal["text", "json", "csv", "parquet"]  # the last has no lines, see `parts`
 _CSV_COLUMNS = ("source", "frame", "rank", "label", "index", "score", "error")
 
 

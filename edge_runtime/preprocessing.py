@@ -84,7 +84,8 @@ class Preprocessing:
         if not isinstance(image, np.ndarray):
             if not (isinstance(image, (str, Path)) or hasattr(image, "read")):
                 raise ImageError(_unexpected(image))
-            name = str(image) if isinstance(image, (str, Path)) else "the image"
+            is_path = isinstance(image, (str, Path))
+            name = str(image if is_path else getattr(image, "name", "the image"))
             if isinstance(image, str) and image.startswith(("http://", "https://")):
                 from edge_runtime.sources import open_url
 

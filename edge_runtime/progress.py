@@ -31,10 +31,10 @@ class Progress:
         self._started = time.monotonic()
         self._shown = self._started
 
-    def count(self, *, failed: bool) -> None:
-        """Count one image."""
+    def count(self, images: int, *, failed: int) -> None:
+        """Count images, and how many of them have no answer."""
         self.failed += failed
-        self.classified += not failed
+        self.classified += images - failed
         if self._stream is not None:
             now = time.monotonic()
             if now - self._shown >= _EVERY_S:

@@ -2,8 +2,9 @@
 
     python -m edge_runtime.worker ARGUMENTS    JSON, see `Classifier.arguments`
 
-It reads lists of file names from standard input and answers each with a list of results, both
-marshalled: either (index, score) pairs, or an error's class and message.
+It reads lists of images from standard input, files' names or (name, content) pairs, and answers
+each with a list of results: either (index, score) pairs, or an error's class and message. All is
+marshalled.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import marshal
 import os
 import signal
 import sys
+from io import BytesIO
 from typing import Any, BinaryIO
 
 from edge_runtime.errors import EdgeRuntimeError
@@ -30,22 +32,32 @@ def _main() -> None:
     questions: BinaryIO = sys.stdin.buffer
     while True:
         try:
-            names = marshal.load(questions)
+            images = marshal.load(questions)
         except EOFError:
             os._exit(0)
         try:
-            marshal.dump([_answer(classifier, name, top_k) for name in names], answers)
+            marshal.dump([_answer(classifier, image, top_k) for image in images], answers)
             answers.flush()
         except BrokenPipeError:  # the caller has gone
             os._exit(0)
 
 
-def _answer(classifier: Any, name: str, top_k: int) -> list[tuple[int, float]] | tuple[str, str]:
+def _answer(
+    classifier: Any, image: str | tuple[str, bytes], top_k: int
+) -> list[tuple[int, float]] | tuple[str, str]:
     try:
-        predictions = classifier.classify(name, top_k=top_k)
+        predictions = classifier.classify(_opened(image), top_k=top_k)
     except EdgeRuntimeError as exc:
         return type(exc).__name__, str(exc)
     return [(p.index, p.score) for p in predictions]
+
+
+def _opened(image: str | tuple[str, bytes]) -> str | BytesIO:
+    if isinstance(image, str):
+        return image
+    stream = BytesIO(image[1])
+    stream.name = image[0]
+    return stream
 
 
 if __name__ == "__main__":

@@ -35,13 +35,30 @@ def test_every_command_is_known():
     assert [c for c, _ in examples() if not c.startswith(known)] == []
 
 
-@pytest.mark.parametrize(("command", "output"), of_program("edge-classify "))
+def on_a_cluster(wanted: bool) -> list[tuple[str, str]]:
+    return [e for e in of_program("edge-classify ") if ("--ray" in e[0].split()) == wanted]
+
+
+@pytest.mark.parametrize(("command", "output"), on_a_cluster(False))
 def test_edge_classify(command, output, capfd):
     result = run(*shlex.split(command), cwd=ROOT)
     shown = result.stdout + result.stderr
     if "--delegates" in command:  # what else there is depends on the machine
         shown, output = (re.sub(r"(gpu|npu): .*", r"\1", text) for text in (shown, output))
     assert shown == output
+
+
+@pytest.mark.slow  # two starts of Ray
+def test_edge_classify_on_a_cluster(tmp_path):
+    pytest.importorskip("ray")
+    commands = on_a_cluster(True)
+    assert commands
+    without_cluster = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+    for command, output in commands:  # the second goes on with the first one's results
+        arguments = shlex.split(command.replace("results.parquet", f"{tmp_path}/results.parquet"))
+        result = run(*arguments, cwd=ROOT, env=without_cluster)
+        shown = re.sub(r"[\d.,]+ images/s", "R images/s", result.stdout + result.stderr)
+        assert shown == re.sub(r"[\d.,]+ images/s", "R images/s", output)
 
 
 @pytest.mark.parametrize(("command", "output"), of_program("python -m export.tflite"))

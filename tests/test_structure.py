@@ -43,7 +43,20 @@ def test_one_file_touches_opencv():
     assert [p.name for p in files if "cv2" in imports(p)] == ["camera.py"]
 
 
+@pytest.mark.parametrize(
+    ("library", "files"), [("ray", ["cluster.py"]), ("pyarrow", ["cluster.py", "parts.py"])]
+)
+def test_the_cluster_s_files_touch_ray_and_pyarrow(library, files):
+    importing = [
+        path.name
+        for path in sorted((ROOT / "edge_runtime").glob("*.py"))
+        if any(name.split(".")[0] == library for name in imports(path))
+    ]
+    assert importing == files
+
+
 HEAVY = ["tensorflow", "keras", "torch", "cv2", "matplotlib", "tqdm", "safetensors"]
+HEAVY += ["ray", "pyarrow", "pandas"]
 
 
 @pytest.mark.parametrize(

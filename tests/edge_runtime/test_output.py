@@ -209,7 +209,7 @@ def test_on_a_terminal_there_are_colours_a_bar_and_a_summary(tmp_path):
 def test_the_bar_tells_rate_and_remaining_time():
     progress = Progress(total=200)
     for i in range(50):
-        progress.count(failed=i == 0)
+        progress.count(1, failed=int(i == 0))
     assert progress.bar(10.0) == "[######..................] 50/200 5 images/s, 0:30 left"
     assert progress.summary().startswith("49 classified, 1 failed, ")
     assert Progress().bar(1.0) == "0 images, 0 images/s"

@@ -1,0 +1,60 @@
+"""The command `python -m benchmarks.cluster`: `edge-classify --ray` against the command alone.
+
+Both classify the same folders of small PNG files on this machine, with all its cores, as whole
+processes: Ray's start and end count.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.runtime import draw
+
+
+def measure(pictures: Path, *options: str | Path) -> float:
+    """Run the command once on a folder and return its wall time in seconds."""
+    command = [Path(sys.executable).parent / "edge-classify", pictures, "--json", *options]
+    own = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env=own)
+    return time.perf_counter() - started
+
+
+def main(
+    files: Annotated[int, typer.Option(min=2, help="In the smaller folder.")] = 5_000,
+    times: Annotated[int, typer.Option(min=2, help="As many are in the larger.")] = 10,
+) -> None:
+    """Print the cost per image on a folder, and on a larger one, and what each image more costs."""
+    seconds: dict[int, tuple[float, float]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for count in (files, files * times):
+            folder = Path(temporary) / str(count)
+            draw(folder, count)
+            local = measure(folder, "--out", folder.with_suffix(".jsonl"))
+            ray = measure(folder, "--ray", "--out", folder.with_suffix(".ray"))
+            seconds[count] = local, ray
+            typer.echo(
+                f"{count:,} files: {local / count * 1e6:.0f} us an image alone, "
+                f"{ray / count * 1e6:.0f} with Ray, ratio {ray / local:.2f}"
+            )
+    (local_few, ray_few), (local_many, ray_many) = seconds.values()
+    more = files * times - files
+    local_us, ray_us = (
+        (b - a) / more * 1e6 for a, b in ((local_few, local_many), (ray_few, ray_many))
+    )
+    typer.echo(
+        f"each image more: {local_us:.0f} us alone, {ray_us:.0f} with Ray, "
+        f"ratio {ray_us / local_us:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
