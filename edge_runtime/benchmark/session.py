@@ -65,7 +65,9 @@ class Row:
 
     Attributes:
         error: why it was not, or not to the end.
-        model_bytes: the file's size, and so on: what it is.
+        placement: what really ran the model.
+        model_bytes: the size of its file.
+        model_sha256: of that file.
         times: int64 (calls, stages), nanoseconds an image, in the order of `STAGES`.
         stages: percentiles of each stage, and of all together as `END_TO_END`.
         against: `invoke` and `END_TO_END` compared with the baseline's.

@@ -207,7 +207,7 @@ def _aligned(header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int)
     """Return lines of columns, numbers to the right.
 
     Args:
-        rows: one that is shorter than the header ends in a sentence.
+        rows: one that is not as long as the header ends in a sentence.
         left: how many columns are text.
     """
     widths = [len(name) for name in header]
@@ -221,6 +221,6 @@ def _aligned(header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int)
             for i, (cell, width) in enumerate(zip(row, widths, strict=False))
         ]
         if len(row) != len(header):
-            cells[-1] = row[-1]
+            cells[len(row) - 1 :] = [row[-1]]
         lines.append("  ".join(cells).rstrip())
     return lines
