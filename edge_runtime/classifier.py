@@ -46,6 +46,7 @@ class Classifier:
         labels: class names in the order of the scores.
         delegate: the one that was asked for.
         placement: what runs the model: the delegate, its operations, and those outside it.
+        preprocessing: what turns an image into the model's input.
         reason: why `auto` chose this delegate; empty for others.
         assumptions: what neither the file nor the caller said.
         threads: CPU threads in all.
@@ -108,14 +109,14 @@ class Classifier:
         engine = open_engine(
             self.path, delegate=first, threads=threads, gpu_precision=gpu_precision
         )
-        self._preprocessing = Preprocessing(engine.input, metadata, mean=mean, std=std, how=fit)
+        self.preprocessing = Preprocessing(engine.input, metadata, mean=mean, std=std, how=fit)
         if auto:
-            engine = self._open_auto(self._preprocessing, gpu_precision)
+            engine = self._open_auto(self.preprocessing, gpu_precision)
         self._engine: Engine | None = engine
         self._lock = Lock()
         self.placement: Placement = engine.placement
-        self.fit = self._preprocessing.fit
-        self.assumptions = self._preprocessing.assumptions
+        self.fit = self.preprocessing.fit
+        self.assumptions = self.preprocessing.assumptions
         self._gives_logits = engine.gives_logits
         self._quantization = engine.output.quantization
         self._score_table = score_table(self._quantization, engine.output.dtype)
@@ -193,11 +194,29 @@ class Classifier:
 
     def scores(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the scores of all classes, float32 (classes,); arguments as for `classify`."""
-        raw = self._preprocessing(image)
+        return self.scores_of(self.invoke(self.preprocessing(image)))
+
+    def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Run the model alone and return its raw output, (classes,).
+
+        Args:
+            tensor: what `preprocessing` returns.
+
+        Raises:
+            ModelError: the model fails.
+            ValueError: the classifier is closed.
+        """
         with self._lock:
             if self._engine is None:
                 raise ValueError("The classifier is closed.")
-            output = self._engine.run(raw)
+            return self._engine.run(tensor)
+
+    def scores_of(self, output: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the scores behind a raw output of the model, float32 (classes,).
+
+        Raises:
+            ModelError: they are no numbers.
+        """
         if self._score_table is not None:
             scores = self._score_table[output.view(np.uint8)]
         else:

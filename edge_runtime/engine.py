@@ -1,8 +1,9 @@
 """Running a .tflite graph: the only file that imports ai_edge_litert.
 
-An engine runs one image at a time. `xnnpack`, `cpu` and external delegates run in LiteRT's
-Interpreter, which starts fastest and is what external delegates need; `gpu` and `npu` in its
-CompiledModel. Asking for a delegate gives that delegate or an error, never another one.
+An engine runs one image at a time, or on the CPU as many as were asked for. `xnnpack`, `cpu` and
+external delegates run in LiteRT's Interpreter, which starts fastest and is what external delegates
+need; `gpu` and `npu` in its CompiledModel. Asking for a delegate gives that delegate or an error,
+never another one.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Engine(Protocol):
     """An image classifier's graph, ready to run.
 
     Attributes:
-        input: the image, (1, height, width, channels).
-        output: the scores, one or more dimensions of 1 and then the classes.
+        input: the images, (batch, height, width, channels).
+        output: of one image the scores, one or more dimensions of 1 and then the classes.
         gives_logits: whether the scores still need a softmax.
         placement: what runs the graph.
     """
@@ -51,7 +52,7 @@ class Engine(Protocol):
     placement: Placement
 
     def run(self, image: NDArray[Any]) -> NDArray[Any]:
-        """Return the raw output of one image, (classes,).
+        """Return the raw output, (classes,), of several images one after the other.
 
         Args:
             image: of the input's shape and type.
@@ -62,27 +63,36 @@ class Engine(Protocol):
 
 
 def open_engine(
-    path: Path, *, delegate: str = "xnnpack", threads: int = 1, gpu_precision: str = "fp32"
+    path: Path,
+    *,
+    delegate: str = "xnnpack",
+    threads: int = 1,
+    gpu_precision: str = "fp32",
+    batch: int = 1,
 ) -> Engine:
     """Load a graph on one delegate.
 
     Args:
         delegate: as in `Placement`.
         gpu_precision: what the GPU computes in, `fp32` or `fp16`.
+        batch: how many images each run takes.
 
     Raises:
-        ModelError: the file is no LiteRT model, or its graph is not an image classifier's.
+        ModelError: the file is no LiteRT model, its graph is not an image classifier's, or it does
+            not take so many images.
         DelegateError: there is no such delegate here, or it does not take the graph.
     """
     if delegate in ("gpu", "npu"):
+        if batch > 1:
+            raise DelegateError(f"The {delegate} takes one image at a time; use a batch of 1.")
         return _Compiled(path, delegate, gpu_precision)
-    return _Interpreted(path, delegate, threads)
+    return _Interpreted(path, delegate, threads, batch)
 
 
 class _Interpreted:
     """On `xnnpack`, `cpu` or an external delegate."""
 
-    def __init__(self, path: Path, delegate: str, threads: int) -> None:
+    def __init__(self, path: Path, delegate: str, threads: int, batch: int = 1) -> None:
         external = delegate not in ("xnnpack", "cpu")
         # LiteRT's BUILTIN applies XNNPACK too, in spite of its name.
         resolver = (
@@ -113,6 +123,9 @@ class _Interpreted:
         self._input_index, self._output_index, self.input, self.output = _signature(
             interpreter, path
         )
+        if batch > 1:
+            self.input = self.input._replace(shape=(batch, *self.input.shape[1:]))
+            _resize(interpreter, self._input_index, self.input.shape, path)
         operations, delegated = operations_of(interpreter._get_ops_details())
         outside = tuple(op["op_name"] for i, op in enumerate(operations) if i not in delegated)
         self.gives_logits = not ends_in_scores(operations, self._output_index)
@@ -244,6 +257,19 @@ def _signature(interpreter: Interpreter, path: Path) -> tuple[int, int, Tensor, 
                 f"quantize the model again."
             )
     return inputs[0]["index"], outputs[0]["index"], image, scores
+
+
+def _resize(interpreter: Interpreter, index: int, shape: tuple[int, ...], path: Path) -> None:
+    """Let an interpreter take a batch; many graphs have 1 built in."""
+    try:
+        with native_log.dropped():
+            interpreter.resize_tensor_input(index, shape)
+            interpreter.allocate_tensors()
+        fits = interpreter.get_output_details()[0]["shape"][0] == shape[0]
+    except (ValueError, RuntimeError):
+        fits = False
+    if not fits:
+        raise ModelError(f"{path} does not take {shape[0]} images at once; use a batch of 1.")
 
 
 def _classifies(input_: dict[str, Any], output: dict[str, Any]) -> bool:

@@ -10,10 +10,11 @@ meets all of it alike. Numpy and the standard library only; it knows nothing of 
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ Verdict = Literal["faster", "slower", "indistinguishable"]
 
 MARGIN = 0.01  # smaller differences are of no practical interest, and within a machine's whims
 _LEVEL = 0.95
+_NORMAL_QUANTILE = 1.96  # of that level, two-sided
 _RESAMPLES = 1000
 # Neighbouring calls resemble one another, so whole stretches of rounds are resampled: a moving
 # block bootstrap (Kuensch 1989, Ann. Statist. 17, 1217-1241).
@@ -43,7 +45,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The median time of one thing over that of another, with its 95 % interval."""
+    """The time of one thing over that of another, with its 95 % interval."""
 
     ratio: float
     low: float
@@ -90,11 +92,13 @@ def measure(
     return dict(zip(functions, times[:, warm_up:], strict=True))
 
 
-def summarize(times_ns: NDArray[np.int64], *, seed: int = 0) -> Summary:
+def summarize(times_ns: NDArray[np.int64], *, turn: int = 1, seed: int = 0) -> Summary:
     """Return the percentiles of some calls' times.
 
     Args:
         times_ns: integer (N,), nanoseconds, in the order of the calls.
+        turn: how many of them each time followed one another at once. They are alike, and the
+            interval treats them so.
 
     Raises:
         ValueError: there are no times.
@@ -102,14 +106,14 @@ def summarize(times_ns: NDArray[np.int64], *, seed: int = 0) -> Summary:
     if len(times_ns) == 0:
         raise ValueError("Expected at least one time, but got none.")
     p50, p90, p95, p99 = np.percentile(times_ns, (50, 90, 95, 99)) / 1000
-    low, high = _interval(_resampled_medians(seed, times_ns)[0]) / 1000
+    low, high = (us / 1000 for us in _median_interval(times_ns, seed=seed, turn=turn))
     return Summary(
         p50_us=float(p50),
         p90_us=float(p90),
         p95_us=float(p95),
         p99_us=float(p99),
-        p50_low_us=float(low),
-        p50_high_us=float(high),
+        p50_low_us=low,
+        p50_high_us=high,
         calls=len(times_ns),
     )
 
@@ -123,8 +127,10 @@ def compare(
 ) -> Comparison:
     """Say whether `other` is slower or faster than `base`, which was measured in the same rounds.
 
-    It is, where the whole 95 % interval of the ratio of medians lies beyond `margin`. A wide
-    interval makes no verdict: measure more rounds, or quieten the machine.
+    The ratio is the median of all rounds' ratios: what slows the machine down for some rounds is
+    in both times of each. The other is slower or faster, where the ratio's whole 95 % interval
+    lies beyond `margin`. A wide interval makes no verdict: measure more rounds, or quieten the
+    machine.
 
     Args:
         base_ns: integer (rounds,), nanoseconds, as `measure` returns them.
@@ -138,29 +144,31 @@ def compare(
         raise ValueError(
             f"Expected times of the same rounds, but got {len(base_ns)} and {len(other_ns)}."
         )
-    base, other = _resampled_medians(seed, base_ns, other_ns)
-    low, high = _interval(other / base)
+    ratios = other_ns / base_ns
+    low, high = _median_interval(ratios, seed=seed)
     verdict: Verdict = "indistinguishable"
     if low > 1 + margin:
         verdict = "slower"
     elif high < 1 / (1 + margin):
         verdict = "faster"
-    ratio = float(np.median(other_ns) / np.median(base_ns))
-    return Comparison(ratio, float(low), float(high), verdict)
+    return Comparison(float(np.median(ratios)), low, high, verdict)
 
 
-def _resampled_medians(seed: int, *series: NDArray[np.int64]) -> list[NDArray[np.float64]]:
-    """Return bootstrap medians of series that were measured together, each (_RESAMPLES,)."""
+def _median_interval(values: NDArray[Any], *, seed: int, turn: int = 1) -> tuple[float, float]:
+    """Return the 95 % interval of the median, from the bootstrap of blocks of whole turns.
+
+    Of few values the bootstrap makes too narrow an interval, so it is at least that between two
+    order statistics, which holds for any number of independent ones (Hahn and Meeker 1991,
+    Statistical Intervals, 5.2).
+    """
     rng = np.random.default_rng(seed)
-    rounds = len(series[0])
-    length = max(1, rounds // _BLOCKS)
-    blocks = -(-rounds // length)
-    starts = rng.integers(0, rounds - length + 1, (_RESAMPLES, blocks))
-    rows = (starts[..., np.newaxis] + np.arange(length)).reshape(_RESAMPLES, -1)[:, :rounds]
-    return [np.median(times[rows], axis=1) for times in series]
-
-
-def _interval(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    count = len(values)
+    length = min(count, turn * max(1, count // (turn * _BLOCKS)))
+    blocks = -(-count // length)
+    starts = turn * rng.integers(0, (count - length) // turn + 1, (_RESAMPLES, blocks))
+    rows = (starts[..., np.newaxis] + np.arange(length)).reshape(_RESAMPLES, -1)[:, :count]
     tail = 100 * (1 - _LEVEL) / 2
-    interval: NDArray[np.float64] = np.percentile(values, (tail, 100 - tail))
-    return interval
+    low, high = np.percentile(np.median(values[rows], axis=1), (tail, 100 - tail))
+    rank = max(0, math.floor((count - 1 - _NORMAL_QUANTILE * math.sqrt(count)) / 2))
+    ordered = np.sort(values)
+    return float(min(low, ordered[rank])), float(max(high, ordered[count - 1 - rank]))

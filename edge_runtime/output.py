@@ -33,9 +33,9 @@ def one_line(text: str) -> str:
     )
 
 
-def complain(sentence: str) -> None:
+def complain(sentence: str, *, program: str = "edge-classify") -> None:
     """Print one line on standard error."""
-    print(f"edge-classify: {one_line(sentence)}", file=sys.stderr)
+    print(f"{program}: {one_line(sentence)}", file=sys.stderr)
 
 
 def record(classifier: Classifier) -> dict[str, Any]:

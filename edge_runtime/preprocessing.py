@@ -73,33 +73,45 @@ class Preprocessing:
         self._table = pixel_table(tensor.quantization, tensor.dtype, mean=means, std=stds)
 
     def __call__(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the input tensor for an image, (1, height, width, channels).
+        """Return the input tensor for an image: `decode`, then `tensor`."""
+        return self.tensor(self.decode(image))
+
+    def decode(
+        self, image: str | Path | BinaryIO | NDArray[np.uint8]
+    ) -> Image.Image | NDArray[np.uint8]:
+        """Return an image's pixels, no more of them than its resizing wants.
 
         Args:
-            image: a file, an open one, a URL, or uint8 (H, W, 3), RGB, 0-255, of any size.
+            image: a file, an open one, a URL, or uint8 (H, W, 3), RGB, 0-255, of any size, which
+                is returned as it is.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
         """
-        if not isinstance(image, np.ndarray):
-            if not (isinstance(image, (str, Path)) or hasattr(image, "read")):
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise ImageError(_unexpected(image))
-            is_path = isinstance(image, (str, Path))
-            name = str(image if is_path else getattr(image, "name", "the image"))
-            if isinstance(image, str) and image.startswith(("http://", "https://")):
-                from edge_runtime.sources import open_url
-
-                image = open_url(image)
-            # Twice the model's size leaves the resizing filter the pixels that it wants.
-            at_least = (2 * self._height, 2 * self._width)
-            opened = decode(image, at_least=at_least, name=name)
-            pixels = fit(opened, self._height, self._width, self.fit)
-        elif image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            return image
+        if not (isinstance(image, (str, Path)) or hasattr(image, "read")):
             raise ImageError(_unexpected(image))
-        elif image.shape[:2] == (self._height, self._width):
-            pixels = image
+        is_path = isinstance(image, (str, Path))
+        name = str(image if is_path else getattr(image, "name", "the image"))
+        if isinstance(image, str) and image.startswith(("http://", "https://")):
+            from edge_runtime.sources import open_url
+
+            image = open_url(image)
+        # Twice the model's size leaves the resizing filter the pixels that it wants.
+        at_least = (2 * self._height, 2 * self._width)
+        return decode(image, at_least=at_least, name=name)
+
+    def tensor(self, picture: Image.Image | NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the input tensor, (1, height, width, channels), for what `decode` returned."""
+        if not isinstance(picture, np.ndarray):
+            pixels = fit(picture, self._height, self._width, self.fit)
+        elif picture.shape[:2] == (self._height, self._width):
+            pixels = picture
         else:
-            pixels = fit(Image.fromarray(image), self._height, self._width, self.fit)
+            pixels = fit(Image.fromarray(picture), self._height, self._width, self.fit)
         if self._channels == 1:
             pixels = grey(pixels)
         return look_up(self._table, pixels)[np.newaxis]

@@ -16,10 +16,10 @@ SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # of Debian's c
 
 
 def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[str]:
-    """Run a Python command, `edge-classify` or `-m module`, and capture what it prints."""
+    """Run a console script of ours, or a Python command, and capture what it prints."""
     program: list[str | os.PathLike] = [sys.executable, *command]
-    if command[0] == "edge-classify":
-        program = [Path(sys.executable).parent / "edge-classify", *command[1:]]
+    if command[0] in ("edge-classify", "edge-benchmark"):
+        program = [Path(sys.executable).parent / command[0], *command[1:]]
     return subprocess.run(program, capture_output=True, text=True, timeout=240, **options)
 
 

@@ -31,7 +31,7 @@ def test_it_opens_with_the_two_commands():
 
 
 def test_every_command_is_known():
-    known = ("make ", "pip install ", "edge-classify ", "python -m ", "EDGE_CIFAR10=")
+    known = ("make ", "pip install ", "edge-", "python -m ", "EDGE_CIFAR10=")
     assert [c for c, _ in examples() if not c.startswith(known)] == []
 
 
@@ -59,6 +59,21 @@ def test_edge_classify_on_a_cluster(tmp_path):
         result = run(*arguments, cwd=ROOT, env=without_cluster)
         shown = re.sub(r"[\d.,]+ images/s", "R images/s", result.stdout + result.stderr)
         assert shown == re.sub(r"[\d.,]+ images/s", "R images/s", output)
+
+
+@pytest.mark.parametrize(("command", "output"), of_program("edge-benchmark"))
+def test_edge_benchmark(command, output):
+    """All is as the README says, but for the machine, the figures and what follows from them."""
+
+    def shape(text: str) -> list[str]:
+        text = text.partition("\n\n")[2]
+        text = re.sub(r"faster|slower|indistinguishable", "verdict", text)
+        text = re.sub(r"^(Latency|Cold start): .*", r"\1", text, flags=re.MULTILINE)
+        return [" ".join(line.split()) for line in re.sub(r"[\d,.]*\d", "N", text).splitlines()]
+
+    result = run(*shlex.split(command), cwd=ROOT)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert shape(result.stdout) == shape(output)
 
 
 @pytest.mark.parametrize(("command", "output"), of_program("python -m export.tflite"))
@@ -114,8 +129,9 @@ def test_make_targets_exist(command, output):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_every_option_is_documented():
-    options = re.findall(r"--[a-z][\w-]+", run("edge-classify", "--help").stdout)
+@pytest.mark.parametrize("program", ["edge-classify", "edge-benchmark"])
+def test_every_option_is_documented(program):
+    options = re.findall(r"--[a-z][\w-]+", run(program, "--help").stdout)
     assert options
     assert [option for option in options if f"`{option}" not in README] == []
 

@@ -34,12 +34,12 @@ def test_arrows_run_one_way(package):
 
 
 def test_one_file_touches_litert():
-    files = (ROOT / "edge_runtime").glob("*.py")
+    files = (ROOT / "edge_runtime").rglob("*.py")
     assert [p.name for p in files if any("litert" in name for name in imports(p))] == ["engine.py"]
 
 
 def test_one_file_touches_opencv():
-    files = (ROOT / "edge_runtime").glob("*.py")
+    files = (ROOT / "edge_runtime").rglob("*.py")
     assert [p.name for p in files if "cv2" in imports(p)] == ["camera.py"]
 
 

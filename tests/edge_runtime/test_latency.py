@@ -48,6 +48,31 @@ def test_the_margin_decides_what_matters():
     assert compare(base, other, margin=0.1).verdict == "indistinguishable"
 
 
+def test_a_machine_that_jumps_between_two_speeds_does_not_move_the_ratio():
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        lengths = rng.integers(10, 60, 40)
+        speed = np.repeat(rng.permutation([1.0, 1.25] * 20), lengths)[:300]
+        noise = rng.lognormal(0, 0.02, (2, 300))
+        base, other = (100_000 * speed * noise * [[1.0], [1.05]]).astype(np.int64)
+        comparison = compare(base, other)
+        assert comparison.ratio == pytest.approx(1.05, abs=0.01)
+        assert comparison.verdict == "slower"
+
+
+@pytest.mark.parametrize("turn", [1, 20])
+def test_calls_of_one_turn_count_as_alike(turn):
+    """Taken for independent, they make an interval that is too narrow."""
+    rng = np.random.default_rng(6)
+    hits = 0
+    for _ in range(100):
+        of_turns = np.repeat(rng.lognormal(0, 0.1, 30), 20)
+        times = (100_000 * of_turns * rng.lognormal(0, 0.01, 600)).astype(np.int64)
+        summary = summarize(times, turn=turn)
+        hits += summary.p50_low_us <= 100 <= summary.p50_high_us
+    assert hits >= 88 if turn == 20 else hits < 88
+
+
 def test_calls_are_interleaved_and_each_begins_in_turn():
     calls = []
     times = measure(

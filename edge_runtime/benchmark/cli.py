@@ -1,0 +1,205 @@
+"""The options of `edge-benchmark`, read by Typer, and its entry point.
+
+Results go to stdout and everything else to stderr. Exit codes: 0 all measured, 1 some row or
+picture could not be, 2 wrong usage, 3 slower than the record that `--compare` names, 130 stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from edge_runtime.errors import EdgeRuntimeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge_runtime.benchmark.session import Session
+
+_PROGRAM = "edge-benchmark"
+_SLOWER, _INTERRUPTED = 3, 130
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def main() -> NoReturn:
+    """Run the command; the entry point of the console script."""
+    from edge_runtime.command import run_to_end
+
+    run_to_end(_PROGRAM, app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"{_PROGRAM} {version('edge-classify')}")
+        raise typer.Exit
+
+
+@app.command()
+def benchmark(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...]",
+            help="Names of shipped models, or .tflite files; without any, all shipped ones.",
+        ),
+    ] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="A picture, directory or glob in place of the samples; may be repeated.",
+        ),
+    ] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="CPU threads, 1 if not given; may be repeated.")
+    ] = None,
+    delegate: Annotated[
+        list[str] | None,
+        typer.Option(help="As for edge-classify, xnnpack if not given; may be repeated."),
+    ] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Images at once, 1 if not given; may be repeated."),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="What the others are compared with; else the first."),
+    ] = None,
+    calls: Annotated[
+        int | None,
+        typer.Option(min=20, help="Of each row; else as many as fit into 8 s, at most 1,000."),
+    ] = None,
+    cold_starts: Annotated[int, typer.Option(min=0, help="Processes started for each row.")] = 5,
+    sustained: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Then run each row for so long.")
+    ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="OLD.json", help="Exit with 3 if slower than this former record."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, metavar="PERCENT", help="By which --compare lets times grow.")
+    ] = 10.0,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Say how fast models are on this device, and which of two is faster."""
+    _interrupt_on_termination()
+    from edge_runtime import shipped
+    from edge_runtime.benchmark.pictures import find_pictures
+    from edge_runtime.benchmark.pipeline import sweep
+    from edge_runtime.benchmark.record import read
+    from edge_runtime.benchmark.regression import require_comparable
+    from edge_runtime.benchmark.session import Plan, run
+    from edge_runtime.environment import read_environment
+
+    names = models or list(shipped.models())
+    if baseline is not None and baseline not in names:
+        raise typer.BadParameter(
+            f"expected --baseline to be one of {', '.join(names)}, but got {baseline}."
+        )
+    settings = sweep(names, delegate or ["xnnpack"], threads or [1], batch or [1])
+    old = None
+    if compare is not None:
+        try:
+            old = read(compare)
+            require_comparable(old, read_environment().record(), settings)
+        except EdgeRuntimeError as exc:
+            raise typer.BadParameter(f"--compare {compare}: {exc}") from exc
+    try:
+        pictures = find_pictures(images or [], _complain)
+    except EdgeRuntimeError as exc:
+        _complain(str(exc))
+        raise typer.Exit(1) from exc
+    plan = Plan(settings, pictures, baseline, calls, cold_starts, sustained)
+    show = _progress()
+    session = run(plan, show)
+    show("")
+    raise typer.Exit(_publish(session, as_json, out, compare, old, tolerance / 100))
+
+
+def _publish(
+    session: Session,
+    as_json: bool,
+    out: Path | None,
+    compare: Path | None,
+    old: Mapping[str, Any] | None,
+    tolerance: float,
+) -> int:
+    """Write the results, and return the exit code."""
+    import json
+
+    from edge_runtime.benchmark.record import to_record, write
+    from edge_runtime.benchmark.regression import compare_records
+    from edge_runtime.benchmark.table import regression_text, to_text
+
+    record = to_record(session)
+    regression = None
+    if old is not None and session.baseline is not None:
+        regression = compare_records(old, record, tolerance=tolerance)
+        record["regression"] = {
+            "tolerance": tolerance,
+            "changes": [change._asdict() for change in regression.changes],
+            "warnings": regression.warnings,
+        }
+    if as_json:
+        print(json.dumps(record, indent=1))
+        for row in session.rows:
+            if row.error:
+                _complain(row.error)
+    else:
+        print(to_text(session, bold=sys.stdout.isatty()), end="")
+        if regression:
+            print(regression_text(regression, session, str(compare), tolerance), end="")
+    sys.stdout.flush()
+    if out is not None:
+        write(record, out)
+    if session.interrupted:
+        _complain("interrupted; what was measured until then is marked as incomplete.")
+        return _INTERRUPTED
+    if regression and regression.slower:
+        _complain(f"slower than {compare} by more than {tolerance:.0%}.")
+        return _SLOWER
+    return int(bool(session.plan.pictures.failed or any(row.error for row in session.rows)))
+
+
+def _complain(sentence: str) -> None:
+    from edge_runtime.output import complain
+
+    complain(sentence, program=_PROGRAM)
+
+
+def _progress() -> Callable[[str], None]:
+    """Return what shows on a terminal what is being done."""
+    from edge_runtime.progress import terminal
+
+    stream = terminal()
+
+    def show(text: str) -> None:
+        if stream is not None:
+            stream.write(f"\r\033[K{text}")
+            stream.flush()
+
+    return show
+
+
+def _interrupt_on_termination() -> None:
+    """Let what was measured be kept when a time limit ends the command."""
+    import signal
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

@@ -1,0 +1,115 @@
+"""A benchmark's result as JSON, in full precision, and reading it again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.benchmark.cold_start import median
+from edge_runtime.benchmark.session import TURN, Row, Session
+from edge_runtime.errors import EdgeRuntimeError
+
+FORMAT = "edge-benchmark 1"
+
+
+class RecordError(EdgeRuntimeError):
+    """A record cannot be read, or cannot be compared with."""
+
+
+def to_record(session: Session) -> dict[str, Any]:
+    """Return all that was measured, and on what, for JSON."""
+    plan = session.plan
+    return {
+        "format": FORMAT,
+        "started": session.started.isoformat(),
+        "interrupted": session.interrupted,
+        "environment": session.environment.record(),
+        "conditions": {name: c.record() for name, c in session.conditions.items()},
+        "pictures": len(plan.pictures.paths),
+        "pictures_sha256": plan.pictures.sha256,
+        "calls_in_a_turn": TURN,
+        "sustained_s": plan.sustained_s,
+        "baseline": next((i for i, r in enumerate(session.rows) if r is session.baseline), None),
+        "rows": [_row(row) for row in session.rows],
+    }
+
+
+def write(record: Mapping[str, Any], path: Path) -> None:
+    """Write a record; the file appears when it is complete.
+
+    Raises:
+        OSError: the file cannot be written; it names it.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            json.dump(record, stream, indent=1)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as exc:
+        exc.filename = str(path)
+        raise
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record that `write` wrote, or that was printed.
+
+    Raises:
+        RecordError: there is none.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise RecordError(f"{path} cannot be read ({exc.strerror}); check the name.") from exc
+    except ValueError as exc:
+        raise RecordError(f"{path} is no JSON ({exc}); make it with --json or --out.") from exc
+    found = record.get("format") if isinstance(record, dict) else None
+    if found != FORMAT:
+        raise RecordError(
+            f"Expected {path} to be a record of {FORMAT}, but got {found or 'something else'}; "
+            f"make it with --json or --out."
+        )
+    return dict(record)
+
+
+def _row(row: Row) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "model": row.setting.model,
+        "model_bytes": row.model_bytes,
+        "model_sha256": row.model_sha256,
+        "requested": row.setting.delegate,
+        "threads": row.setting.threads,
+        "batch": row.setting.batch,
+        "error": row.error,
+    }
+    if row.placement:
+        record |= {
+            "delegate": row.placement.delegate,
+            "delegated": row.placement.delegated,
+            "operations": row.placement.operations,
+            "outside": list(row.placement.outside),
+        }
+    if row.stages:
+        record |= {
+            "images_per_s": row.images_per_s,
+            "stages": {name: asdict(summary) for name, summary in row.stages.items()},
+            "against_baseline": {name: asdict(c) for name, c in row.against.items()},
+        }
+    if row.cold:
+        record["cold_start"] = {
+            "median": _start(median(row.cold)),
+            "processes": [_start(start) for start in row.cold],
+        }
+    if row.sustained:
+        record["sustained"] = row.sustained._asdict() | {"ends": asdict(row.sustained.ends)}
+    return record
+
+
+def _start(start: Any) -> dict[str, Any]:
+    return {**start._asdict(), "total_ms": start.total_ms}

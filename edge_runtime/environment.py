@@ -1,0 +1,266 @@
+"""What machine this is: the record that stands beside every figure.
+
+Linux's /proc and /sys say most of it; what they do not say is None, never a guess. The standard
+library only.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_PACKAGES = ("edge-classify", "ai-edge-litert", "numpy", "pillow")
+
+# Instruction sets that LiteRT's kernels are written for, as /proc/cpuinfo calls them.
+_INSTRUCTIONS = (
+    *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl"),
+    *("avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16"),
+    *("neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
+)
+
+# Arm's own cores by their part number, for Linux names none; from Arm's reference manuals, as in
+# util-linux's lscpu.
+_ARM = "0x41"
+_ARM_PARTS = {
+    "0xc07": "Cortex-A7",
+    "0xc08": "Cortex-A8",
+    "0xc09": "Cortex-A9",
+    "0xd03": "Cortex-A53",
+    "0xd04": "Cortex-A35",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd40": "Neoverse-V1",
+    "0xd41": "Cortex-A78",
+    "0xd42": "Cortex-A78AE",
+    "0xd46": "Cortex-A510",
+    "0xd47": "Cortex-A710",
+    "0xd49": "Neoverse-N2",
+    "0xd4f": "Neoverse-V2",
+    "0xd80": "Cortex-A520",
+    "0xd81": "Cortex-A720",
+}
+
+# Bits of a Raspberry Pi's `get_throttled`, from its documentation of vcgencmd; those of what
+# happened since it started are 16 higher.
+_PI_FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+_SINCE_BOOT = 16
+
+
+class Throttling(NamedTuple):
+    """What slows the CPU down, by name; empty where /sys does not say.
+
+    Attributes:
+        now: 0 where it does not at this moment.
+        since_boot: how often it did; of some things only whether.
+    """
+
+    now: Mapping[str, int]
+    since_boot: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A machine and what runs on it; None is unknown.
+
+    Attributes:
+        board: the name of a single-board computer.
+        cpu: the processor's model.
+        architecture: as `uname -m` says.
+        instructions: the instruction sets that kernels choose by.
+        cores: how many this process may use.
+        cores_online: how many there are.
+        governor: of the first core's frequency.
+        frequency_mhz: of the first core at the moment.
+        max_frequency_mhz: the highest that it is allowed.
+        throttling: what slows the CPU down.
+        temperature_c: of the warmest sensor.
+        memory_bytes: in all.
+        system: the operating system and its kernel.
+        python: its version.
+        packages: versions of what runs a model, by name.
+    """
+
+    board: str | None
+    cpu: str
+    architecture: str
+    instructions: tuple[str, ...]
+    cores: int
+    cores_online: int
+    governor: str | None
+    frequency_mhz: float | None
+    max_frequency_mhz: float | None
+    throttling: Throttling
+    temperature_c: float | None
+    memory_bytes: int | None
+    system: str
+    python: str
+    packages: Mapping[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """Return all of it for JSON."""
+        fields = asdict(self)
+        fields["throttling"] = self.throttling._asdict()
+        return fields
+
+    def lines(self) -> list[str]:
+        """Return all of it for people."""
+        known = f"{self.frequency_mhz:,.0f}" if self.frequency_mhz else "unknown"
+        if self.max_frequency_mhz:
+            known += f" of {self.max_frequency_mhz:,.0f}"
+        active = [name for name, level in self.throttling.now.items() if level]
+        slowed = ", ".join(active) or ("none" if any(self.throttling) else "unknown")
+        memory = f"{self.memory_bytes / 2**30:.1f} GiB" if self.memory_bytes else "memory unknown"
+        warm = "" if self.temperature_c is None else f", {self.temperature_c:.0f} C"
+        return [
+            *([self.board] if self.board else []),
+            f"{self.cpu} ({self.architecture}: {' '.join(self.instructions) or 'flags unknown'})",
+            f"{self.cores} of {self.cores_online} cores, governor {self.governor or 'unknown'}, "
+            f"MHz {known}, throttling {slowed}{warm}, {memory}",
+            ", ".join(
+                [
+                    self.system,
+                    f"Python {self.python}",
+                    *(f"{name} {version}" for name, version in self.packages.items()),
+                ]
+            ),
+        ]
+
+
+def read_environment(root: Path = Path("/")) -> Environment:
+    """Return the record of this machine.
+
+    Args:
+        root: where /proc and /sys are.
+    """
+    information = _read(root / "proc/cpuinfo") or ""
+    frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
+    now_khz = _number(frequency / "scaling_cur_freq")
+    max_khz = _number(frequency / "scaling_max_freq")
+    online = os.cpu_count() or 1
+    return Environment(
+        board=(_read(root / "proc/device-tree/model") or "").strip("\0") or None,
+        cpu=_cpu(information),
+        architecture=platform.machine(),
+        instructions=_instructions(information),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else online,
+        cores_online=online,
+        governor=_read(frequency / "scaling_governor"),
+        frequency_mhz=now_khz / 1000 if now_khz else _mhz(information),
+        max_frequency_mhz=max_khz / 1000 if max_khz else None,
+        throttling=read_throttling(root),
+        temperature_c=_temperature(root),
+        memory_bytes=_memory(root),
+        system=_system(),
+        python=platform.python_version(),
+        packages=_versions(),
+    )
+
+
+def read_throttling(root: Path = Path("/")) -> Throttling:
+    """Return what slows the CPU down: thermal events, cooling, a Raspberry Pi's flags."""
+    now: dict[str, int] = {}
+    since_boot: dict[str, int] = {}
+    events = [
+        _number(path)
+        for path in root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")
+    ]
+    if events:
+        since_boot["thermal throttling"] = sum(filter(None, events))
+    for device in sorted(root.glob("sys/class/thermal/cooling_device*")):
+        kind, state = _read(device / "type") or "", _number(device / "cur_state")
+        # Fans are cooling devices too, and slow nothing down.
+        if state is not None and kind.lower().startswith(("processor", "cpufreq", "thermal-cpu")):
+            now[f"cooling by {kind}"] = max(state, now.get(f"cooling by {kind}", 0))
+    flags = _read(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    if flags:
+        bits = int(flags, 16)
+        for bit, name in enumerate(_PI_FLAGS):
+            now[name] = bits >> bit & 1
+            since_boot[name] = bits >> (bit + _SINCE_BOOT) & 1
+    return Throttling(now, since_boot)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> int | None:
+    text = _read(path)
+    return int(text) if text and text.lstrip("-").isdigit() else None
+
+
+def _values(information: str, key: str) -> list[str]:
+    """Return what /proc/cpuinfo says of each core under a key."""
+    pairs = (line.partition(":") for line in information.splitlines())
+    return [value.strip() for name, _, value in pairs if name.strip() == key]
+
+
+def _cpu(information: str) -> str:
+    names = _values(information, "model name")
+    makers, parts = _values(information, "CPU implementer"), _values(information, "CPU part")
+    if not names and parts:  # Arm, 64 bits
+        names = [
+            _ARM_PARTS.get(part, f"Arm part {part}")
+            if maker == _ARM
+            else f"implementer {maker} part {part}"
+            for maker, part in zip(makers, parts, strict=False)
+        ]
+    kinds = dict.fromkeys(names)
+    return " + ".join(kinds) or platform.processor() or platform.machine() or "unknown"
+
+
+def _instructions(information: str) -> tuple[str, ...]:
+    flags = _values(information, "flags") or _values(information, "Features")
+    there = set(flags[0].split()) if flags else set()
+    return tuple(name for name in _INSTRUCTIONS if name in there)
+
+
+def _mhz(information: str) -> float | None:
+    values = _values(information, "cpu MHz")
+    return float(values[0]) if values else None
+
+
+def _temperature(root: Path) -> float | None:
+    found = [_number(path) for path in root.glob("sys/class/thermal/thermal_zone*/temp")]
+    known = [millidegrees / 1000 for millidegrees in found if millidegrees is not None]
+    return max(known, default=None)
+
+
+def _memory(root: Path) -> int | None:
+    totals = _values(_read(root / "proc/meminfo") or "", "MemTotal")
+    return int(totals[0].split()[0]) * 1024 if totals else None
+
+
+def _system() -> str:
+    kernel = f"{platform.system()} {platform.release()}"
+    if sys.platform != "linux":
+        return kernel
+    try:
+        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
+    except (OSError, LookupError):
+        return kernel
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # the sources alone, say
+            continue
+    return found

@@ -1,0 +1,251 @@
+"""`edge-benchmark` as its users run it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import shipped
+from tests.conftest import GOLDEN, run
+
+TINY = GOLDEN / "logits.tflite"
+BRIEF = ("--calls", "20", "--cold-starts", "0")
+CAT = shipped.samples()["cat"]
+BUSY = "print(flush=True)\nwhile 1: pass"
+
+
+def benchmark(*arguments, **options):
+    return run("edge-benchmark", *map(str, arguments), **options)
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    """A record of the tiny model, and what was printed beside it."""
+    path = tmp_path_factory.mktemp("records") / "old.json"
+    result = benchmark(TINY, "--batch", 1, "--batch", 2, "--calls", 50, "--out", path)
+    assert result.returncode == 0, result.stderr
+    return path, result.stdout
+
+
+def test_every_shipped_model_is_measured():
+    result = benchmark("--calls", 100, "--cold-starts", 1)
+    assert (result.returncode, result.stderr) == (0, "")
+    for heading in ("The model alone", "From file to answer", "Time over that of", "Cold start"):
+        assert heading in result.stdout
+    for model in shipped.models():
+        assert re.search(rf"^{model} +xnnpack +1 +1 +1\d/1\d ", result.stdout, re.MULTILINE)
+    assert re.search(r"^cnn-int8 .*(faster|slower|indistinguishable)$", result.stdout, re.MULTILINE)
+    assert "ai-edge-litert 2" in result.stdout
+    assert "Latency: " in result.stdout
+
+
+def test_the_file_holds_what_the_table_shows(record):
+    path, shown = record
+    rows = json.loads(path.read_text())["rows"]
+    assert [(row["threads"], row["batch"]) for row in rows] == [(1, 1), (1, 2)]
+    for row in rows:
+        assert f"{row['stages']['invoke']['p50_us']:,.1f}" in shown
+        assert f"{row['stages']['decode']['p50_us']:,.1f}" in shown
+    assert f"{rows[1]['against_baseline']['invoke']['ratio']:.3f}" in shown
+
+
+def test_options_make_a_sweep_and_json_goes_to_stdout():
+    result = benchmark(
+        "cnn-int8", TINY, *("--threads", 1, "--threads", 2), "--delegate", "cpu", "--json", *BRIEF
+    )
+    assert result.returncode == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert [(row["model"], row["threads"]) for row in record["rows"]] == [
+        *(("cnn-int8", 1), ("cnn-int8", 2), (str(TINY), 1), (str(TINY), 2))
+    ]
+    assert {row["delegate"] for row in record["rows"]} == {"cpu"}
+    assert record["rows"][0]["stages"].keys() == {
+        *("decode", "preprocess", "invoke", "postprocess", "end_to_end")
+    }
+    assert record["environment"]["cpu"]
+    assert record["conditions"]["latency"]["load_before"] is not None
+    assert not record["interrupted"]
+
+
+def test_auto_says_what_it_chose():
+    result = benchmark(TINY, "--delegate", "auto", *BRIEF)
+    assert re.search(rf"^{TINY} +(xnnpack|cpu|gpu) \(auto\) ", result.stdout, re.MULTILINE)
+
+
+def test_the_baseline_is_named():
+    result = benchmark(TINY, "cnn-int8", "--baseline", "cnn-int8", *BRIEF)
+    assert "Time over that of cnn-int8" in result.stdout
+    assert re.search(rf"^{TINY} .*faster$", result.stdout, re.MULTILINE)
+
+
+def test_what_cannot_run_is_a_row_with_the_reason():
+    names = [GOLDEN / "two_inputs.tflite", "nothing", TINY]
+    result = benchmark(*names, "--delegate", "npu", "--delegate", "xnnpack", *BRIEF)
+    assert result.returncode == 1
+    lines = result.stdout.splitlines()
+    assert sum("No NPU is available" in line for line in lines) == 1
+    assert sum("is not an image classifier" in line for line in lines) == 2
+    assert sum("There is no model nothing" in line for line in lines) == 2
+    assert re.search(rf"^{TINY} +xnnpack +1 +1 +2/2 +[\d.]+ ", result.stdout, re.MULTILINE)
+    as_json = benchmark("nothing", "--json", *BRIEF)
+    assert as_json.returncode == 1
+    assert "no model nothing" in json.loads(as_json.stdout)["rows"][0]["error"]
+    assert as_json.stderr.startswith("edge-benchmark: There is no model nothing")
+
+
+def test_the_gpu_runs_where_there_is_one(vulkan):
+    result = benchmark("cnn-float32", "--delegate", "gpu", *BRIEF, env=vulkan)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.search(r"^cnn-float32 +gpu +1 +1 +13/13 +[\d.,]+ ", result.stdout, re.MULTILINE)
+
+
+def test_one_s_own_pictures(tmp_path):
+    shutil.copy(CAT, tmp_path / "cat.png")
+    (tmp_path / "dog.png").write_bytes(b"no picture")
+    result = benchmark(TINY, "--images", tmp_path, "--json", *BRIEF)
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["pictures"] == 1
+    assert "dog.png is not an image" in result.stderr
+    none = benchmark(TINY, "--images", tmp_path / "dog.png", *BRIEF)
+    assert (none.returncode, none.stdout) == (1, "")
+    assert "name others with --images" in none.stderr
+
+
+def test_a_long_run_shows_drift():
+    result = benchmark(TINY, "--sustained", 0.5, *BRIEF)
+    assert re.search(r" 1\.00 \d\.\d\d .*(steady|at the end)$", result.stdout, re.MULTILINE)
+
+
+def test_no_regression_against_a_generous_record(record, tmp_path):
+    path, _ = record
+    old = altered(path, tmp_path, 3.0)
+    result = benchmark(TINY, "--compare", old, *BRIEF)
+    assert result.returncode == 0, result.stderr
+    assert f"Against {old}" in result.stdout
+    assert result.stdout.count("faster") >= 2
+
+
+def test_a_regression_has_its_own_exit_code(record, tmp_path):
+    path, _ = record
+    old = altered(path, tmp_path, 1 / 20)
+    result = benchmark(TINY, "--compare", old, "--json", *BRIEF)
+    assert result.returncode == 3
+    assert f"slower than {old} by more than 10%" in result.stderr
+    regression = json.loads(result.stdout)["regression"]
+    assert {change["verdict"] for change in regression["changes"]} == {"slower"}
+    tolerant = benchmark(TINY, "--compare", old, "--tolerance", "100000", *BRIEF)
+    assert tolerant.returncode == 0
+
+
+def altered(path: Path, folder: Path, factor: float) -> Path:
+    """Return a record in which all took `factor` times as long."""
+    record = json.loads(path.read_text())
+    for row in record["rows"]:
+        for summary in row["stages"].values():
+            for name in ("p50_us", "p50_low_us", "p50_high_us"):
+                summary[name] *= factor
+    (folder / "altered.json").write_text(json.dumps(record))
+    return folder / "altered.json"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--baseline", "other"], "expected --baseline to be one of"),
+        (["--compare", "nothing.json"], "nothing.json cannot be read"),
+        (["--calls", "3"], "--calls"),
+        (["--threads", "0"], "--threads"),
+        (["--sustained", "-1"], "--sustained"),
+    ],
+)
+def test_wrong_usage(options, sentence):
+    result = benchmark(TINY, *options)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence in " ".join(result.stderr.split())
+
+
+def test_a_record_of_another_machine_is_refused_at_once(record, tmp_path):
+    other = json.loads(record[0].read_text())
+    other["environment"]["cpu"] = "Cortex-A76"
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    result = benchmark(TINY, "--compare", tmp_path / "other.json")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "its cpu is Cortex-A76, here it is" in " ".join(result.stderr.split())
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    result = benchmark(TINY, "--out", tmp_path / "nowhere" / "new.json", *BRIEF)
+    assert result.returncode == 1
+    assert "The model alone" in result.stdout
+    assert f"could not be written to {tmp_path / 'nowhere' / 'new.json'}" in result.stderr
+
+
+def wait_for_cold_starts(process: int) -> None:
+    """Wait until a process has had two children."""
+    seen: set[str] = set()
+    ends = time.monotonic() + 60
+    while len(seen) < 2 and time.monotonic() < ends:
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
+            seen.update(children.read_text().split())
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_measured_survives_an_interruption(tmp_path, number):
+    out = tmp_path / "out.json"
+    program = Path(sys.executable).parent / "edge-benchmark"
+    process = subprocess.Popen(
+        [program, "cnn-int8", "--calls", "20", "--cold-starts", "1000", "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_cold_starts(process.pid)
+    process.send_signal(number)
+    shown, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "INTERRUPTED" in shown
+    assert said == (
+        "edge-benchmark: interrupted; what was measured until then is marked as incomplete.\n"
+    )
+    record = json.loads(out.read_text())
+    assert record["interrupted"]
+    [row] = record["rows"]
+    assert row["stages"]["invoke"]["calls"] == 20
+    assert 0 < len(row["cold_start"]["processes"]) < 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/stat is Linux's")
+def test_a_busy_loop_on_one_core_is_reported():
+    busy = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE)
+    try:
+        busy.stdout.readline()
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(busy.pid, {min(os.sched_getaffinity(0))})
+        result = benchmark("cnn-int8", "--calls", 300, "--cold-starts", 0)
+    finally:
+        busy.kill()
+        busy.communicate()
+    assert re.search(
+        r"^Latency: Disturbed: other programs kept (0\.[3-9]|[1-9])", result.stdout, re.MULTILINE
+    )
+
+
+def test_nobody_reads_to_the_end():
+    program = Path(sys.executable).parent / "edge-benchmark"
+    command = f"{program} {TINY} {' '.join(BRIEF)} | head -n 1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert result.stderr == ""
+    assert result.stdout.count("\n") == 1
+
+
+def test_version():
+    assert re.fullmatch(r"edge-benchmark [\d.]+\n", benchmark("--version").stdout)

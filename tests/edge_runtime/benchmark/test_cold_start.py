@@ -1,0 +1,38 @@
+import time
+
+import pytest
+
+from edge_runtime import shipped
+from edge_runtime.benchmark.cold_start import ColdStart, cold_start, median
+from edge_runtime.benchmark.pipeline import Setting
+from edge_runtime.errors import ModelError
+
+PICTURES = list(shipped.samples().values())
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_parts_make_the_whole(batch):
+    begun = time.perf_counter()
+    start = cold_start(Setting("cnn-int8", batch=batch), PICTURES[:batch])
+    wall_ms = (time.perf_counter() - begun) * 1000
+    assert min(start[:5]) > 0
+    assert start.total_ms == pytest.approx(sum(start[:4]))
+    assert 0.3 * wall_ms < start.total_ms < wall_ms
+    assert start.first_invoke_ms < start.first_image_ms < start.total_ms
+
+
+def test_the_peak_is_the_child_s_and_not_this_process_s():
+    ballast = bytearray(200 << 20)
+    peak = cold_start(Setting("cnn-int8"), PICTURES[:1]).peak_bytes
+    assert 25 << 20 < peak < 150 << 20 < len(ballast)
+
+
+def test_what_the_process_says_is_passed_on():
+    with pytest.raises(ModelError, match=r"in a process of its own .*no model nothing"):
+        cold_start(Setting("nothing"), PICTURES[:1])
+
+
+def test_medians_of_each_part_and_the_highest_peak():
+    starts = [ColdStart(n, 2 * n, 1, 1, 1, peak) for n, peak in ((1, 7), (3, None), (2, 5))]
+    assert median(starts) == ColdStart(2, 4, 1, 1, 1, 7)
+    assert median(starts[1:2]).peak_bytes is None
