@@ -280,9 +280,10 @@ def started(cwd, *options, **environment):
     )
 
 
-def wait_for_parts(folder, count):
+def wait_for_parts(process, folder, count):
     deadline = time.monotonic() + 120
     while len(list(folder.glob("part-*"))) < count:
+        assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -304,7 +305,7 @@ def test_killing_workers_in_the_middle_loses_and_doubles_nothing(many, two_nodes
     directory, expected = many
     process = started(directory, RAY_ADDRESS=two_nodes)
     for parts in (5, 20):
-        wait_for_parts(directory / "results.part", parts)
+        wait_for_parts(process, directory / "results.part", parts)
         [victim, *_] = [
             pid
             for pid in descendants(os.getpid())
@@ -323,7 +324,7 @@ def test_killing_workers_in_the_middle_loses_and_doubles_nothing(many, two_nodes
 def test_an_interrupted_job_goes_on(many, stop):
     directory, expected = many
     process = started(directory)
-    wait_for_parts(directory / "results.part", 10)
+    wait_for_parts(process, directory / "results.part", 10)
     process.send_signal(stop)
     _, errors = process.communicate(timeout=60)
     if stop != signal.SIGKILL:
