@@ -1,4 +1,4 @@
-"""A folder of results in parts, on any of pyarrow's file systems: local, S3, GCS, HDFS and so on.
+"""A folder of results in parts, on any of `edge_runtime.filesystems`.
 
     results.parquet.part/_job.json                       what is being done, and with what
     results.parquet.part/part-000007-9f3c2a7b0d1e4c55.parquet
@@ -20,9 +20,10 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
+from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 from edge_runtime.errors import ClusterError, EdgeRuntimeError
+from edge_runtime.filesystems import locate
 from edge_runtime.output import formatter
 
 if TYPE_CHECKING:
@@ -55,24 +56,6 @@ class Count(NamedTuple):
 
     images: int
     failed: int
-
-
-def is_uri(name: str) -> bool:
-    """Say whether a name is one of pyarrow's URIs, such as s3://bucket/folder."""
-    return "://" in name
-
-
-def locate(name: str) -> tuple[FileSystem, str]:
-    """Return the file system that a path or URI lies on, and its path there.
-
-    Raises:
-        ValueError: the URI is none that pyarrow knows.
-        OSError: the file system cannot be reached.
-    """
-    if is_uri(name):
-        filesystem, path = FileSystem.from_uri(name)
-        return filesystem, path
-    return LocalFileSystem(), os.path.abspath(name)  # noqa: PTH100 - links stay as they are
 
 
 class Parts:

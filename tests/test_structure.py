@@ -44,7 +44,8 @@ def test_one_file_touches_opencv():
 
 
 @pytest.mark.parametrize(
-    ("library", "files"), [("ray", ["cluster.py"]), ("pyarrow", ["cluster.py", "parts.py"])]
+    ("library", "files"),
+    [("ray", ["cluster.py"]), ("pyarrow", ["cluster.py", "filesystems.py", "parts.py"])],
 )
 def test_the_cluster_s_files_touch_ray_and_pyarrow(library, files):
     importing = [

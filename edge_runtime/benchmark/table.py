@@ -122,7 +122,8 @@ def _cold(session: Session) -> list[str]:
         return [*(f"{ms:.1f}" for ms in parts), f"{min(totals):.0f} to {max(totals):.0f}", peak]
 
     header = ["process", "imports", "load", "first image", "(invoke)", "in all", "range", "MiB"]
-    title = f"Cold start, ms (medians of {session.plan.cold_starts} processes), and peak memory"
+    count = max(len(row.cold) for row in session.rows)
+    title = f"Cold start, ms (medians of {count} processes), and peak memory"
     return _block(title, header, [row for row in session.rows if row.cold], cells)
 
 

@@ -132,31 +132,6 @@ def test_the_list_is_read_as_it_is_needed():
     assert taken <= 200
 
 
-def test_folders_of_a_file_system_are_listed_and_fetched(tmp_path):
-    """file:// goes the way of s3://."""
-    for name in ("b.png", "a/deep %.png", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(SAMPLES[0], tmp_path / name)
-    sources = list(cluster.listed([tmp_path.as_uri(), SAMPLES[1]]))
-    assert [source.name for source in sources] == [
-        f"{tmp_path.as_uri()}/b.png",
-        f"{tmp_path.as_uri()}/a/deep%20%25.png",
-        SAMPLES[1],
-    ]
-    fetched = list(cluster.fetched([*sources, Source(f"{tmp_path.as_uri()}/none.png")]))
-    expected = Path(SAMPLES[0]).read_bytes()
-    assert [source.content for source in fetched] == [expected, expected, None, None]
-    assert [str(source.error) for source in fetched if source.error] == [
-        f"There is no file {tmp_path.as_uri()}/none.png; check the name."
-    ]
-
-
-def test_a_file_system_that_cannot_be_searched_is_an_error_row():
-    [source] = cluster.listed(["nosuch://bucket/folder"])
-    assert isinstance(source.error, ImageError)
-    assert "nosuch://bucket/folder cannot be searched" in str(source.error)
-
-
 # ---- an actor, without Ray
 
 
@@ -305,9 +280,10 @@ def started(cwd, *options, **environment):
     )
 
 
-def wait_for_parts(folder, count):
+def wait_for_parts(process, folder, count):
     deadline = time.monotonic() + 120
     while len(list(folder.glob("part-*"))) < count:
+        assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -329,7 +305,7 @@ def test_killing_workers_in_the_middle_loses_and_doubles_nothing(many, two_nodes
     directory, expected = many
     process = started(directory, RAY_ADDRESS=two_nodes)
     for parts in (5, 20):
-        wait_for_parts(directory / "results.part", parts)
+        wait_for_parts(process, directory / "results.part", parts)
         [victim, *_] = [
             pid
             for pid in descendants(os.getpid())
@@ -348,7 +324,7 @@ def test_killing_workers_in_the_middle_loses_and_doubles_nothing(many, two_nodes
 def test_an_interrupted_job_goes_on(many, stop):
     directory, expected = many
     process = started(directory)
-    wait_for_parts(directory / "results.part", 10)
+    wait_for_parts(process, directory / "results.part", 10)
     process.send_signal(stop)
     _, errors = process.communicate(timeout=60)
     if stop != signal.SIGKILL:

@@ -63,6 +63,8 @@ def test_what_failed_says_why_and_the_rest_of_it_stays(session):
 
 def test_an_interrupted_run_is_marked(session):
     session.interrupted = True
+    session.rows[0].cold *= 3
+    assert "medians of 3 processes" in to_text(session)
     assert "INTERRUPTED: what follows is incomplete." in to_text(session)
 
 
