@@ -65,5 +65,5 @@ clean:
 	@touch $@
 
 .venv/everything: .venv/bin/python pyproject.toml
-	$(PIP) -e '.[train,export,micro,camera,dev]'
+	$(PIP) -e '.[train,export,micro,camera,peers,dev]'
 	@touch $@ .venv/runtime
