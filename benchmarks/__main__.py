@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,6 @@ from edge_runtime.errors import EdgeRuntimeError
 from train import cifar10
 from train.architectures import NETWORKS
 from train.dataset import DataError
-
 
 _ACCURACY = "accuracy"
 
@@ -107,8 +106,7 @@ def main(
             of_peers.append(network)
         for network in of_peers if with_peers else []:
             _say(f"peers of {network.name}: converting what is not there yet")
-            folder = out / "peers" / (network.sha256[:12] or "untrained")
-            found += peers.contenders(network, folder, counts, batches)
+            found += peers.contenders(network, out / "peers", counts, batches)
         contenders = [c for c in found if isinstance(c, Contender)]
         for missing in (m for m in found if isinstance(m, Missing)):
             row = results.row(missing.subject)
@@ -116,7 +114,8 @@ def main(
         if only is not Pass.LATENCY:
             _accuracy(contenders, results, data)
         if only is not Pass.ACCURACY:
-            _latency(contenders, results, seconds, out)
+            rivals = peers.PEERS if with_peers else ("litert",)
+            _latency(contenders, results, seconds, out / "peers", rivals)
     except KeyboardInterrupt:
         _say("stopped; what was measured until then is kept")
         code = 130
@@ -154,16 +153,22 @@ def _accuracy(contenders: Sequence[Contender], results: Results, data: Path | No
         accuracy_pass.run(contenders, results, loaded.test, loaded.class_names, say=_say)
 
 
-def _latency(contenders: Sequence[Contender], results: Results, seconds: float, out: Path) -> None:
+def _latency(
+    contenders: Sequence[Contender],
+    results: Results,
+    seconds: float,
+    folder: Path,
+    rivals: Iterable[str],
+) -> None:
     """Measure the roofline, and then each network by itself."""
     of_network: dict[tuple[str, bool], list[Contender]] = {}
     for contender in contenders:
         key = (contender.subject.network, contender.subject.trained)
         of_network.setdefault(key, []).append(contender)
     with _recorded("roofline", results):
-        probe = roofline.probe_files(out / "peers" / "probe")
-        rivals = peers.contenders(probe, out / "peers" / "probe", [1], [1])
-        available = [c for c in rivals if isinstance(c, Contender)]
+        probe = roofline.probe_files(folder / "probe")
+        on_peers = peers.contenders(probe, folder, names=rivals)
+        available = [c for c in on_peers if isinstance(c, Contender)]
         roofline.run(available, probe, results, seconds=seconds / 6, say=_say)
     for (network, _), group in of_network.items():
         with _recorded(f"latency of {network}", results):

@@ -49,7 +49,7 @@ def run(
             judged[key] = row
             say(f"accuracy: {key.name}")
             try:
-                scores = _all_scores(contender.open(), test.images)
+                scores = all_scores(contender.open(), test.images)
             except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
                 row.accuracy, row.reasons["accuracy"] = None, str(exc)
                 continue
@@ -129,7 +129,8 @@ def _per_class(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     return shares
 
 
-def _all_scores(runner: Runner, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+def all_scores(runner: Runner, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Return the scores of images, uint8 (H, W, 3), as float32 (N, classes)."""
     return np.stack([runner.scores(image) for image in images])
 
 

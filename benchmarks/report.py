@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from benchmarks.results import Results, Row
 from benchmarks.roofline import fraction
@@ -132,6 +133,8 @@ def _draw(results: Results) -> Figure:
     figure = Figure(figsize=(9, 5.2), layout="constrained")
     axes = figure.subplots()
     rows = _plotted(results)
+    networks = {row.subject.network for row in rows}
+    largest = max((row.size_bytes or 0 for row in rows), default=1)
     edge = [results.rows[name] for name in frontier(results)]
     axes.step(
         [_us(r) for r in edge],
@@ -150,7 +153,7 @@ def _draw(results: Results) -> Figure:
         axes.scatter(
             [_us(r) for r in of_runtime],
             [100 * _top1(r) for r in of_runtime],
-            s=[(r.size_bytes or 0) / 5_000 for r in of_runtime],  # area, as in the page
+            s=[(r.size_bytes or 0) * 450 / largest for r in of_runtime],
             color=colour,
             alpha=0.55,
             edgecolors=colour,
@@ -158,10 +161,11 @@ def _draw(results: Results) -> Figure:
         )
     for number, row in enumerate(sorted(rows, key=_us)):
         axes.annotate(
-            f"{row.subject.network} {row.subject.precision}"
-            + f", {row.subject.delegate}" * (row.subject.delegate == "cpu"),
+            f"{row.subject.network} " * (len(networks) > 1)
+            + row.subject.precision
+            + ", cpu" * (row.subject.delegate == "cpu"),
             (_us(row), 100 * _top1(row)),
-            xytext=(0, (14, -20, 26, -32)[number % 4]),
+            xytext=(0, (18, -24, 30, -36)[number % 4]),
             textcoords="offset points",
             fontsize=7,
             ha="center",
@@ -173,7 +177,11 @@ def _draw(results: Results) -> Figure:
         ylabel="top-1 on the CIFAR-10 test images, %",
         title=_machine(results),
     )
-    axes.margins(0.12, 0.25)
+    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        which(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}"))
+    axes.tick_params(axis="x", which="minor", labelsize=8)
+    axes.margins(0.12, 0.35)
     axes.grid(alpha=0.25, which="both")
     if rows:
         legend = axes.legend(fontsize=8, loc="best", title="area: bytes", title_fontsize=8)

@@ -46,7 +46,7 @@ def probe_files(folder: Path) -> peers.Network:
         folder.mkdir(parents=True, exist_ok=True)
         files["float32"].write_bytes(convert.to_float32(model()))
         files["int8"].write_bytes(quantize.to_int8(model(), images))
-    return peers.Network(NAME, model, images, files, sha256="", trained=False)
+    return peers.Network(NAME, model, images, files, sha256="probe", trained=False)
 
 
 def run(

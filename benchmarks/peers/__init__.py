@@ -11,7 +11,7 @@ Each peer is a module with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -27,11 +27,12 @@ from benchmarks.contenders import Contender, Missing
 from benchmarks.results import Subject
 
 # Which packages each needs is known before any is imported.
-_PEERS: dict[str, tuple[str, ...]] = {
+PEERS: dict[str, tuple[str, ...]] = {
     "litert": (),
     "onnx_runtime": ("onnx", "onnxruntime"),
     "open_vino": ("onnx", "openvino", "nncf"),
 }
+_TITLES = {"litert": "LiteRT", "onnx_runtime": "ONNX Runtime", "open_vino": "OpenVINO"}
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,27 @@ class Network:
 
 
 def contenders(
-    network: Network, folder: Path, threads: Sequence[int], batches: Sequence[int]
+    network: Network,
+    folder: Path,
+    threads: Sequence[int] = (1,),
+    batches: Sequence[int] = (1,),
+    *,
+    names: Iterable[str] = tuple(PEERS),
 ) -> Iterator[Contender | Missing]:
     """Yield every peer in every precision with every number of threads and images a call.
 
     Args:
-        folder: where converted files are kept.
+        folder: where converted files are kept, a folder for each network's weights.
+        names: of the peers' modules.
     """
-    for name, packages in _PEERS.items():
-        missing = [package for package in packages if find_spec(package) is None]
+    for name in names:
+        missing = [package for package in PEERS[name] if find_spec(package) is None]
         if missing:
             reason = f"{', '.join(missing)} not found; install with: pip install -e '.[peers]'"
             yield Missing(Subject(network.name, "any", _TITLES[name]), reason)
             continue
         peer = import_module(f"{__name__}.{name}")
-        files = peer.make(network, folder)
+        files = peer.make(network, folder / (network.sha256[:12] or "untrained"))
         for precision in peer.PRECISIONS:
             lack = peer.lacks(precision)
             if lack:
@@ -94,9 +101,6 @@ def contenders(
                         network.sha256,
                         partial(peer.Session, path, precision, count, batch),
                     )
-
-
-_TITLES = {"litert": "LiteRT", "onnx_runtime": "ONNX Runtime", "open_vino": "OpenVINO"}
 
 
 def _beside(path: Path) -> list[Path]:
