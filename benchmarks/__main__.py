@@ -160,20 +160,18 @@ def _latency(
     folder: Path,
     rivals: Iterable[str],
 ) -> None:
-    """Measure the roofline, and then each network by itself."""
+    """Measure each network by itself, with the roofline."""
     of_network: dict[tuple[str, bool], list[Contender]] = {}
     for contender in contenders:
         key = (contender.subject.network, contender.subject.trained)
         of_network.setdefault(key, []).append(contender)
-    with _recorded("roofline", results):
-        probe = roofline.probe_files(folder / "probe")
-        on_peers = peers.contenders(probe, folder, names=rivals)
-        available = [c for c in on_peers if isinstance(c, Contender)]
-        roofline.run(available, probe, results, seconds=seconds / 6, say=_say)
+    probe = roofline.probe_files(folder / "probe")
+    on_peers = peers.contenders(probe, folder, names=rivals)
+    probes = roofline.probes((c for c in on_peers if isinstance(c, Contender)), probe)
     for (network, _), group in of_network.items():
         with _recorded(f"latency of {network}", results):
-            latency_pass.run(group, results, seconds=seconds, say=_say)
-        latency_pass.cross_check(group, results)
+            latency_pass.run(group, probes, results, seconds=seconds, say=_say)
+        latency_pass.cross_check(group, results, seconds=min(2.0, seconds / 20))
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The latency pass: each contender of a network in turns with our int8, call by call.
 
 A call is one batch from a ready input tensor to the raw output; decoding and pre-processing are
-`edge-benchmark`'s to show. Two at a time take turns, not all: a dozen networks in a row would
-throw each other's weights out of the caches, which no device does.
+`edge-benchmark`'s to show. The probe of the roofline takes its turns in between.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,22 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks import roofline
 from benchmarks.contenders import Contender
 from benchmarks.macs import multiply_adds
-from benchmarks.results import OURS, Results, Subject
+from benchmarks.results import OURS, Results, Row, Subject
+from benchmarks.roofline import Probe
+from benchmarks.turns import take_turns
 from edge_runtime import shipped
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.latency import compare, measure, summarize
-
-ROUNDS = (20, 2000)  # at least and at most
-WARM_UP = 20
-CHUNKS = 10  # so many stretches, each of which outlives Ctrl-C
-
-Series = dict[str, NDArray[np.int64]]
+from edge_runtime.latency import compare, summarize
 
 
 def run(
     contenders: Sequence[Contender],
+    probes: Sequence[Probe],
     results: Results,
     *,
     seconds: float,
@@ -46,87 +42,83 @@ def run(
     """Time the contenders of one network and put their figures into `results`.
 
     Args:
+        probes: of the roofline.
         seconds: about how long to measure.
 
     Raises:
         KeyboardInterrupt: it was interrupted; what was measured until then is kept.
     """
     calls: dict[Subject, Callable[[], object]] = {}
+    macs = None
     for contender in contenders:
-        row = results.row(
-            contender.subject, size_bytes=contender.size_bytes, sha256=contender.sha256
-        )
+        subject = contender.subject
+        row = results.row(subject, size_bytes=contender.size_bytes, sha256=contender.sha256)
+        row.latency = None
         try:
             call = _call(contender)
             call()
         except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
-            row.latency, row.reasons["latency"] = None, str(exc)
+            row.reasons["latency"] = str(exc)
             continue
-        if contender.subject.runtime == OURS:
-            row.macs = multiply_adds(contender.path)
-        calls[contender.subject] = call
-        row.latency, row.reasons["latency"] = None, "interrupted before its turn"
+        if subject.runtime == OURS:
+            macs = row.macs = multiply_adds(contender.path)
+        calls[subject] = call
+        row.reasons["latency"] = "interrupted before its turn"
     if not calls:
         return
     base = reference(list(calls))
-    macs = next((m for s in calls if (m := results.rows[s.name].macs)), None)
-    of_base: list[NDArray[np.int64]] = []
-    others = [subject for subject in calls if subject != base]
-    for subject in others or [base]:
-        say(f"latency: {subject.name}")
-        pair = {s.name: calls[s] for s in {base: None, subject: None}}
-        series, complete = interleaved(pair, seconds / max(1, len(others)))
-        if series:
-            of_base.append(series[base.name])
-            times = [
-                series[name] // s.batch for name, s in zip(pair, (base, subject), strict=False)
-            ]
-            against = compare(times[0], times[-1])
-            row = results.rows[subject.name]
-            row.macs = row.macs or macs
-            row.reasons.pop("latency", None)
-            row.latency = asdict(summarize(times[-1])) | {
-                "complete": complete,
-                "against": base.name,
-                "ratio": against.ratio,
-                "ratio_low": against.low,
-                "ratio_high": against.high,
-                "verdict": against.verdict,
-            }
-            row = results.rows[base.name]
-            row.reasons.pop("latency", None)
-            row.latency = asdict(summarize(np.concatenate(of_base) // base.batch)) | {
-                "complete": complete,
-                "against": base.name,
-                "verdict": "the reference",
-            }
-        if not complete:
-            raise KeyboardInterrupt
+    others = [subject for subject in calls if subject != base] or [base]
+    say(f"latency: {len(calls)} of {base.network} by turns")
+    pairs = [{s.name: calls[s] for s in (base, other)} for other in others]
+    groups = [*pairs, {probe.name: probe.call for probe in probes}]
+    series, complete = take_turns([group for group in groups if group], seconds)
+    reached = roofline.reached(probes, series[-1]) if probes and series[-1] else {}
+    results.roofline[base.network] = reached
+    of_base = []
+    for other, pair in zip(others, series, strict=False):
+        if not pair:
+            continue
+        of_base.append(pair[base.name] // base.batch)
+        against = compare(of_base[-1], pair[other.name] // other.batch)
+        row = results.rows[other.name]
+        row.macs = row.macs or macs
+        _fill(
+            row,
+            pair[other.name] // other.batch,
+            reached,
+            complete=complete,
+            against=base.name,
+            ratio=against.ratio,
+            ratio_low=against.low,
+            ratio_high=against.high,
+            verdict=against.verdict,
+        )
+    if of_base:
+        row = results.rows[base.name]
+        _fill(
+            row,
+            np.concatenate(of_base),
+            reached,
+            complete=complete,
+            against=base.name,
+            verdict="the reference",
+        )
+    if not complete:
+        raise KeyboardInterrupt
+
+
+def _fill(
+    row: Row, times_ns: NDArray[np.int64], reached: Mapping[str, Any], **more: object
+) -> None:
+    row.reasons.pop("latency", None)
+    row.latency = asdict(summarize(times_ns)) | more
+    row.latency["roofline"] = roofline.fraction(row, reached)
 
 
 def _call(contender: Contender) -> Callable[[], object]:
     image = np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
     runner = contender.open()
     return partial(runner.run, runner.ready(image))
-
-
-def interleaved(calls: dict[str, Callable[[], object]], seconds: float) -> tuple[Series, bool]:
-    """Measure for about so many seconds, in stretches, and say whether Ctrl-C came between."""
-    stretches: list[Series] = []
-    try:
-        started = time.perf_counter()
-        measure(calls, rounds=3, warm_up=2)
-        round_s = (time.perf_counter() - started) / 5
-        rounds = int(np.clip(seconds / round_s, *ROUNDS))
-        for number in range(CHUNKS):
-            warm_up = WARM_UP if number == 0 else 0
-            stretches.append(measure(calls, rounds=-(-rounds // CHUNKS), warm_up=warm_up))
-    except KeyboardInterrupt:
-        pass
-    series = (
-        {name: np.concatenate([s[name] for s in stretches]) for name in calls} if stretches else {}
-    )
-    return series, len(stretches) == CHUNKS
 
 
 def reference(subjects: Sequence[Subject]) -> Subject:
@@ -143,19 +135,23 @@ def reference(subjects: Sequence[Subject]) -> Subject:
     return min(subjects, key=distance)
 
 
-def cross_check(contenders: Sequence[Contender], results: Results) -> None:
+def cross_check(contenders: Sequence[Contender], results: Results, seconds: float = 2.0) -> None:
     """Let LiteRT's own `litert-benchmark` time our files too, to the 0.01 ms that it rounds to.
 
     It runs one network over and over, and so do we here.
+
+    Args:
+        seconds: for each file and timer, about.
     """
     for contender in contenders:
         subject = contender.subject
         row = results.rows[subject.name]
         if (subject.runtime, subject.delegate) != (OURS, "xnnpack") or row.latency is None:
             continue
-        [times] = interleaved({"alone": _call(contender)}, 2)[0].values()
+        [alone], _ = take_turns([{"alone": _call(contender)}], seconds)
+        times = alone["alone"]
         found: dict[str, Any] = {"name": subject.name, "ours_ms": float(np.median(times)) / 1e6}
-        runs = int(np.clip(2000 / found["ours_ms"], 50, 2000))  # about 2 s
+        runs = int(np.clip(1000 * seconds / found["ours_ms"], 50, 2000))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "result.json"
             command = [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model"]

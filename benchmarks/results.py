@@ -76,7 +76,7 @@ class Results:
 
     Attributes:
         passes: by the name of the pass: environment, conditions, whether it was interrupted.
-        roofline: by precision: the most multiply-adds a second that a GEMM reached, and where.
+        roofline: by network and precision: the multiply-adds a second that a GEMM reached.
         cross_check: rows of `litert-benchmark` against ours.
         classes: names in the order of the scores.
         thumbnails: flipped test images as PNG data URIs, by their index.

@@ -1,15 +1,17 @@
 """How fast this machine multiplies at best: a GEMM, by whatever runtime does it fastest.
 
-The probe is a network of 1 x 1 convolutions, each a matrix product of 1024 x 256 by 256 x 256,
-which stays in the caches and computes 64 times as much as it moves. It goes through the same
+The probe is a network of 1 x 1 convolutions, each a matrix product of 256 x 256 by 256 x 256,
+which stays in the caches. It goes through the same
 exports and peers as the networks themselves; for float32 numpy's BLAS takes part too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,12 +20,11 @@ from numpy.typing import NDArray
 
 from benchmarks import peers
 from benchmarks.contenders import Contender
-from benchmarks.latency_pass import interleaved
 from benchmarks.macs import multiply_adds
-from benchmarks.results import Results
+from benchmarks.results import Row
 from export import convert, quantize
 
-SIDE, CHANNELS, LAYERS = 32, 256, 4
+SIDE, CHANNELS, LAYERS = 16, 256, 8
 NAME = "gemm"
 
 
@@ -49,64 +50,59 @@ def probe_files(folder: Path) -> peers.Network:
     return peers.Network(NAME, model, images, files, sha256="probe", trained=False)
 
 
-def run(
-    contenders: Sequence[Contender],
-    network: peers.Network,
-    results: Results,
-    *,
-    seconds: float,
-    say: Callable[[str], None] = print,
-) -> None:
-    """Measure the probe on every peer and keep the fastest of each precision.
+@dataclass(frozen=True)
+class Probe:
+    """A call that multiplies so much."""
 
-    Raises:
-        KeyboardInterrupt: it was interrupted; nothing is kept.
-    """
+    name: str
+    precision: str
+    macs: int
+    call: Callable[[], object]
+
+
+def probes(contenders: Iterable[Contender], network: peers.Network) -> list[Probe]:
+    """Return the probe on each of its contenders, and numpy's BLAS."""
     macs = multiply_adds(network.files["float32"])
-    calls: dict[str, Callable[[], object]] = {}
-    precision_of, macs_of = {}, {}
+    found = []
     for contender in contenders:
         runner = contender.open()
-        name = contender.subject.runtime + " " + contender.subject.precision
-        calls[name] = partial(runner.run, runner.ready(network.calibration[1]))
-        precision_of[name], macs_of[name] = contender.subject.precision, macs
+        subject = contender.subject
+        call = partial(runner.run, runner.ready(network.calibration[1]))
+        found.append(Probe(f"{subject.runtime} {subject.precision}", subject.precision, macs, call))
     rng = np.random.default_rng(0)
     a, b = (rng.random((512, 512), np.float32) for _ in range(2))
-    calls["numpy's BLAS"] = partial(_multiply, a, b, np.empty_like(a))
-    precision_of["numpy's BLAS"], macs_of["numpy's BLAS"] = "float32", 512**3
-    say(f"roofline: a GEMM by {len(calls)}")
-    series, complete = interleaved(calls, seconds)
-    if not complete:
-        raise KeyboardInterrupt
-    reached = {
-        name: macs_of[name] / (float(np.median(times)) * 1e-9) for name, times in series.items()
-    }
-    for precision in sorted(set(precision_of.values())):
-        of_precision = {n: rate for n, rate in reached.items() if precision_of[n] == precision}
+    blas = partial(np.matmul, a, b, out=np.empty_like(a))
+    return [*found, Probe("numpy's BLAS float32", "float32", 512**3, blas)]
+
+
+def reached(probes: Sequence[Probe], series: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
+    """Return by precision the fastest probe and all of them, in multiply-adds a second."""
+    rates: dict[str, dict[str, float]] = {}
+    for probe in probes:
+        rate = probe.macs / (float(np.median(series[probe.name])) * 1e-9)
+        rates.setdefault(probe.precision, {})[probe.name] = rate
+    found = {}
+    for precision, of_precision in rates.items():
         best = max(of_precision, key=of_precision.__getitem__)
-        results.roofline[precision] = {
+        found[precision] = {
             "macs_per_s": of_precision[best],
             "by": best,
-            "all": dict(sorted(of_precision.items())),
+            "all": of_precision,
         }
-
-
-def _multiply(a: NDArray[np.float32], b: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    np.matmul(a, b, out=out)
+    return found
 
 
 # What a precision computes in, where the probe has no own measurement of it.
 _COMPUTES_IN = {"float16": "float32", "int8-qat": "int8", "dynamic": "int8"}
 
 
-def fraction(results: Results, name: str) -> float | None:
+def fraction(row: Row, reached: Mapping[str, Any]) -> float | None:
     """Return which part of the roofline a row reaches, or None where one of the two is unknown.
 
     With several threads it may be above 1, since the probe has one.
     """
-    row = results.rows[name]
     precision = _COMPUTES_IN.get(row.subject.precision, row.subject.precision)
-    if row.latency is None or row.macs is None or precision not in results.roofline:
+    if row.latency is None or row.macs is None or precision not in reached:
         return None
     rate: float = row.macs / (row.latency["p50_us"] * 1e-6)
-    return rate / results.roofline[precision]["macs_per_s"]
+    return rate / reached[precision]["macs_per_s"]

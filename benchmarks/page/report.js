@@ -165,7 +165,7 @@ function show(row, circle) {
     "drop" in accuracy ? `drop ${points(accuracy.drop)} points, agreement ${percent(accuracy.agreement)}` : "",
     `p50 ${microseconds(latency.p50_us)} µs, p95 ${microseconds(latency.p95_us)} µs`,
     `${count(row.size_bytes)} bytes`,
-    row.roofline ? `${percent(row.roofline, 0)} of the roofline` : "",
+    latency.roofline ? `${percent(latency.roofline, 0)} of the roofline` : "",
   ].filter(Boolean).join("\n");
   tip.hidden = false;
   const frame = tip.parentElement.getBoundingClientRect();
@@ -206,7 +206,7 @@ table("latency",
         : interval(l.ratio.toFixed(3), l.ratio_low.toFixed(3), l.ratio_high.toFixed(3)),
       l.verdict, count(row.size_bytes),
       row.macs ? (row.macs / l.p50_us / 1000).toFixed(1) : "",
-      row.roofline ? percent(row.roofline, 0) : "", count(l.calls)];
+      l.roofline ? percent(l.roofline, 0) : "", count(l.calls)];
   }));
 
 const judged = rows.filter(row => row.accuracy);
@@ -261,10 +261,12 @@ if (held.length) {
   byId("chosen").closest("section").querySelector("p").textContent = "No row differs from its float32.";
 }
 
-table("roofline", ["precision", "by", "GMAC/s", "of the fastest"],
-  Object.entries(data.roofline).flatMap(([precision, probe]) =>
-    Object.entries(probe.all).sort((a, b) => b[1] - a[1]).map(([by, rate]) =>
-      [precision, by, (rate / 1e9).toFixed(1), percent(rate / probe.macs_per_s, 0)])));
+table("roofline", ["beside", "precision", "by", "GMAC/s", "of the fastest"],
+  Object.entries(data.roofline).flatMap(([network, probes]) =>
+    Object.entries(probes).flatMap(([precision, probe]) =>
+      Object.entries(probe.all).sort((a, b) => b[1] - a[1]).map(([by, rate]) =>
+        [network, precision, by, (rate / 1e9).toFixed(1),
+          percent(rate / probe.macs_per_s, 0)]))));
 table("cross-check", ["row", "litert-benchmark, ms", "ours, ms", "difference, ms"],
   data.cross_check.map(check => "reason" in check ? [check.name, words(check.reason), "", ""]
     : [check.name, check.litert_benchmark_ms.toFixed(2), check.ours_ms.toFixed(4),

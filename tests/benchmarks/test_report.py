@@ -9,6 +9,7 @@ from PIL import Image
 from benchmarks import accuracy_pass, report
 from benchmarks import browser as chromium
 from benchmarks.results import Results, Subject
+from benchmarks.roofline import fraction
 from tests.benchmarks.conftest import CLASSES
 from train.dataset import Split
 
@@ -63,9 +64,11 @@ def results():
         }
     missing = found.row(Subject("</script><b>x", "any", "edge_runtime", "gpu"))
     missing.reasons = dict.fromkeys(("accuracy", "latency"), "No GPU is here.")
-    found.roofline = {
-        "int8": {"macs_per_s": 1e12, "by": "LiteRT int8", "all": {"LiteRT int8": 1e12}}
-    }
+    rates = {"LiteRT int8": 1e12}
+    found.roofline = {"cnn": {"int8": {"macs_per_s": 1e12, "by": "LiteRT int8", "all": rates}}}
+    for row in found.rows.values():
+        if row.latency:
+            row.latency["roofline"] = fraction(row, found.roofline["cnn"])
     found.cross_check = [{"name": base, "ours_ms": 0.1, "litert_benchmark_ms": 0.1}]
     found.passes = {
         "latency of cnn": {
@@ -97,7 +100,7 @@ def test_the_table(results):
     assert len(lines) == 2 + 4
     assert lines[2] == (
         "| cnn int8 | edge_runtime, xnnpack | 500,000 | 95.00% (76.39% to 99.11%) | "
-        "+5.00 (-6.85 to +15.94) | 100 (100 to 100) | 101 | 1 | 39% |"
+        "+5.00 (-7.91 to +17.00) | 100 (100 to 100) | 101 | 1 | 39% |"
     )
     assert "180 (180 to 180), interrupted | 181 | 1.800 (1.800 to 1.810)" in lines[4]
 
@@ -116,9 +119,11 @@ def browser():
     api = pytest.importorskip("playwright.sync_api")
     if chromium.CHROMIUM is None:
         pytest.skip("chromium is not installed: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        with chromium.launch(playwright, *chromium.NO_GPU) as browser:
-            yield browser
+    with (
+        api.sync_playwright() as playwright,
+        chromium.launch(playwright, *chromium.NO_GPU) as browser,
+    ):
+        yield browser
 
 
 @pytest.fixture
@@ -158,7 +163,7 @@ def test_the_page(page, results, tmp_path):
     assert page.locator("#flipped img").count() == 1
     assert page.evaluate("document.querySelector('#flipped img').naturalWidth") == 32
     cells = page.locator("#confusion tbody tr").nth(3).locator("td").all_inner_texts()
-    assert (cells[3], cells[5]) == ("−1", "+1")  # a cat became a dog
+    assert (cells[3], cells[5]) == ("\N{MINUS SIGN}1", "+1")  # a cat became a dog
     assert "</script><b>x" in page.inner_text("#missing")
     assert "A CPU" in page.inner_text("#environment")
 
