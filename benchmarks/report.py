@@ -170,12 +170,12 @@ def _draw(results: Results) -> Figure:
     axes.set(
         xscale="log",
         xlabel="µs an image (p50, batch 1, one thread)",
-        ylabel="top-1 on the CIFAR-10 test images, %",
+        ylabel=f"top-1 on the CIFAR-10 test images, %{_half_width(rows)}",
         title=_machine(results),
     )
     for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         which(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}"))
+    axes.ticklabel_format(axis="y", useOffset=False)
     axes.tick_params(axis="x", which="minor", labelsize=8)
     axes.margins(0.12, 0.35)
     axes.grid(alpha=0.25, which="both")
@@ -186,6 +186,12 @@ def _draw(results: Results) -> Figure:
     else:
         axes.text(0.5, 0.5, "no row has both figures", transform=axes.transAxes, ha="center")
     return figure
+
+
+def _half_width(rows: list[Row]) -> str:
+    """Say how wide the intervals are, which would dwarf the plot if they were drawn."""
+    widths = [r.accuracy["top1_high"] - r.accuracy["top1_low"] for r in rows if r.accuracy]
+    return f"\n(95 % interval: ±{50 * max(widths):.1f})" if widths else ""
 
 
 def _machine(results: Results) -> str:
