@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.results import Results, Row
+from benchmarks.results import OURS, Results, Row
 from export.verify import points
 from train.atomic import replacing
 
@@ -132,7 +133,7 @@ def _draw(results: Results) -> Figure:
     networks = {row.subject.network for row in rows}
     largest = max((row.size_bytes or 0 for row in rows), default=1)
     edge = [results.rows[name] for name in frontier(results)]
-    axes.step(
+    axes.step(  # nothing to be seen where one row beats all
         [_us(r) for r in edge],
         [100 * _top1(r) for r in edge],
         where="post",
@@ -140,7 +141,7 @@ def _draw(results: Results) -> Figure:
         linestyle="--",
         linewidth=1,
         zorder=1,
-        label="no other is faster and as accurate",
+        label="no other is faster and as accurate" if len(edge) > 1 else None,
     )
     for runtime, colour in _COLOURS.items():
         of_runtime = [r for r in rows if r.subject.runtime == runtime]
@@ -155,7 +156,9 @@ def _draw(results: Results) -> Figure:
             edgecolors=colour,
             label=runtime,
         )
-    for number, row in enumerate(sorted(rows, key=_us)):
+    # Our points have names, and those of the line; colour and size tell the rest.
+    named = [row for row in rows if row in edge or row.subject.runtime == OURS]
+    for number, row in enumerate(sorted(named, key=_us)):
         axes.annotate(
             f"{row.subject.network} " * (len(networks) > 1)
             + row.subject.precision
@@ -181,8 +184,9 @@ def _draw(results: Results) -> Figure:
     axes.grid(alpha=0.25, which="both")
     if rows:
         legend = axes.legend(fontsize=8, loc="best", title="area: bytes", title_fontsize=8)
-        for handle in legend.legend_handles[1:]:
-            handle.set_sizes([40])  # type: ignore[union-attr]
+        for handle in legend.legend_handles:
+            if isinstance(handle, PathCollection):
+                handle.set_sizes([40])
     else:
         axes.text(0.5, 0.5, "no row has both figures", transform=axes.transAxes, ha="center")
     return figure
