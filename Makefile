@@ -65,5 +65,5 @@ clean:
 	@touch $@
 
 .venv/everything: .venv/bin/python pyproject.toml
-	$(PIP) -e '.[train,export,micro,camera,ray,dev]'
+	$(PIP) -e '.[train,export,micro,camera,peers,ray,dev]'
 	@touch $@ .venv/runtime

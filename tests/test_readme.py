@@ -123,6 +123,14 @@ def test_accuracy(command, output, cifar10, monkeypatch):
     assert CliRunner().invoke(app, shlex.split(command)[3:]).output == output
 
 
+def test_the_report_s_command_is_valid(tmp_path):
+    assert ("python -m benchmarks", "") in examples()
+    result = run("-m", "benchmarks", "--help", cwd=ROOT, env={**os.environ, "COLUMNS": "100"})
+    for option in ("--only", "--reference", "--untrained", "--threads", "--batch", "--delegate"):
+        assert option in result.stdout
+        assert f"`{option}" in README
+
+
 @pytest.mark.parametrize(("command", "output"), of_program("make "))
 def test_make_targets_exist(command, output):
     for target in command.split()[1:]:

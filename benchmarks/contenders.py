@@ -1,0 +1,160 @@
+"""What can be measured: model files on `edge_runtime`'s delegates, ready to be opened.
+
+A contender takes images in one and the same way, whatever runs it, so that the passes know of no
+runtime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.results import OURS, Subject
+from edge_runtime import Classifier, shipped
+from edge_runtime.delegates import available_delegates
+from edge_runtime.engine import open_engine
+from edge_runtime.errors import ModelError
+from edge_runtime.metadata import read_metadata
+from edge_runtime.preprocessing import Preprocessing
+
+CLASSES = 10
+
+
+class Runner(Protocol):
+    """A network, loaded."""
+
+    def ready(self, image: NDArray[np.uint8]) -> Any:
+        """Return what `run` takes for an image, uint8 (H, W, channels), as often as the batch."""
+
+    def run(self, ready: Any) -> Any:
+        """Return the raw output of one call: what latency means here."""
+
+    def scores(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the scores of an image, float32 (classes,)."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something to measure.
+
+    Attributes:
+        path: its file.
+        size_bytes: of all its files.
+        sha256: of the file, or of the weights that it was made of.
+        open: loads it; raises EdgeRuntimeError or RuntimeError where that cannot be.
+    """
+
+    subject: Subject
+    path: Path
+    size_bytes: int
+    sha256: str
+    open: Callable[[], Runner]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that cannot be measured, and why not."""
+
+    subject: Subject
+    reason: str
+
+
+class Ours:
+    """A model file on `edge_runtime`."""
+
+    def __init__(self, path: Path, delegate: str, threads: int) -> None:
+        self._classifier = Classifier(path, delegate=delegate, threads=threads)
+        if len(self._classifier.labels) != CLASSES:
+            raise ModelError(
+                f"{path} tells {len(self._classifier.labels)} classes apart; expected the "
+                f"{CLASSES} of CIFAR-10."
+            )
+        self._engine = open_engine(path, delegate=delegate, threads=threads)
+        self._preprocessing = Preprocessing(
+            self._engine.input, read_metadata(path), mean=None, std=None, how=None
+        )
+
+    def ready(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        return self._preprocessing(image)
+
+    def run(self, ready: NDArray[Any]) -> NDArray[Any]:
+        return self._engine.run(ready)
+
+    def scores(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._classifier.scores(image)
+
+
+def model_files(models: Sequence[str], exports: Path = Path("exports")) -> list[Path]:
+    """Return the files of some models, or else all shipped and exported ones.
+
+    An exported file that equals a shipped one is that one.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    if models:
+        return [shipped.find(model) for model in models]
+    found = {file_hash(path): path for path in shipped.models().values()}
+    for path in sorted(exports.glob("*.tflite")):
+        found.setdefault(file_hash(path), path)
+    return list(found.values())
+
+
+def of_files(
+    files: Iterable[Path],
+    delegates: Sequence[str],
+    threads: Sequence[int],
+    *,
+    network: str = "",
+    trained: bool = True,
+) -> Iterator[Contender | Missing]:
+    """Yield each file on each delegate with each number of threads.
+
+    Args:
+        delegates: by name; without any, all that this machine has.
+        network: what files are called that do not say it themselves.
+        trained: whether their weights are.
+    """
+    chosen = list(delegates)
+    if not chosen:
+        for availability in available_delegates():
+            if availability.available:
+                chosen.append(availability.delegate)
+            else:
+                anything = Subject("any", "any", OURS, availability.delegate)
+                yield Missing(anything, availability.reason)
+    for path in files:
+        try:
+            card = read_metadata(path).card
+        except ModelError as exc:
+            yield Missing(Subject(path.stem, "unknown", OURS), str(exc))
+            continue
+        name, _, precision = path.stem.partition("-") if network else (path.stem, "", "as it is")
+        of_network, of_precision = card.get("network", name), card.get("precision", precision)
+        size, digest = path.stat().st_size, file_hash(path)
+        for delegate in chosen:
+            for count in threads if delegate in ("xnnpack", "cpu") else (1,):
+                yield Contender(
+                    Subject(of_network, of_precision, OURS, delegate, count, 1, trained),
+                    path,
+                    size,
+                    digest,
+                    partial(Ours, path, delegate, count),
+                )
+
+
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

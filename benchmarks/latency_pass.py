@@ -1,0 +1,166 @@
+"""The latency pass: each contender of a network in turns with our int8, call by call.
+
+A call is one batch from a ready input tensor to the raw output; decoding and pre-processing are
+`edge-benchmark`'s to show. The probe of the roofline takes its turns in between.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks import roofline
+from benchmarks.contenders import Contender
+from benchmarks.macs import multiply_adds
+from benchmarks.results import OURS, Results, Row, Subject
+from benchmarks.roofline import Probe
+from benchmarks.turns import take_turns
+from edge_runtime import shipped
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.latency import compare, summarize
+
+
+def run(
+    contenders: Sequence[Contender],
+    probes: Sequence[Probe],
+    results: Results,
+    *,
+    seconds: float,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Time the contenders of one network and put their figures into `results`.
+
+    Args:
+        probes: of the roofline.
+        seconds: about how long to measure.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; what was measured until then is kept.
+    """
+    calls: dict[Subject, Callable[[], object]] = {}
+    macs = None
+    for contender in contenders:
+        subject = contender.subject
+        row = results.row(subject, size_bytes=contender.size_bytes, sha256=contender.sha256)
+        row.latency = None
+        try:
+            call = _call(contender)
+            call()
+        except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
+            row.reasons["latency"] = str(exc)
+            continue
+        if subject.runtime == OURS:
+            macs = row.macs = multiply_adds(contender.path)
+        calls[subject] = call
+        row.reasons["latency"] = "interrupted before its turn"
+    if not calls:
+        return
+    base = reference(list(calls))
+    others = [subject for subject in calls if subject != base] or [base]
+    say(f"latency: {len(calls)} of {base.network} by turns")
+    pairs = [{s.name: calls[s] for s in (base, other)} for other in others]
+    groups = [*pairs, {probe.name: probe.call for probe in probes}]
+    series, complete = take_turns([group for group in groups if group], seconds)
+    reached = roofline.reached(probes, series[-1]) if probes and series[-1] else {}
+    results.roofline[base.network] = reached
+    of_base = []
+    for other, pair in zip(others, series, strict=False):
+        if not pair:
+            continue
+        of_base.append(pair[base.name] // base.batch)
+        against = compare(of_base[-1], pair[other.name] // other.batch)
+        row = results.rows[other.name]
+        row.macs = row.macs or macs
+        _fill(
+            row,
+            pair[other.name] // other.batch,
+            reached,
+            complete=complete,
+            against=base.name,
+            ratio=against.ratio,
+            ratio_low=against.low,
+            ratio_high=against.high,
+            verdict=against.verdict,
+        )
+    if of_base:
+        row = results.rows[base.name]
+        _fill(
+            row,
+            np.concatenate(of_base),
+            reached,
+            complete=complete,
+            against=base.name,
+            verdict="the reference",
+        )
+    if not complete:
+        raise KeyboardInterrupt
+
+
+def _fill(
+    row: Row, times_ns: NDArray[np.int64], reached: Mapping[str, Any], **more: object
+) -> None:
+    row.reasons.pop("latency", None)
+    row.latency = asdict(summarize(times_ns)) | more
+    row.latency["roofline"] = roofline.fraction(row, reached)
+
+
+def _call(contender: Contender) -> Callable[[], object]:
+    image = np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
+    runner = contender.open()
+    return partial(runner.run, runner.ready(image))
+
+
+def reference(subjects: Sequence[Subject]) -> Subject:
+    """Return which of them the ratios are to: our int8, one image, one thread, or the first."""
+
+    def distance(subject: Subject) -> tuple[bool, ...]:
+        return (
+            subject.runtime != OURS,
+            subject.precision != "int8",
+            subject.delegate != "xnnpack",
+            subject.threads * subject.batch != 1,
+        )
+
+    return min(subjects, key=distance)
+
+
+def cross_check(contenders: Sequence[Contender], results: Results, seconds: float = 2.0) -> None:
+    """Let LiteRT's own `litert-benchmark` time our files too, to the 0.01 ms that it rounds to.
+
+    It runs one network over and over, and so do we here.
+
+    Args:
+        seconds: for each file and timer, about.
+    """
+    for contender in contenders:
+        subject = contender.subject
+        row = results.rows[subject.name]
+        if (subject.runtime, subject.delegate) != (OURS, "xnnpack") or row.latency is None:
+            continue
+        [alone], _ = take_turns([{"alone": _call(contender)}], seconds)
+        times = alone["alone"]
+        found: dict[str, Any] = {"name": subject.name, "ours_ms": float(np.median(times)) / 1e6}
+        runs = int(np.clip(1000 * seconds / found["ours_ms"], 50, 2000))
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "result.json"
+            command = [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model"]
+            command += [f"--model={contender.path}", f"--num_threads={subject.threads}"]
+            command += [f"--num_runs={runs}", "--warmup_runs=50", f"--result_json={out}"]
+            try:
+                subprocess.run(command, check=True, capture_output=True, timeout=120)
+                found["litert_benchmark_ms"] = json.loads(out.read_text())["latency"]["median_ms"]
+            except (OSError, subprocess.SubprocessError, ValueError, KeyError) as exc:
+                found["reason"] = f"litert-benchmark failed ({type(exc).__name__})"
+        results.cross_check = [c for c in results.cross_check if c["name"] != subject.name]
+        results.cross_check.append(found)

@@ -1,0 +1,42 @@
+"""How many multiply-adds a .tflite graph takes for one image, counted from the file itself."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from ai_edge_litert import schema_py_generated as schema
+
+_OPERATORS = schema.BuiltinOperator
+
+
+def multiply_adds(path: Path) -> int:
+    """Return the multiply-adds of all convolutions and dense layers for the shapes in the file.
+
+    Each element of a layer's output takes as many as its filter has weights; element-wise
+    operations are not counted.
+
+    Raises:
+        ValueError: the file is no .tflite model.
+    """
+    data = path.read_bytes()
+    if data[4:8] != b"TFL3":
+        raise ValueError(f"{path} is not a .tflite model.")
+    model = schema.ModelT.InitFromPackedBuf(data)
+    graph = model.subgraphs[0]
+    total = 0
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+        if kind not in (
+            _OPERATORS.CONV_2D,
+            _OPERATORS.DEPTHWISE_CONV_2D,
+            _OPERATORS.FULLY_CONNECTED,
+        ):
+            continue
+        # filters: (out, height, width, in), (1, height, width, out) or (out, in)
+        weights = [int(n) for n in graph.tensors[operator.inputs[1]].shape]
+        output = math.prod(int(n) for n in graph.tensors[operator.outputs[0]].shape)
+        depthwise = kind == _OPERATORS.DEPTHWISE_CONV_2D
+        total += output * math.prod(weights[1:3] if depthwise else weights[1:])
+    return total

@@ -1,0 +1,59 @@
+"""Which networks peers can take, and how: those of a shipped checkpoint, or untrained ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+
+from benchmarks.contenders import Contender
+from benchmarks.peers import Network
+from benchmarks.results import OURS
+from export import calibration, convert, quantize, source
+from train import weights
+from train.architectures import NETWORKS
+
+if TYPE_CHECKING:
+    from benchmarks.contenders import Missing
+
+
+def trained(contenders: Iterable[Contender | Missing]) -> list[Network]:
+    """Return the networks among our contenders whose checkpoint is there, with our files."""
+    files: dict[str, dict[str, Path]] = {}
+    for contender in contenders:
+        if isinstance(contender, Contender) and contender.subject.runtime == OURS:
+            subject = contender.subject
+            files.setdefault(subject.network, {}).setdefault(subject.precision, contender.path)
+    found = []
+    for name, of_network in files.items():
+        checkpoint = weights.SHIPPED / f"{name}.safetensors"
+        if name in NETWORKS and checkpoint.exists():
+            model = cache(partial(_with_weights, name, checkpoint))
+            images = calibration.read().train.images
+            digest = weights.file_hash(checkpoint)
+            found.append(Network(name, model, images, of_network, digest, trained=True))
+    return found
+
+
+def untrained(name: str, folder: Path) -> Network:
+    """Return a network with random weights, exported into `folder` where it is not there yet."""
+    images = calibration.read().train.images
+    files = {p: folder / f"{name}-{p}.tflite" for p in ("float32", "int8")}
+
+    @cache
+    def model() -> keras.Model:
+        keras.utils.set_random_seed(0)
+        return NETWORKS[name]()
+
+    if not all(path.exists() for path in files.values()):
+        folder.mkdir(parents=True, exist_ok=True)
+        files["float32"].write_bytes(convert.to_float32(model()))
+        files["int8"].write_bytes(quantize.to_int8(model(), images))
+    return Network(name, model, images, files, sha256="", trained=False)
+
+
+def _with_weights(name: str, checkpoint: Path) -> keras.Model:
+    return source.load(name, checkpoint).model

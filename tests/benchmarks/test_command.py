@@ -1,0 +1,142 @@
+"""The command `python -m benchmarks` on a small data set, and what it says of bad input."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from benchmarks import __main__ as command
+from tests.conftest import GOLDEN
+from train import cifar10
+from train.dataset import DataError
+
+APP = typer.Typer()
+APP.command()(command.main)
+QUICK = ("--no-peers", "--seconds", "0", "--delegate", "xnnpack")
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    """The roofline's probe, exported once."""
+    return command.roofline.probe_files(tmp_path_factory.mktemp("probe"))
+
+
+@pytest.fixture(autouse=True)
+def ready_probe(monkeypatch, probe):
+    monkeypatch.setattr(command.roofline, "probe_files", lambda folder: probe)
+
+
+def run(out, *arguments):
+    result = CliRunner().invoke(APP, [*map(str, arguments), *QUICK, "--out", str(out)])
+    stored = json.loads((out / "results.json").read_text()) if out.exists() else None
+    return result, {row["name"]: row for row in stored["rows"]} if stored else {}
+
+
+def test_both_passes_and_their_report(tmp_path, small_data):
+    result, rows = run(tmp_path, "cnn-int8", "cnn-float32")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        str(tmp_path / name) for name in ("report.html", "report.md", "pareto.png")
+    ]
+    for name, row in rows.items():
+        assert row["accuracy"]["images"] == 20, name
+        assert row["latency"]["p50_us"] > 10
+        assert row["macs"] == 38_896_896
+    assert rows["cnn-int8, edge_runtime, xnnpack"]["latency"]["verdict"] == "the reference"
+    assert "drop" in rows["cnn-int8, edge_runtime, xnnpack"]["accuracy"]
+    assert (tmp_path / "report.md").read_text().count("\n") == 2 + 2
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert 0 < stored["roofline"]["cnn"]["int8"]["macs_per_s"] < 1e14
+    assert {c["name"] for c in stored["cross_check"]} == set(rows)
+
+
+def test_without_the_data_latency_is_still_there(tmp_path, monkeypatch):
+    def nothing(path=None):
+        raise DataError("--data names nowhere, which does not exist.")
+
+    monkeypatch.setattr(cifar10, "load", nothing)
+    result, rows = run(tmp_path, "cnn-int8")
+    assert result.exit_code == 1
+    assert "accuracy is missing: --data names nowhere" in result.stderr
+    [row] = rows.values()
+    assert row["latency"]
+    assert row["reasons"] == {"accuracy": "--data names nowhere, which does not exist."}
+
+
+def test_what_cannot_be_opened_is_a_row_with_the_reason(tmp_path, small_data):
+    result, rows = run(
+        tmp_path, "cnn-int8", "--only", "accuracy", "--delegate", "npu",
+        "--reference", GOLDEN / "uint8.tflite", "--reference", GOLDEN / "no_image.tflite",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    reasons = {name: row["reasons"].get("accuracy") for name, row in rows.items()}
+    assert reasons["cnn-int8, edge_runtime, xnnpack"] is None
+    assert "No NPU is available here" in reasons["cnn-int8, edge_runtime, npu"]
+    assert "tells 3 classes apart" in reasons["uint8-as it is, edge_runtime, xnnpack"]
+    assert "is not an image classifier" in reasons["no_image-as it is, edge_runtime, xnnpack"]
+
+
+def test_another_run_adds_to_the_first(tmp_path, small_data):
+    run(tmp_path, "cnn-int8", "--only", "accuracy")
+    _, rows = run(tmp_path, "cnn-int8", "--only", "latency")
+    [row] = rows.values()
+    assert row["accuracy"]
+    assert row["latency"]
+
+
+def test_ctrl_c_keeps_what_is_there(tmp_path, small_data, monkeypatch):
+    real = command.accuracy_pass.figures
+    judged = []
+
+    def second_time(*arguments):
+        judged.append(1)
+        if len(judged) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(command.accuracy_pass, "figures", second_time)
+    result, rows = run(tmp_path, "cnn-float32", "cnn-int8")
+    assert result.exit_code == 130
+    assert rows["cnn-float32, edge_runtime, xnnpack"]["accuracy"]
+    assert rows["cnn-int8, edge_runtime, xnnpack"]["accuracy"] is None
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert stored["passes"]["accuracy"]["complete"] is False
+    assert "“accuracy”" not in result.output  # the page says it; here one line does
+    assert "what was measured until then is kept" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nope"], "There is no model nope"),
+        (["--untrained", "vgg"], "expected one of cnn, resnet18, but got vgg"),
+        (["--threads", "0"], "--threads"),
+    ],
+)
+def test_wrong_usage(tmp_path, arguments, said):
+    result, _ = run(tmp_path / "new", *arguments)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_earlier_result_is_left_alone(tmp_path):
+    (tmp_path / "results.json").write_text("{")
+    result = CliRunner().invoke(APP, ["cnn-int8", *QUICK, "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "results.json is damaged" in result.stderr
+    assert (tmp_path / "results.json").read_text() == "{"
+
+
+def test_an_untrained_network_is_marked_and_not_judged(tmp_path, small_data):
+    result, rows = run(tmp_path, "--untrained", "cnn")
+    assert result.exit_code == 0, result.output
+    assert sorted(rows) == [
+        "cnn-float32, edge_runtime, xnnpack, random weights",
+        "cnn-int8, edge_runtime, xnnpack, random weights",
+    ]
+    for row in rows.values():
+        assert row["accuracy"] is None
+        assert row["latency"]["p50_us"] > 10
+    assert "cnn int8, random weights" in (tmp_path / "report.md").read_text()

@@ -1,0 +1,105 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import latency_pass
+from benchmarks.contenders import Contender
+from benchmarks.results import Results, Subject
+from edge_runtime import shipped
+from edge_runtime.errors import DelegateError
+
+MODEL = shipped.models()["cnn-int8"]
+
+
+class Busy:
+    """Keeps the CPU busy for so long, and presses Ctrl-C at some call."""
+
+    def __init__(self, us, interrupt_at=None):
+        self._ns, self._calls, self._last = us * 1000, 0, interrupt_at
+
+    def ready(self, image):
+        assert (image.dtype, image.shape) == (np.uint8, (32, 32, 3))
+        return image
+
+    def run(self, ready):
+        self._calls += 1
+        if self._calls == self._last:
+            raise KeyboardInterrupt
+        end = time.perf_counter_ns() + self._ns
+        while time.perf_counter_ns() < end:
+            pass
+
+
+def contender(precision, opens, runtime="edge_runtime", path=MODEL, **subject):
+    delegate = "xnnpack" if runtime == "edge_runtime" else ""
+    return Contender(Subject("net", precision, runtime, delegate, **subject), path, 1, "", opens)
+
+
+def no_delegate():
+    raise DelegateError("No GPU is available here.")
+
+
+def run(*contenders, seconds=0.2):
+    results = Results()
+    try:
+        latency_pass.run(contenders, [], results, seconds=seconds, say=lambda line: None)
+    finally:
+        results.rows = {r.subject.precision + r.subject.runtime: r for r in results.rows.values()}
+        run.results = results
+    return results.rows
+
+
+def test_ratios_are_to_our_int8():
+    rows = run(
+        contender("float32", lambda: Busy(400)),
+        contender("int8", lambda: Busy(200)),
+        contender("int8", lambda: Busy(1200), runtime="Peer", path=Path("none"), batch=4),
+        contender("gpu", no_delegate),
+    )
+    base, slow, peer, broken = (
+        rows[k] for k in ("int8edge_runtime", "float32edge_runtime", "int8Peer", "gpuedge_runtime")
+    )
+    assert base.latency["verdict"] == "the reference"
+    assert slow.latency["against"] == base.subject.name
+    assert 1.5 < slow.latency["ratio"] < 2.5
+    assert slow.latency["verdict"] == "slower"
+    assert peer.latency["p50_us"] == pytest.approx(300, rel=0.3)  # an image
+    assert broken.reasons == {"latency": "No GPU is available here."}
+    assert broken.latency is None
+    assert peer.macs == base.macs == 38_896_896  # the network's
+
+
+def test_one_alone_is_measured_too():
+    [row] = run(contender("int8", lambda: Busy(100))).values()
+    assert row.latency["p50_us"] >= 100
+    assert row.reasons == {}
+
+
+def test_ctrl_c_keeps_what_was_measured():
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            contender("int8", lambda: Busy(100)),
+            contender("float32", lambda: Busy(100)),
+            contender("float16", lambda: Busy(100, interrupt_at=10)),
+            seconds=0.5,
+        )
+    rows = run.results.rows
+    part, never = rows["float32edge_runtime"], rows["float16edge_runtime"]
+    assert part.latency["complete"] is False
+    assert part.latency["calls"] > 0
+    assert never.latency is None
+    assert never.reasons == {"latency": "interrupted before its turn"}
+
+
+def test_litert_s_own_timer_is_asked():
+    mine = Contender(
+        Subject("cnn", "int8", "edge_runtime", "xnnpack"), MODEL, 1, "", lambda: Busy(100)
+    )
+    results = Results()
+    results.row(mine.subject).latency = {}
+    latency_pass.cross_check([mine], results)
+    [found] = results.cross_check
+    assert found["ours_ms"] == pytest.approx(0.1, rel=0.3)
+    assert found["litert_benchmark_ms"] > 0.01

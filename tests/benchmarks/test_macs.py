@@ -1,0 +1,24 @@
+import pytest
+
+from benchmarks.macs import multiply_adds
+from edge_runtime import shipped
+from tests.conftest import GOLDEN, ROOT
+
+
+@pytest.mark.parametrize("name", ["cnn-float32", "cnn-int8"])
+def test_the_cnn_s_are_those_of_its_layers(name):
+    convolutions = [
+        (32, 3, 32), (32, 32, 32), (16, 32, 64), (16, 64, 64), (8, 64, 128), (8, 128, 128),
+    ]  # fmt: skip
+    by_hand = sum(side * side * 9 * before * after for side, before, after in convolutions)
+    by_hand += 2048 * 128 + 128 * 10
+    assert multiply_adds(shipped.models()[name]) == by_hand
+
+
+def test_what_only_adds_and_averages_has_none():
+    assert multiply_adds(GOLDEN / "float32.tflite") == 0
+
+
+def test_another_file_is_refused():
+    with pytest.raises(ValueError, match=r"README.md is not a .tflite model"):
+        multiply_adds(ROOT / "README.md")

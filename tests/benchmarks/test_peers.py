@@ -1,0 +1,115 @@
+"""The same weights in other runtimes: equal answers, or the reason why not."""
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import networks, peers
+from benchmarks.contenders import Contender, Missing, model_files, of_files
+from export import calibration
+from train.architectures import NETWORKS
+
+IMAGES = calibration.read().held_out.images[::5]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("peers")
+
+
+@pytest.fixture(scope="module")
+def cnn():
+    from dataclasses import replace
+
+    [network] = networks.trained(of_files(model_files([]), ["xnnpack"], [1]))
+    return replace(network, calibration=network.calibration[:60])  # enough here, and faster
+
+
+@pytest.fixture(scope="module")
+def expected(cnn):
+    return cnn.model().predict_on_batch(IMAGES.astype(np.float32) / 255)
+
+
+def of_peer(cnn, folder, name, **options):
+    found = peers.contenders(cnn, folder, names=[name], **options)
+    return {c.subject.precision: c for c in found}
+
+
+def scores(contender):
+    runner = contender.open()
+    return np.stack([runner.scores(image) for image in IMAGES])
+
+
+@pytest.mark.parametrize("architecture", [{}, {"stem": "imagenet"}, None])
+def test_onnx_gives_keras_s_scores(architecture):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from benchmarks.peers.onnx_graph import to_onnx
+
+    keras.utils.set_random_seed(0)
+    model = NETWORKS["cnn"]() if architecture is None else NETWORKS["resnet18"](**architecture)
+    rng = np.random.default_rng(0)
+    for weight in model.weights:  # so that folding them matters
+        if weight.path.split("/")[-1] in ("gamma", "moving_variance"):
+            weight.assign(rng.uniform(0.5, 2, weight.shape))
+        elif weight.path.split("/")[-1] in ("beta", "moving_mean", "bias"):
+            weight.assign(rng.normal(0, 0.3, weight.shape))
+    images = rng.random((3, 32, 32, 3), np.float32)
+    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    [actual] = session.run(None, {"image": images.transpose(0, 3, 1, 2)})
+    expected = model.predict_on_batch(images)
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer", [keras.layers.LayerNormalization(), keras.layers.Conv2D(2, 3, 2, padding="same")]
+)
+def test_what_onnx_does_not_know_here_is_refused(layer):
+    pytest.importorskip("onnx")
+    from benchmarks.peers.onnx_graph import to_onnx
+
+    inputs = keras.Input((8, 8, 3))
+    with pytest.raises(ValueError, match=rf"{layer.name}.*not known"):
+        to_onnx(keras.Model(inputs, layer(inputs)))
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("litert", "ai_edge_litert"), ("onnx_runtime", "onnxruntime"), ("open_vino", "nncf")],
+)
+def test_peers_give_the_network_s_answers(cnn, expected, folder, name, package):
+    pytest.importorskip(package)
+    found = of_peer(cnn, folder, name)
+    np.testing.assert_allclose(scores(found["float32"]), expected, atol=1e-4)
+    int8 = scores(found["int8"])
+    assert np.mean(int8.argmax(axis=1) == expected.argmax(axis=1)) >= 0.97
+    assert np.abs(int8 - expected).max() > 1e-3  # it is another precision indeed
+    assert found["int8"].size_bytes < found["float32"].size_bytes / 3
+    for missing in (one for one in found.values() if isinstance(one, Missing)):
+        assert missing.reason == "this CPU has no bfloat16 instructions"
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("litert", "ai_edge_litert"), ("onnx_runtime", "onnxruntime"), ("open_vino", "openvino")],
+)
+def test_a_batch_gives_as_many_answers(cnn, expected, folder, name, package):
+    pytest.importorskip(package)
+    batches = of_peer(cnn, folder, name, batches=[3], threads=[2])
+    contender = batches["float32"]
+    assert contender.subject.name.endswith("2 threads, batch 3")
+    runner = contender.open()
+    answers = runner.run(runner.ready(IMAGES[0]))
+    np.testing.assert_allclose(answers, np.repeat(expected[:1], 3, axis=0), atol=1e-4)
+
+
+def test_a_missing_extra_says_what_to_install(cnn, folder, monkeypatch):
+    monkeypatch.setattr(peers, "find_spec", lambda package: None)
+    found = list(peers.contenders(cnn, folder))
+    reasons = {one.subject.runtime: one.reason for one in found if isinstance(one, Missing)}
+    assert reasons == {
+        "ONNX Runtime": "onnx, onnxruntime not found; install with: pip install -e '.[peers]'",
+        "OpenVINO": "onnx, openvino, nncf not found; install with: pip install -e '.[peers]'",
+    }
+    assert {one.subject.runtime for one in found if isinstance(one, Contender)} == {"LiteRT"}

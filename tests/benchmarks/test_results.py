@@ -1,0 +1,42 @@
+import pytest
+
+from benchmarks import results as stored
+from benchmarks.results import Results, Subject
+
+INT8 = Subject("cnn", "int8", delegate="xnnpack")
+
+
+def test_they_come_back_as_they_went(tmp_path):
+    results = Results(classes=["a", "b"])
+    row = results.row(INT8, size_bytes=7, sha256="x")
+    row.latency = {"p50_us": 1 / 3}
+    results.write(tmp_path / "new" / "results.json")
+    assert stored.read(tmp_path / "new" / "results.json") == results
+    assert stored.read(tmp_path / "none.json") == Results()
+
+
+def test_a_changed_file_starts_a_new_row():
+    results = Results()
+    results.row(INT8, sha256="x").latency = {"p50_us": 1}
+    assert results.row(INT8, sha256="x").latency
+    assert results.row(INT8, sha256="y").latency is None
+
+
+def test_names_tell_rows_apart():
+    subjects = [
+        INT8,
+        Subject("cnn", "int8", delegate="cpu"),
+        Subject("cnn", "int8", delegate="xnnpack", threads=2),
+        Subject("cnn", "int8", delegate="xnnpack", batch=2),
+        Subject("cnn", "int8", delegate="xnnpack", trained=False),
+        Subject("cnn", "int8", "LiteRT"),
+    ]
+    assert len({subject.name for subject in subjects}) == len(subjects)
+
+
+def test_a_damaged_file_is_said(tmp_path):
+    path = tmp_path / "results.json"
+    for text in ("{", "[]", '{"rows": [{}]}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"results.json is damaged .*; remove it"):
+            stored.read(path)
