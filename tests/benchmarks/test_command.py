@@ -129,6 +129,7 @@ def test_a_damaged_earlier_result_is_left_alone(tmp_path):
     assert (tmp_path / "results.json").read_text() == "{"
 
 
+@pytest.mark.slow  # exports both
 def test_an_untrained_network_is_marked_and_not_judged(tmp_path, small_data):
     result, rows = run(tmp_path, "--untrained", "cnn")
     assert result.exit_code == 0, result.output
