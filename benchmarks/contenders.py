@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from benchmarks.results import OURS, Subject
 from edge_runtime import Classifier, shipped
 from edge_runtime.delegates import available_delegates
-from edge_runtime.engine import open_engine
 from edge_runtime.errors import ModelError
 from edge_runtime.metadata import read_metadata
-from edge_runtime.preprocessing import Preprocessing
 
 CLASSES = 10
 
@@ -76,16 +74,12 @@ class Ours:
                 f"{path} tells {len(self._classifier.labels)} classes apart; expected the "
                 f"{CLASSES} of CIFAR-10."
             )
-        self._engine = open_engine(path, delegate=delegate, threads=threads)
-        self._preprocessing = Preprocessing(
-            self._engine.input, read_metadata(path), mean=None, std=None, how=None
-        )
 
     def ready(self, image: NDArray[np.uint8]) -> NDArray[Any]:
-        return self._preprocessing(image)
+        return self._classifier.preprocessing(image)
 
     def run(self, ready: NDArray[Any]) -> NDArray[Any]:
-        return self._engine.run(ready)
+        return self._classifier.invoke(ready)
 
     def scores(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._classifier.scores(image)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edge_runtime import native_log
 from edge_runtime.batch import Pool
 from edge_runtime.errors import ClusterError, EdgeRuntimeError
-from edge_runtime.job import INTERRUPTED, Job, how_to_go_on, interrupt
+from edge_runtime.job import INTERRUPTED, Job, how_to_go_on
 from edge_runtime.output import complain, record
 from edge_runtime.progress import Progress, terminal
 from edge_runtime.sources import Source
@@ -105,7 +105,7 @@ def run(classifier: Classifier, names: list[str], job: Job, *, engines: int | No
     kept = kept_failed = 0
     try:
         with _connected():
-            signal.signal(signal.SIGTERM, interrupt)  # Ray has its own
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has its own
             parts.begin(_manifest(classifier, content, names, job), resume=job.resume)
             for part in _classified(classifier, content, names, job, parts, engines):
                 done.add(part.name)

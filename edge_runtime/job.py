@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_runtime.batch import classify_files
 from edge_runtime.errors import EdgeRuntimeError
@@ -58,7 +58,7 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
     if job.out is not None:
         import signal
 
-        signal.signal(signal.SIGTERM, interrupt)  # what was written is to be kept
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was written is to be kept
     colours = job.out is None and job.kind == "text" and sys.stdout.isatty()
     lines = formatter(job.kind, record(classifier), colours=colours)
     output = Output(Path(job.out) if job.out else None, job.kind, resume=job.resume)
@@ -142,11 +142,6 @@ def _total(names: list[str]) -> int | None:
     if STANDARD_INPUT in names or any(map(is_stream, names)):
         return None
     return sum(1 for _ in expand(names))
-
-
-def interrupt(*_: Any) -> None:
-    """Handle a signal as Ctrl-C is handled."""
-    raise KeyboardInterrupt
 
 
 def how_to_go_on(job: Job, progress: Progress) -> str:

@@ -96,7 +96,9 @@ def benchmark(
     ] = False,
 ) -> None:
     """Say how fast models are on this device, and which of two is faster."""
-    _interrupt_on_termination()
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # keep what was measured
     from edge_runtime import shipped
     from edge_runtime.benchmark.pictures import find_pictures
     from edge_runtime.benchmark.pipeline import sweep
@@ -193,13 +195,3 @@ def _progress() -> Callable[[str], None]:
             stream.flush()
 
     return show
-
-
-def _interrupt_on_termination() -> None:
-    """Let what was measured be kept when a time limit ends the command."""
-    import signal
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

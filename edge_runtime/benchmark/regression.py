@@ -90,9 +90,8 @@ def compare_records(
     """Compare the rows that two records have in common: the model alone, and from end to end.
 
     Args:
-        tolerance: by what fraction a time may grow.
-
         new: of the same machine, see `require_comparable`.
+        tolerance: by what fraction a time may grow.
     """
     former: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for row in old["rows"]:
