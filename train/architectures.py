@@ -13,6 +13,8 @@ from typing import Literal
 import keras
 from keras import layers
 
+from train.normalization import BatchNormalization
+
 Precision = Literal["float32", "bfloat16"]
 
 _CNN_FILTERS = (32, 64, 128)
@@ -45,7 +47,7 @@ def simple_cnn(
     dtype = _dtype(precision)
 
     def normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        return layers.BatchNormalization(name=name, dtype=dtype)(x)
+        return BatchNormalization(name=name, dtype=dtype)(x)
 
     def convolved(x: keras.KerasTensor, filters: int, size: int, name: str) -> keras.KerasTensor:
         return layers.Conv2D(
@@ -121,7 +123,7 @@ def resnet18(
         )(x)
 
     def norm(x: keras.KerasTensor, name: str, gamma: str = "ones") -> keras.KerasTensor:
-        return layers.BatchNormalization(
+        return BatchNormalization(
             momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=name, dtype=dtype
         )(x)
 

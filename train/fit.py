@@ -62,7 +62,6 @@ def fit(
     """
     _make_deterministic(seed)
     model = build(recipe, classes=classes)
-    _compile(model, recipe)
     state = State(learning_rate=recipe.learning_rate)
     best: list[NDArray] | None = None
     identity = {"recipe": recipe.choices(), "seed": seed, "images": _digest(train, held_out)}
@@ -107,10 +106,12 @@ def _digest(*splits: Split) -> str:
 
 
 def build(recipe: Recipe, *, classes: int = 10) -> keras.Model:
-    """Build a recipe's network in the form in which it is trained."""
-    return NETWORKS[recipe.network](
+    """Build a recipe's network in the form in which it is trained, compiled."""
+    model = NETWORKS[recipe.network](
         classes, precision=recipe.precision, **recipe.architecture, **recipe.training_form
     )
+    _compile(model, recipe)
+    return model
 
 
 def _make_deterministic(seed: int) -> None:

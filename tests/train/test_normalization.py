@@ -1,0 +1,56 @@
+"""Our BatchNorm against Keras' own, whose results it promises."""
+
+import keras
+import numpy as np
+import pytest
+
+from train.normalization import BatchNormalization
+
+RNG = np.random.default_rng(0)
+SHAPES = [(16, 6, 5, 8), (64, 8)]  # after a convolution, after a dense layer
+
+
+def layer(kind, shape, dtype="float32"):
+    made = kind(momentum=0.9, epsilon=1e-5, dtype=dtype)
+    made.build(shape)
+    made.set_weights([np.linspace(low, low + 2, shape[-1]) for low in (0.5, -1, 0, 1)])
+    return made
+
+
+def trained(kind, images, dtype):
+    """Return the outputs in training, the gradients of their cubes' sum and the new averages."""
+    tf = pytest.importorskip("tensorflow")
+    norm = layer(kind, images.shape, dtype)
+    inputs = tf.cast(images, norm.compute_dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = norm(inputs, training=True)
+        total = tf.reduce_sum(tf.cast(outputs, tf.float32) ** 3)
+    gradients = tape.gradient(total, [inputs, *norm.trainable_variables])
+    return [
+        np.asarray(tf.cast(values, tf.float32))
+        for values in (outputs, *gradients, norm.moving_mean, norm.moving_variance)
+    ]
+
+
+# bfloat16 keeps 8 bits; float32's sums are of 480 values.
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2**-8)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_training_gives_what_keras_gives(shape, dtype, tolerance):
+    images = RNG.normal(1, 3, shape).astype(np.float32)
+    expected = trained(keras.layers.BatchNormalization, images, dtype)
+    for ours, theirs in zip(trained(BatchNormalization, images, dtype), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=tolerance * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_its_averages_serve_inference_and_a_frozen_layer(frozen):
+    images = RNG.normal(1, 3, SHAPES[0]).astype(np.float32)
+    norm = layer(BatchNormalization, images.shape)
+    before = norm.get_weights()
+    norm.trainable = not frozen
+    outputs = np.asarray(norm(images, training=frozen))
+    expected = np.asarray(layer(keras.layers.BatchNormalization, images.shape)(images))
+    np.testing.assert_array_equal(outputs, expected)
+    for value, was in zip(norm.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, was)
