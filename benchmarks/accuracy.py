@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
-from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
+from export.verify import Comparison, compare, points
 from train import cifar10
 from train.dataset import DataError
 
@@ -46,6 +46,18 @@ def _photograph(path: Path, image: NDArray[np.uint8]) -> Path:
     return path
 
 
+def line(name: str, comparison: Comparison) -> str:
+    """Return a comparison with the first scores as a line for a person."""
+    low, high = comparison.top1_interval
+    least, most = map(points, comparison.drop_interval)
+    return (
+        f"{name}: top-1 {comparison.top1:.2%} ({low:.2%} to {high:.2%}), "
+        f"drop {points(comparison.top1_drop)} points ({least} to {most}), "
+        f"McNemar p {comparison.p_value:.2f}, agreement {comparison.agreement:.2%}, "
+        f"{comparison.images:,} test images"
+    )
+
+
 def main(
     models: Annotated[
         list[str] | None,
@@ -61,7 +73,8 @@ def main(
         bool,
         typer.Option(
             "--photographs",
-            help="Enlarge the images eightfold and save them as JPEGs (quality 75) first.",
+            help="Try each model also on the images enlarged eightfold and saved as JPEGs "
+            "(quality 75), against itself on the images as they are.",
         ),
     ] = False,
 ) -> None:
@@ -70,20 +83,12 @@ def main(
         test = cifar10.load(data).test
         first: NDArray[np.float32] | None = None
         for model in models or list(shipped.models()):
-            of_model = scores(model, test.images, photographs=photographs)
+            of_model = scores(model, test.images)
             first = of_model if first is None else first
-            accuracy = top1(of_model, test.labels)
-            low, high = wilson_interval(accuracy, len(test))
-            agreement = np.mean(of_model.argmax(axis=1) == first.argmax(axis=1))
-            lost, gained = discordant(first, of_model, test.labels)
-            drops = ((lost - gained) / len(test), *drop_interval(lost, gained, len(test)))
-            drop, least, most = (f"{100 * share:+.2f}" for share in drops)
-            typer.echo(
-                f"{model}: top-1 {accuracy:.2%} ({low:.2%} to {high:.2%}), "
-                f"drop {drop} points ({least} to {most}), "
-                f"McNemar p {mcnemar_p(lost, gained):.2f}, agreement {agreement:.2%}, "
-                f"{len(test):,} test images"
-            )
+            typer.echo(line(model, compare(first, of_model, test.labels)))
+            if photographs:
+                enlarged = scores(model, test.images, photographs=True)
+                typer.echo(line(f"{model}, JPEGs", compare(of_model, enlarged, test.labels)))
     except (DataError, EdgeRuntimeError) as exc:
         typer.echo(f"accuracy: {exc}", err=True)
         raise typer.Exit(1) from exc

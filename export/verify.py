@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier
 from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,15 @@ def test_the_command_prints_what_it_measured(monkeypatch):
     first, second = result.output.splitlines()
     assert "float32.tflite: top-1 75.00% (53.13% to 88.81%), drop +0.00 points (" in first
     assert "20 test images" in second
+    both = CliRunner().invoke(app, ["tests/golden/uint8.tflite", "--photographs"]).output
+    as_they_are, enlarged = both.splitlines()
+    assert as_they_are.startswith("tests/golden/uint8.tflite: top-1 75.00%")
+    answers = [
+        accuracy.scores("tests/golden/uint8.tflite", images, photographs=jpeg).argmax(axis=1)
+        for jpeg in (False, True)
+    ]
+    assert enlarged.startswith("tests/golden/uint8.tflite, JPEGs: top-1 ")
+    assert f"agreement {np.mean(answers[0] == answers[1]):.2%}, 20 test images" in enlarged
     missing = CliRunner().invoke(app, ["nope"])
     assert missing.exit_code == 1
     assert missing.stderr.startswith("accuracy: There is no model nope")
