@@ -26,11 +26,13 @@ from train.checkpoint import State
 from train.dataset import Split
 from train.evaluation import predict
 from train.folding import fold
+from train.normalization import estimate_moments
 from train.recipes import Recipe
 from train.schedule import learning_rate, note_progress, stopped_early
 from train.views import View
 
 TEACHER = "teacher-"  # files with its scores begin so
+_IMAGES_FOR_MOMENTS = 5000
 
 
 def fit(
@@ -83,7 +85,7 @@ def fit(
     while state.epoch < recipe.epochs and not stopped_early(recipe, state):
         started = time.monotonic()
         row = _train_epoch(model, recipe, train, state, classes, seed, teach)
-        row |= _evaluate(model, recipe, held_out)
+        row |= _evaluate(model, recipe, train, seed, held_out)
         state.seconds += time.monotonic() - started
         state.epoch += 1
         state.history.append(row)
@@ -96,7 +98,7 @@ def fit(
     if recipe.early_stopping_patience is not None and best is not None:
         model.set_weights(best)
     elif recipe.ema is not None:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        _average(model, train, seed)
     return _deployed(model, recipe, classes), state
 
 
@@ -215,15 +217,23 @@ def _side(recipe: Recipe, epoch: int) -> int | None:
     return None
 
 
-def _evaluate(model: keras.Model, recipe: Recipe, held_out: Split) -> dict[str, float]:
+def _average(model: keras.Model, train: Split, seed: int) -> None:
+    """Give the model its averaged weights, and its BatchNorms the moments that belong to them."""
+    # Keras' own SwapEMAWeights (3.15) does not swap back after `predict`, and rounds.
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    chosen = np.random.default_rng(seed).permutation(len(train))[:_IMAGES_FOR_MOMENTS]
+    estimate_moments(model, train.images[chosen])
+
+
+def _evaluate(
+    model: keras.Model, recipe: Recipe, train: Split, seed: int, held_out: Split
+) -> dict[str, float]:
     """Return loss and top-1 on the held-out images, with the averaged weights if there are any."""
-    live = [variable.numpy() for variable in model.trainable_variables]
+    live = model.get_weights()
     if recipe.ema is not None:
-        # Keras' own SwapEMAWeights (3.15) does not swap back after `predict`, and rounds.
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        _average(model, train, seed)
     scores = predict(model, held_out.images)
-    for variable, value in zip(model.trainable_variables, live, strict=True):
-        variable.assign(value)
+    model.set_weights(live)
     return {
         "held_out_loss": cross_entropy(scores, held_out.labels),
         "held_out_top1": top1(scores, held_out.labels),

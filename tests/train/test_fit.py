@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -93,6 +94,15 @@ def test_averaging_is_evaluated_and_kept_and_does_not_touch_the_training(tmp_pat
         scores = predict(model, HELD_OUT.images)
         loss = cross_entropy(scores, HELD_OUT.labels)
         assert loss == pytest.approx(history[-1]["held_out_loss"], rel=1e-2 if BF16 else 1e-4)
+
+
+def test_averaged_weights_get_the_moments_that_belong_to_them(tmp_path):
+    model, _, _ = train(small(SEED, epochs=1, ema=0.99, early_stopping_patience=None), tmp_path)
+    before = keras.Model(model.inputs, model.get_layer("block1_conv1").output)
+    inputs = before.predict(TRAIN.images / 255, verbose=0)
+    norm = model.get_layer("block1_bn1")
+    np.testing.assert_allclose(norm.moving_mean, inputs.mean(axis=(0, 1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(norm.moving_variance, inputs.var(axis=(0, 1, 2)), rtol=1e-3)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from train.normalization import BatchNormalization
+from train.architectures import simple_cnn
+from train.normalization import BatchNormalization, estimate_moments
 
 RNG = np.random.default_rng(0)
 SHAPES = [(16, 6, 5, 8), (64, 8)]  # after a convolution, after a dense layer
@@ -54,3 +55,21 @@ def test_its_averages_serve_inference_and_a_frozen_layer(frozen):
     np.testing.assert_array_equal(outputs, expected)
     for value, was in zip(norm.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, was)
+
+
+def test_estimated_moments_normalise_every_layer():
+    model = simple_cnn(norm="every", dropout_blocks=0.5)
+    norms = [n for n in model.layers if isinstance(n, keras.layers.BatchNormalization)]
+    images = RNG.integers(0, 256, (1000, 32, 32, 3), np.uint8)  # two batches
+    momenta, trained = [n.momentum for n in norms], [v.numpy() for v in model.trainable_variables]
+    estimate_moments(model, images)
+    inner = keras.Model(model.inputs, [n.output for n in norms])
+    for norm, outputs in zip(norms, inner.predict(images / 255, verbose=0), strict=True):
+        flat = outputs.reshape(-1, outputs.shape[-1])
+        # beta is 0 and gamma 1; epsilon takes some of the first layer's
+        np.testing.assert_allclose(flat.mean(axis=0), 0, atol=0.01, err_msg=norm.name)
+        np.testing.assert_allclose(flat.std(axis=0), 1, atol=0.06, err_msg=norm.name)
+    assert [n.momentum for n in norms] == momenta
+    assert {d.rate for d in model.layers if isinstance(d, keras.layers.Dropout)} == {0.5}
+    for value, was in zip(model.trainable_variables, trained, strict=True):
+        np.testing.assert_array_equal(value.numpy(), was)
