@@ -85,13 +85,14 @@ def fit(
     while state.epoch < recipe.epochs and not stopped_early(recipe, state):
         started = time.monotonic()
         row = _train_epoch(model, recipe, train, state, classes, seed, teach)
-        row |= _evaluate(model, recipe, train, seed, held_out)
+        figures, evaluated = _evaluate(model, recipe, train, seed, held_out)
+        row |= figures
         state.seconds += time.monotonic() - started
         state.epoch += 1
         state.history.append(row)
         better = note_progress(recipe, state, row["held_out_loss"])
         if better and recipe.early_stopping_patience is not None:
-            best = model.get_weights()
+            best = evaluated
         checkpoint.save(path, model, state, best, json.dumps(identity))
         say(_epoch_line(recipe, state, row))
 
@@ -227,17 +228,21 @@ def _average(model: keras.Model, train: Split, seed: int) -> None:
 
 def _evaluate(
     model: keras.Model, recipe: Recipe, train: Split, seed: int, held_out: Split
-) -> dict[str, float]:
-    """Return loss and top-1 on the held-out images, with the averaged weights if there are any."""
+) -> tuple[dict[str, float], list[NDArray]]:
+    """Return loss and top-1 on the held-out images and the weights that reached them.
+
+    These are the averaged ones where the recipe averages. The model keeps its own.
+    """
     live = model.get_weights()
     if recipe.ema is not None:
         _average(model, train, seed)
-    scores = predict(model, held_out.images)
+    scores, evaluated = predict(model, held_out.images), model.get_weights()
     model.set_weights(live)
-    return {
+    figures = {
         "held_out_loss": cross_entropy(scores, held_out.labels),
         "held_out_top1": top1(scores, held_out.labels),
     }
+    return figures, evaluated
 
 
 def _epoch_line(recipe: Recipe, state: State, row: dict[str, float]) -> str:

@@ -205,6 +205,12 @@ def test_early_stopping_restores_the_best_weights(tmp_path):
         np.testing.assert_array_equal(weight, tensors[f"best.{i}"])
 
 
+def test_early_stopping_keeps_the_averaged_weights_that_were_best(tmp_path):
+    model, state, _ = train(small(SEED, epochs=2, ema=0.8), tmp_path)
+    loss = cross_entropy(predict(model, HELD_OUT.images), HELD_OUT.labels)
+    assert loss == pytest.approx(state.best_loss, rel=1e-6)
+
+
 def test_a_plateau_halves_the_rate(tmp_path):
     stalled_after(tmp_path, 1)
     _, state, _ = train(small(SEED, epochs=20), tmp_path)
