@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 _BATCH = 500  # images
 
 # Keras composes BatchNorm of a dozen operations, each of which reads the whole activations.
-# TensorFlow has one kernel for all of them, for images: on two cores an epoch of ResNet18 is a
-# tenth shorter with it and one of the CNN a sixth, with branches a quarter.
+# TensorFlow has one kernel for all of them, for images: `python -m benchmarks.training` compares.
 
 
 class BatchNormalization(layers.BatchNormalization):
