@@ -41,7 +41,8 @@ def stepper(recipe: Recipe, side: int) -> Callable[[], object]:
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="Steps of each to time.")] = 15,
     bfloat16: Annotated[
-        bool, typer.Option(help="Time it on a machine without instructions for it, too.")
+        bool,
+        typer.Option("--bfloat16", help="Time it on a machine without instructions for it, too."),
     ] = False,
 ) -> None:
     """Print what a step takes, and the ratios that bfloat16 and Keras' BatchNorm make of it."""
