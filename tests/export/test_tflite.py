@@ -57,9 +57,9 @@ def test_the_shipped_files_are_what_the_command_makes(tmp_path, quantize, name):
         )
 
 
-def test_float16_runs_on_the_gpu(tmp_path, vulkan):
+def test_float16_runs_on_the_gpu(cnn, tmp_path, vulkan):
     out = tmp_path / "cnn-float16.tflite"
-    assert export("--quantize", "float16", "--out", out).returncode == 0
+    pipeline.export_tflite(pipeline.Quantization.FLOAT16, out, cnn)
     assert_the_gpu_agrees(vulkan, out, "fp32", 1e-3)
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime.image import fit
-from tests.conftest import ROOT, run
+from tests.train.conftest import command
 from train import folder
 from train.dataset import DataError
 
@@ -77,7 +77,7 @@ def test_damaged_folders(tmp_path, damage, message):
 
 def test_one_class_is_refused_by_the_command(tmp_path):
     root = make(tmp_path / "data", classes=("dark",))
-    result = run("-m", "train", "cnn", "--data", root, "--out", tmp_path / "run", cwd=ROOT)
-    assert (result.returncode, result.stdout) == (1, "")
+    result = command("cnn", "--data", root, "--out", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (1, "")
     assert "a folder for each of 2 to 256 classes, but got 1." in result.stderr
     assert not (tmp_path / "run").exists()

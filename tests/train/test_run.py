@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, run
+from tests.train.conftest import command
 from tests.train.test_fit import split
 from tests.train.test_folder import make
 from train import evaluation, temperature, weights
@@ -107,8 +108,8 @@ def test_the_seed_s_scores_are_left_as_they_are(finished):
 
 def test_compare_prints_and_draws_runs_side_by_side(finished, calibrated, tmp_path):
     out = tmp_path / "compare.png"
-    result = run("-m", "train", "compare", finished[0], calibrated[0], "--out", out, cwd=ROOT)
-    assert (result.returncode, result.stderr) == (0, "")
+    result = command("compare", finished[0], calibrated[0], "--out", out)
+    assert (result.exit_code, result.stderr) == (0, "")
     table = result.stdout.splitlines()
     assert len(table) == 4
     for line, (folder, _) in zip(table[1:3], (finished, calibrated), strict=True):
@@ -121,8 +122,8 @@ def test_compare_prints_and_draws_runs_side_by_side(finished, calibrated, tmp_pa
 
 
 def test_compare_needs_finished_runs(finished, tmp_path):
-    result = run("-m", "train", "compare", finished[0], tmp_path, cwd=ROOT)
-    assert (result.returncode, result.stdout) == (1, "")
+    result = command("compare", finished[0], tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"train: {tmp_path} holds no finished run")
 
 
@@ -160,8 +161,8 @@ def test_shipping_keeps_the_weights_and_says_where_they_come_from(finished, tmp_
 
 
 def test_shipping_needs_a_finished_run(tmp_path):
-    result = run("-m", "train", "ship", tmp_path, cwd=ROOT)
-    assert (result.returncode, result.stdout) == (1, "")
+    result = command("ship", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"train: {tmp_path} holds no finished run")
 
 
@@ -177,8 +178,8 @@ def test_shipping_needs_a_finished_run(tmp_path):
     ],
 )
 def test_wrong_arguments(tmp_path, arguments, code, message):
-    result = run("-m", "train", "cnn", "--out", tmp_path / "run", *arguments, cwd=ROOT)
-    assert (result.returncode, result.stdout) == (code, "")
+    result = command("cnn", "--out", tmp_path / "run", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
     assert not (tmp_path / "run").exists()
 
@@ -193,10 +194,8 @@ def test_wrong_arguments(tmp_path, arguments, code, message):
 )
 def test_wrong_arguments_of_resnet18(tmp_path, arguments, code, message):
     data = make(tmp_path / "data", per_class=2, test=1)
-    result = run(
-        "-m", "train", "resnet18", "--out", tmp_path / "run", "--data", data, *arguments, cwd=ROOT
-    )
-    assert result.returncode == code
+    result = command("resnet18", "--out", tmp_path / "run", "--data", data, *arguments)
+    assert result.exit_code == code
     assert message in result.stderr
     assert not (tmp_path / "run").exists()
 
@@ -243,6 +242,6 @@ def test_the_shipped_checkpoint_is_the_deployed_network():
     ],
 )
 def test_summary_prints_both_counts(arguments, trainable, others):
-    result = run("-m", "train", "summary", *arguments, cwd=ROOT)
-    assert (result.returncode, result.stderr) == (0, "")
+    result = command("summary", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.endswith(f" parameters: {trainable} trainable, {others} not\n")
