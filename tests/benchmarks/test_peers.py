@@ -21,7 +21,9 @@ def folder(tmp_path_factory):
 def cnn():
     from dataclasses import replace
 
-    [network] = networks.trained(of_files(model_files([]), ["xnnpack"], [1]))
+    [network] = networks.trained(
+        of_files(model_files(["cnn-float32", "cnn-int8"]), ["xnnpack"], [1])
+    )
     return replace(network, calibration=network.calibration[:60])  # enough here, and faster
 
 

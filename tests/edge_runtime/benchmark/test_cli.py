@@ -40,7 +40,7 @@ def test_every_shipped_model_is_measured():
     for heading in ("The model alone", "From file to answer", "Time over that of", "Cold start"):
         assert heading in result.stdout
     for model in shipped.models():
-        assert re.search(rf"^{model} +xnnpack +1 +1 +1\d/1\d ", result.stdout, re.MULTILINE)
+        assert re.search(rf"^{model} +xnnpack +1 +1 +\d\d/\d\d ", result.stdout, re.MULTILINE)
     assert re.search(r"^cnn-int8 .*(faster|slower|indistinguishable)$", result.stdout, re.MULTILINE)
     assert "ai-edge-litert 2" in result.stdout
     assert "Latency: " in result.stdout
