@@ -222,6 +222,7 @@ def _average(model: keras.Model, train: Split, seed: int) -> None:
     """Give the model its averaged weights, and its BatchNorms the moments that belong to them."""
     # Keras' own SwapEMAWeights (3.15) does not swap back after `predict`, and rounds.
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    model.set_weights(model.get_weights())  # copies: JAX gives weight and average one buffer
     chosen = np.random.default_rng(seed).permutation(len(train))[:_IMAGES_FOR_MOMENTS]
     estimate_moments(model, train.images[chosen])
 

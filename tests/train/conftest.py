@@ -1,7 +1,6 @@
 """What the tests of training share."""
 
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from train.__main__ import app
 
