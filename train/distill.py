@@ -3,7 +3,8 @@
 Hinton, Vinyals and Dean 2015, arXiv:1503.02531. The teacher scores the very view of an image that
 the student sees (Beyer et al. 2022, arXiv:2106.05237). Where a recipe limits the number of views,
 each is scored once and kept in the run's folder, because on a CPU the teacher's forward pass costs
-several times the student's whole training step.
+several times the student's whole training step. A view comes back mirrored with the same scores:
+the teacher learned to give a mirrored image the same answer.
 """
 
 from __future__ import annotations

@@ -174,11 +174,13 @@ def _train_epoch(
     teach: Callable[[int, View], NDArray[np.float32]] | None,
 ) -> dict[str, float]:
     started = time.monotonic()
-    number = state.epoch if recipe.views is None else state.epoch % recipe.views
+    lap, number = divmod(state.epoch, recipe.views or recipe.epochs)
     side = _side(recipe, state.epoch)
     view = views.make(recipe, train, classes, np.random.default_rng([seed, number]), side=side)
     data_seconds = time.monotonic() - started
     targets = distill.targets(view, teach(number, view)) if teach else view.targets
+    if recipe.flip and lap % 2:
+        view = view.mirrored()  # and the teacher's scores are taken to be the same
 
     order = np.random.default_rng([seed, state.epoch, 1]).permutation(len(train))
     steps = math.ceil(len(train) / recipe.batch_size)

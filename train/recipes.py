@@ -38,7 +38,8 @@ class Recipe:
     teacher: str | None = None  # network whose shipped checkpoint teaches
     temperature: float = 1.0  # softens the scores of teacher and student
     teacher_weight: float = 0.0  # share of the loss
-    views: int | None = None  # augmentations of an image in all; None: a new one each epoch
+    views: int | None = None  # augmentations of an image in all, each also mirrored if `flip`,
+    # which come back in turn; None: a new one each epoch
     ema: float | None = None  # decay a step of the averaged weights
     precision: Literal["float32", "bfloat16"] = "float32"
     calibrate: bool = False  # fit a temperature on the held-out images and fold it in
@@ -126,7 +127,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     # up in a network of this size); not shipped before it has proven better than "best".
     ("cnn", "distilled"): Recipe(
         network="cnn",
-        epochs=60,
+        epochs=45,
         batch_size=128,
         optimizer="sgd",
         learning_rate=0.2,
@@ -140,7 +141,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         teacher="resnet18",
         temperature=4.0,
         teacher_weight=0.9,
-        views=12,
+        views=8,
         training_form={
             "dropout_blocks": 0.0,
             "dropout_head": 0.0,

@@ -26,6 +26,10 @@ class View:
     images: NDArray[np.uint8]
     targets: NDArray[np.float32]
 
+    def mirrored(self) -> View:
+        """Return the view with left and right exchanged."""
+        return View(self.images[:, :, ::-1], self.targets)
+
 
 def make(
     recipe: Recipe, train: Split, classes: int, rng: np.random.Generator, *, side: int | None

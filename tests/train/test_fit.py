@@ -17,6 +17,7 @@ from train.evaluation import predict
 from train.fit import _side, fit
 from train.recipes import RECIPES, Recipe
 from train.schedule import learning_rate
+from train.views import View
 from train.weights import CheckpointError
 
 # Networks trained in bfloat16 are deployed in float32.
@@ -121,9 +122,12 @@ DISTILLED = dataclasses.replace(
 )
 
 
-def test_distillation_learns_resumes_and_keeps_the_teacher_s_scores(tmp_path, teacher):
+def test_distillation_learns_resumes_and_keeps_the_teacher_s_scores(tmp_path, teacher, monkeypatch):
+    mirror, mirrored = View.mirrored, []
+    monkeypatch.setattr(View, "mirrored", lambda view: mirrored.append(view) or mirror(view))
     recipe = small(DISTILLED, epochs=4, views=3)
     whole, state, _ = train(recipe, tmp_path / "whole", teacher=teacher)
+    assert len(mirrored) == 1  # the first view, in the fourth epoch
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
     kept = [f"teacher-{number}.npy" for number in range(3)]
     assert sorted(path.name for path in (tmp_path / "whole").glob("*.npy")) == kept

@@ -38,6 +38,14 @@ def test_each_change_is_made():
         np.testing.assert_array_equal(make(**change).images, view.images)
 
 
+def test_a_mirrored_view_has_the_same_targets():
+    view = make(mixup=1.0)
+    mirrored = view.mirrored()
+    np.testing.assert_array_equal(mirrored.images[:, :, 0], view.images[:, :, -1])
+    np.testing.assert_array_equal(mirrored.mirrored().images, view.images)
+    np.testing.assert_array_equal(mirrored.targets, view.targets)
+
+
 def test_images_are_shrunk_last():
     assert make(side=16).images.shape == (700, 16, 16, 3)
     np.testing.assert_array_equal(make(side=16).images, augment.shrink(TRAIN.images, 16))
