@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.results import OURS, Results, Row
+from edge_runtime.atomic import replacing
 from export.verify import points
-from train.atomic import replacing
 
 _PAGE = Path(__file__).parent / "page"
 _COLOURS = {

@@ -25,13 +25,13 @@ import typer
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier, native_log
+from edge_runtime.atomic import replacing
 from edge_runtime.engine import open_engine
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.metadata import read_metadata
 from edge_runtime.preprocessing import Preprocessing
 from export import c_source, calibration
 from export.c_source import ALIGNMENT_BYTES
-from train.atomic import replacing
 
 IMAGES = 200
 

@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 from PIL import Image
 
+from edge_runtime.atomic import replacing
 from edge_runtime.shipped import SAMPLES
 from export import calibration
-from train.atomic import replacing
 from train.cifar10 import load
 from train.dataset import DataError, Dataset
 

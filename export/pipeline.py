@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from edge_runtime.atomic import replacing
 from export import convert, quantize, sensitivity, verify
 from export.card import model_card
 from export.lint import lint
 from export.metadata import describe
 from export.quantize import Io
 from export.source import Source
-from train.atomic import replacing
 
 TOOLS = ("ai-edge-litert", "keras", "tensorflow")
 QAT_TOOLS = ("tensorflow-model-optimization", "tf_keras")

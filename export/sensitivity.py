@@ -24,12 +24,12 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from edge_runtime import native_log
+from edge_runtime.atomic import replacing
 from edge_runtime.latency import measure, summarize
 from edge_runtime.metrics import top1
 from export.convert import free_batch
 from export.quantize import representative_dataset
 from export.source import Source
-from train.atomic import replacing
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _SQNR_IMAGES = 100

@@ -17,9 +17,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from edge_runtime.atomic import replacing
 from train import weights
 from train.architectures import NETWORKS
-from train.atomic import replacing
 from train.evaluation import predict
 from train.views import View
 

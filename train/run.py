@@ -20,10 +20,10 @@ from typing import Any
 
 import keras
 
+from edge_runtime.atomic import replacing
 from edge_runtime.metrics import wilson_interval
 from train import checkpoint, evaluation, plots, temperature, weights
 from train.architectures import NETWORKS
-from train.atomic import replacing
 from train.dataset import Dataset
 from train.fit import TEACHER, fit
 from train.recipes import Recipe

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.atomic import replacing
 from edge_runtime.benchmark.cold_start import median
 from edge_runtime.benchmark.session import TURN, Row, Session
 from edge_runtime.errors import EdgeRuntimeError
@@ -44,17 +44,8 @@ def write(record: Mapping[str, Any], path: Path) -> None:
     Raises:
         OSError: the file cannot be written; it names it.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8") as stream:
-            json.dump(record, stream, indent=1)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as exc:
-        exc.filename = str(path)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def read(path: Path) -> dict[str, Any]:

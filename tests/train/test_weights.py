@@ -6,7 +6,6 @@ import safetensors
 
 from train import weights
 from train.architectures import simple_cnn
-from train.atomic import replacing
 
 
 def test_weights_come_back_with_what_is_said_of_them(tmp_path):
@@ -55,25 +54,4 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
     with pytest.raises(weights.CheckpointError, match=r"cnn\.safetensors could not be written"):
         weights.save(simple_cnn(), path)
     assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_errors_of_writing_name_the_file(tmp_path):
-    path = tmp_path / "file.txt"
-    full_disk = OSError(28, "No space left on device")
-    with pytest.raises(OSError, match=r"device: '.*file\.txt'"), replacing(path):
-        raise full_disk
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file.txt"
-    path.write_text("old")
-    with pytest.raises(OSError, match="disk full"), replacing(path) as temporary:
-        temporary.write_text("half of the n")
-        raise OSError("disk full")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-    with replacing(path) as temporary:
-        temporary.write_text("new")
-    assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]

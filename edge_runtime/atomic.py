@@ -29,9 +29,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except OSError as exc:  # of a full disk, say, whose error names no file
-        if exc.errno is not None and exc.filename is None:
-            exc.filename = str(path)
+    except OSError as exc:
+        # A full disk's error names no file, and that of a folder at `path` the temporary one.
+        if exc.errno is not None and exc.filename in (None, name, temporary):
+            raise OSError(exc.errno, exc.strerror, str(path)) from exc
         raise
     finally:
         temporary.unlink(missing_ok=True)
