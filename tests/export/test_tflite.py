@@ -28,8 +28,13 @@ INT8, NONE = pipeline.Quantization.INT8, pipeline.Quantization.NONE
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != ENVIRONMENT_VARIABLE}
 
 
-def export(*arguments):
-    return run("-m", "export.tflite", *arguments, cwd=ROOT, env=ENVIRONMENT)
+@pytest.fixture
+def command(monkeypatch):
+    """The command in this process, which need not import TensorFlow again."""
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    app = typer.Typer()
+    app.command()(tflite.main)
+    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +43,11 @@ def cnn():
 
 
 @pytest.mark.parametrize(("quantize", "name"), [("int8", "cnn-int8"), ("none", "cnn-float32")])
-def test_the_shipped_files_are_what_the_command_makes(tmp_path, quantize, name):
+def test_the_shipped_files_are_what_the_command_makes(command, tmp_path, quantize, name):
     """Byte for byte, on one version of the tools: no model here is made by hand."""
     out = tmp_path / "new" / f"{name}.tflite"
-    result = export("--quantize", quantize, "--out", out)
-    assert (result.returncode, result.stderr) == (0, "")
+    result = command("--quantize", quantize, "--out", out)
+    assert (result.exit_code, result.stderr) == (0, "")
     assert "on the 500 committed held-out images (no data set is there): top-1 " in result.stdout
     assert "lint" not in result.stdout
     assert list(out.parent.iterdir()) == [out]
@@ -150,15 +155,6 @@ def test_bad_checkpoints(tmp_path, damage):
         weights.save(simple_cnn(2), path, about={"class_names": ["ant", "bee"]})
     with pytest.raises(weights.CheckpointError, match=str(path)):
         source.load("cnn", path)
-
-
-@pytest.fixture
-def command(monkeypatch):
-    """The command in this process, which need not import TensorFlow again."""
-    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
-    app = typer.Typer()
-    app.command()(tflite.main)
-    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def test_errors_are_one_line(command, tmp_path):
