@@ -121,6 +121,9 @@ def test_accuracy(command, output, cifar10, monkeypatch):
     app = typer.Typer()
     app.command()(accuracy.main)
     assert CliRunner().invoke(app, shlex.split(command)[3:]).output == output
+    reached = [float(percent) for percent in re.findall(r"top-1 ([\d.]+)%", output)]
+    assert min(reached) >= 83  # the seed's figure
+    assert max(reached) - min(reached) <= 0.3  # int8 and its float
 
 
 def test_the_report_s_command_is_valid(tmp_path):
