@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block ends well.
+def replacing(path: str | Path, *, parents: bool = True) -> Iterator[Path]:
+    """Give the name of a file to write beside `path`, which it becomes when the block ends well.
 
-    Missing parent folders are made. When the block raises, `path` is left as it was.
+    When the block raises, `path` is left as it was.
+
+    Args:
+        parents: make missing parent folders.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full; it names the file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    if parents:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{path.suffix}")
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask())  # safetensors' files are for their owner alone
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as exc:
-        # A full disk's error names no file, and that of a folder at `path` the temporary one.
-        if exc.errno is not None and exc.filename in (None, name, temporary):
+        # A full disk's error names no file, others the temporary one.
+        if exc.errno is not None and exc.filename in (None, temporary, str(temporary)):
             raise OSError(exc.errno, exc.strerror, str(path)) from exc
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it took its name, or its folder is none
+            temporary.unlink()
 
 
 def _umask() -> int:

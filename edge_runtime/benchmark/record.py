@@ -44,7 +44,7 @@ def write(record: Mapping[str, Any], path: Path) -> None:
     Raises:
         OSError: the file cannot be written; it names it.
     """
-    with replacing(path) as temporary:
+    with replacing(path, parents=False) as temporary:  # a missing folder is a mistyped one
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -12,6 +12,8 @@ def test_weights_come_back_with_what_is_said_of_them(tmp_path):
     path = tmp_path / "cnn.safetensors"
     model, other = simple_cnn(), simple_cnn()
     weights.save(model, path, about={"network": "cnn", "seed": 3})
+    (tmp_path / "usual").touch()
+    assert path.stat().st_mode == (tmp_path / "usual").stat().st_mode
     assert weights.load(other, path) == {"network": "cnn", "seed": 3}
     for expected, actual in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
