@@ -227,7 +227,8 @@ def _batches(train: Split, recipe: FineTuning, epoch: int) -> Iterator[NDArray[n
     rng = np.random.default_rng([recipe.seed, epoch])
     order = rng.permutation(len(train))
     for start in range(0, len(order), recipe.batch_size):
-        images = augment.flip(train.images[order[start : start + recipe.batch_size]], rng)
+        images = train.images[order[start : start + recipe.batch_size]]
+        images = augment.flip(images, rng.random(len(images)) < 0.5)
         images = augment.translate(images, recipe.translate, rng)
         yield images.astype(np.float32) / 255.0
 

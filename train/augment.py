@@ -15,9 +15,8 @@ from PIL import Image
 Images = NDArray[np.uint8]
 
 
-def flip(images: Images, rng: np.random.Generator) -> Images:
-    """Mirror each image left to right with probability one half."""
-    mirrored = rng.random(len(images)) < 0.5
+def flip(images: Images, mirrored: NDArray[np.bool_]) -> Images:
+    """Mirror some of the images left to right: those of which `mirrored`, (N,), says so."""
     return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
 

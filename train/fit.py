@@ -176,7 +176,7 @@ def _train_epoch(
     started = time.monotonic()
     lap, number = divmod(state.epoch, recipe.views or recipe.epochs)
     side = _side(recipe, state.epoch)
-    view = views.make(recipe, train, classes, np.random.default_rng([seed, number]), side=side)
+    view = views.make(recipe, train, classes, seed, number, side=side)
     data_seconds = time.monotonic() - started
     targets = distill.targets(view, teach(number, view)) if teach else view.targets
     if recipe.flip and lap % 2:

@@ -32,12 +32,16 @@ class View:
 
 
 def make(
-    recipe: Recipe, train: Split, classes: int, rng: np.random.Generator, *, side: int | None
+    recipe: Recipe, train: Split, classes: int, seed: int, number: int, *, side: int | None
 ) -> View:
     """Augment the training images as a recipe says.
 
+    Flips alternate: the half that one view mirrors is left as it is by the next, so that two
+    views show both sides of every image (Jordan 2024, arXiv:2404.00498).
+
     Args:
-        rng: decides all that is random.
+        seed: decides, with the number, all that is random.
+        number: of the view, from 0.
         side: in pixels, to which the images are shrunk at last; None leaves them as they are.
     """
     smoothing = recipe.label_smoothing
@@ -45,12 +49,14 @@ def make(
     size = side or train.images.shape[1]
     images = np.empty((len(train), size, size, 3), np.uint8)
     targets = smooth[train.labels]
+    mirrored = (np.random.default_rng(seed).random(len(train)) < 0.5) ^ bool(number % 2)
+    rng = np.random.default_rng([seed, number])
     order = rng.permutation(len(train))  # mixup's pairs are drawn within a chunk
     for start in range(0, len(order), _CHUNK):
         chosen = order[start : start + _CHUNK]
         chunk = train.images[chosen]
         if recipe.flip:
-            chunk = augment.flip(chunk, rng)
+            chunk = augment.flip(chunk, mirrored[chosen])
         if recipe.translate:
             chunk = augment.translate(chunk, recipe.translate, rng)
         if recipe.soften:

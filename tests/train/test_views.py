@@ -12,9 +12,9 @@ TRAIN = split(700, 0)
 PLAIN = RECIPES["cnn", "seed"]
 
 
-def make(seed=0, *, side=None, **changes):
+def make(seed=0, number=0, *, side=None, **changes):
     recipe = dataclasses.replace(PLAIN, **changes)
-    return views.make(recipe, TRAIN, 2, np.random.default_rng(seed), side=side)
+    return views.make(recipe, TRAIN, 2, seed, number, side=side)
 
 
 def test_without_augmentation_the_images_stay_in_their_order():
@@ -36,6 +36,14 @@ def test_each_change_is_made():
         assert (view.images != TRAIN.images).any(), change
         assert (make(seed=1, **change).images != view.images).any(), change
         np.testing.assert_array_equal(make(**change).images, view.images)
+
+
+def test_two_views_show_both_sides_of_every_image():
+    first, second, third = (make(number=n, flip=True).images for n in range(3))
+    mirrored = (first != TRAIN.images).any(axis=(1, 2, 3))
+    assert 250 < mirrored.sum() < 450
+    np.testing.assert_array_equal(second, first[:, :, ::-1])
+    np.testing.assert_array_equal(third, first)
 
 
 def test_a_mirrored_view_has_the_same_targets():
