@@ -82,7 +82,8 @@ PrecisionOption = Annotated[
     typer.Option(help="auto: the recipe's, or float32 where this machine is slow in bfloat16."),
 ]
 EpochsOption = Annotated[
-    int | None, typer.Option(min=1, help="Instead of the recipe's.", show_default="the recipe's")
+    int | None,
+    typer.Option(min=1, help="In one cycle of the learning rate.", show_default="the recipe's"),
 ]
 WithoutOption = Annotated[
     list[Improvement] | None,
@@ -212,7 +213,9 @@ class _Choice:
         if self.precision is not Precision.AUTO:
             chosen = "bfloat16" if self.precision is Precision.BFLOAT16 else "float32"
             why = "as --precision says"
-        return replace(recipe, precision=chosen, epochs=self.epochs or recipe.epochs), why
+        if self.epochs:
+            recipe = recipe.in_epochs(self.epochs)
+        return replace(recipe, precision=chosen), why
 
 
 def _train(

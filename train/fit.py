@@ -94,7 +94,7 @@ def fit(
         if better and recipe.early_stopping_patience is not None:
             best = evaluated
         checkpoint.save(path, model, state, best, json.dumps(identity))
-        say(_epoch_line(recipe, state, row))
+        say(_epoch_line(recipe, state, row, full_side=train.images.shape[1]))
 
     if recipe.early_stopping_patience is not None and best is not None:
         model.set_weights(best)
@@ -248,14 +248,14 @@ def _evaluate(
     return figures, evaluated
 
 
-def _epoch_line(recipe: Recipe, state: State, row: dict[str, float]) -> str:
-    per_epoch = state.seconds / state.epoch
-    left = (recipe.epochs - state.epoch) * per_epoch / 60
+def _epoch_line(recipe: Recipe, state: State, row: dict[str, float], *, full_side: int) -> str:
+    pixels = [(_side(recipe, epoch) or full_side) ** 2 for epoch in range(recipe.epochs)]
+    left = state.seconds * sum(pixels[state.epoch :]) / sum(pixels[: state.epoch])
     return (
         f"epoch {state.epoch}/{recipe.epochs}  rate {row['learning_rate']:.2g}  "
         f"train loss {row['train_loss']:.4f} top-1 {row['train_top1']:.2%}  "
         f"held-out loss {row['held_out_loss']:.4f} top-1 {row['held_out_top1']:.2%}  "
-        f"{per_epoch:.0f} s an epoch, at most {left:.0f} min left"
+        f"{row['seconds']:.0f} s, at most {left / 60:.0f} min left"
     )
 
 

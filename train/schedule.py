@@ -10,12 +10,16 @@ def learning_rate(recipe: Recipe, state: State, step: int, steps_per_epoch: int)
     """Return the learning rate of a step (0-based) of the epoch after `state.epoch`.
 
     One-cycle: linear from zero to the highest rate during warm-up, then linear to zero at the
-    end of the last epoch.
+    end of the last epoch. A restart is a second cycle without warm-up: it begins at its highest
+    rate where the first has come to zero (Loshchilov and Hutter, "SGDR", 2017).
     """
     if recipe.schedule == "plateau":
         return state.learning_rate
-    total = recipe.epochs * steps_per_epoch
+    epochs, highest = recipe.restart or (0, 0.0)
+    total = (recipe.epochs - epochs) * steps_per_epoch
     done = state.epoch * steps_per_epoch + step + 0.5
+    if done > total:
+        return highest * (1.0 - (done - total) / (epochs * steps_per_epoch))
     peak = recipe.warm_up * total
     share = done / peak if done < peak else (total - done) / (total - peak)
     return recipe.learning_rate * share

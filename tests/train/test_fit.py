@@ -14,7 +14,7 @@ from train.architectures import simple_cnn
 from train.checkpoint import State
 from train.dataset import Split
 from train.evaluation import predict
-from train.fit import _side, fit
+from train.fit import _epoch_line, _side, fit
 from train.recipes import RECIPES, Recipe
 from train.schedule import learning_rate
 from train.views import View
@@ -223,29 +223,50 @@ def test_a_plateau_halves_the_rate(tmp_path):
     )
 
 
+def rates(recipe, steps=10):
+    """The learning rate of every step of a run."""
+    epochs = range(recipe.epochs)
+    return [learning_rate(recipe, State(epoch=e), s, steps) for e in epochs for s in range(steps)]
+
+
 def test_one_cycle_rises_and_falls_to_zero():
-    steps = 10
-    rates = [
-        learning_rate(BEST, State(epoch=epoch), step, steps)
-        for epoch in range(BEST.epochs)
-        for step in range(steps)
-    ]
-    peak = int(BEST.warm_up * BEST.epochs * steps)
-    assert max(rates) == pytest.approx(BEST.learning_rate, rel=0.02)
-    assert (np.diff(rates[:peak]) > 0).all()
-    assert (np.diff(rates[peak:]) < 0).all()
-    assert 0 < rates[-1] < 0.01 * BEST.learning_rate
+    cycle = rates(BEST)
+    peak = int(BEST.warm_up * len(cycle))
+    assert max(cycle) == pytest.approx(BEST.learning_rate, rel=0.02)
+    assert (np.diff(cycle[:peak]) > 0).all()
+    assert (np.diff(cycle[peak:]) < 0).all()
+    assert 0 < cycle[-1] < 0.01 * BEST.learning_rate
+
+
+def test_a_restart_follows_a_whole_cycle():
+    """A finished run can so be given a second cycle: what it did before is the same."""
+    once = dataclasses.replace(BEST, epochs=8)
+    twice = dataclasses.replace(BEST, epochs=12, restart=(4, 0.05))
+    assert rates(twice)[:80] == rates(once)
+    second = rates(twice)[80:]
+    assert second[0] == pytest.approx(0.05, rel=0.02)
+    assert (np.diff(second) < 0).all()
+    assert 0 < second[-1] < 0.02 * 0.05
 
 
 @pytest.mark.slow
 def test_resnet18_trains_at_every_resolution(tmp_path):
-    recipe = small(RESNET, epochs=3, batch_size=32, low_resolution=((1, 8), (1, 16)))
+    recipe = small(RESNET, epochs=3, restart=None, batch_size=32, low_resolution=((1, 8), (1, 16)))
     model, state, _ = train(recipe, tmp_path)
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
     assert model.input_shape == (None, 32, 32, 3)
     assert model.count_params() == 11_183_562 - 8 * 513  # two classes instead of ten
 
 
-@pytest.mark.parametrize(("epoch", "side"), [(0, 16), (9, 16), (10, 24), (19, 24), (20, None)])
+@pytest.mark.parametrize(("epoch", "side"), [(0, 16), (4, 16), (5, 24), (12, 24), (13, None)])
 def test_low_resolution_comes_first(epoch, side):
     assert _side(RESNET, epoch) == side
+
+
+def test_the_time_left_counts_pixels():
+    """Epochs at low resolution come first; those left take longer."""
+    recipe = dataclasses.replace(RESNET, epochs=4, restart=None, low_resolution=((2, 16),))
+    row = dict.fromkeys(("learning_rate", "train_loss", "train_top1"), 0.5)
+    row |= {"held_out_loss": 0.5, "held_out_top1": 0.5, "seconds": 55.0}
+    line = _epoch_line(recipe, State(epoch=2, seconds=120.0), row, full_side=32)
+    assert line.endswith("55 s, at most 8 min left")

@@ -35,3 +35,10 @@ def test_the_rest_stays():
     plain = DISTILLED.without("mixup")
     assert (plain.mixup, plain.soften, plain.teacher) == (0, 0.5, "resnet18")
     assert RESNET.without("low-resolution").low_resolution == ()
+
+
+def test_fewer_epochs_are_one_cycle():
+    short = RESNET.in_epochs(10)
+    assert RESNET.restart
+    assert short.epochs == 10
+    assert short.choices().keys() ^ RESNET.choices().keys() == {"restart"}
