@@ -6,8 +6,8 @@ const CACHE = 'edge-classify';
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 
-self.addEventListener('message', ({ data: addresses, ports: [port] }) => {
-  keep(addresses).then(
+self.addEventListener('message', ({ data: { needed, welcome }, ports: [port] }) => {
+  keep(needed, welcome).then(
     () => port.postMessage(''),
     (error) => port.postMessage(error.message),
   );
@@ -19,12 +19,12 @@ self.addEventListener('fetch', (event) => {
   event.respondWith(request.mode === 'navigate' ? newest(request) : stored(request));
 });
 
-/** Makes the cache hold exactly these addresses. */
-async function keep(addresses) {
+/** Makes the cache hold the needed addresses, and no others but those that are welcome. */
+async function keep(needed, welcome) {
   const cache = await caches.open(CACHE);
   const there = (await cache.keys()).map(({ url }) => url);
-  const gone = there.filter((url) => !addresses.includes(url));
-  await cache.addAll(addresses.filter((url) => !there.includes(url)));
+  const gone = there.filter((url) => !needed.includes(url) && !welcome.includes(url));
+  await cache.addAll(needed.filter((url) => !there.includes(url)));
   await Promise.all(gone.map((url) => cache.delete(url)));
 }
 

@@ -15,7 +15,7 @@ import * as view from './view';
 const REPEATS_AFTER_A_PICTURE = { runs: 50, ms: 400 };
 const REPEATS_ON_DEMAND = { runs: 1000, ms: 5000 };
 
-const models = [...shipped];
+const models: ModelFile[] = [...shipped];
 const first = models.find(({ name }) => name === DEFAULT_MODEL) ?? models[0]!;
 let chosen: { model: ModelFile; accelerator: Accelerator } = { model: first, accelerator: 'wasm' };
 let classifier: Classifier | undefined;
@@ -101,7 +101,10 @@ view.element('model').addEventListener('change', (event) => {
   const ofNetwork = models.filter((model) => model.network === wanted.network);
   const model = ofNetwork.find((model) => model.precision === wanted.precision) ?? ofNetwork[0]!;
   view.showAlert('');
-  void attempt(() => use(model, wanted.accelerator));
+  void attempt(async () => {
+    await use(model, wanted.accelerator);
+    await showOffline(); // with this model
+  });
 });
 
 // Pictures
@@ -316,6 +319,10 @@ for (const { name, url } of samples) {
   items.push(tray.addItem(`Sample: ${name}`, read, choose, { url }));
 }
 
+async function showOffline(): Promise<void> {
+  view.element('offline').textContent = await keepForOffline();
+}
+
 const ready = start();
 
 async function start(): Promise<void> {
@@ -332,5 +339,5 @@ void attempt(async () => {
   }
   const sample = items.find(({ name }) => name === 'Sample: ship') ?? items[0];
   if (last === undefined && camera === undefined && sample !== undefined) await showItem(sample);
-  view.element('offline').textContent = await keepForOffline();
+  await showOffline();
 });

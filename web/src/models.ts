@@ -23,23 +23,26 @@ export interface ModelFile {
 
 export const DEFAULT_MODEL = 'cnn-int8';
 
-/** Addresses of everything that the page may come to need, for offline use. */
-export const addresses = [...Object.values(MODELS), ...Object.values(SAMPLES)];
-
 /** One test image a class, by the name of its class. */
 export const samples = Object.entries(SAMPLES).map(([path, url]) => ({ name: stem(path), url }));
 
 /** The shipped models, by name. */
-export const shipped: ModelFile[] = Object.entries(MODELS).map(([path, url]) => {
+export const shipped = Object.entries(MODELS).map(([path, url]) => {
   const name = stem(path);
   const cut = name.indexOf('-');
-  return {
-    name,
-    network: name.slice(0, cut),
-    precision: name.slice(cut + 1),
-    read: () => download(url, name),
-  };
+  const read = () => download(url, name);
+  return { name, network: name.slice(0, cut), precision: name.slice(cut + 1), read, url };
 });
+
+/** What the page keeps for offline use: its first network's files at once, others when chosen. */
+export const addresses = {
+  atOnce: samples.map(({ url }) => url),
+  whenChosen: [] as string[],
+};
+for (const { network, url } of shipped) {
+  const first = DEFAULT_MODEL.startsWith(`${network}-`);
+  (first ? addresses.atOnce : addresses.whenChosen).push(url);
+}
 
 /** A model that the user opened. */
 export function opened(file: File): ModelFile {

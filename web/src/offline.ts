@@ -3,7 +3,8 @@
 import { addresses } from './models';
 
 /**
- * Stores the page, everything it has loaded and what it may yet load.
+ * Stores the page, what it has loaded and what it comes with. What was stored because it was
+ * chosen on an earlier visit stays.
  *
  * @returns a sentence about whether the page works offline now.
  */
@@ -18,17 +19,21 @@ export async function keepForOffline(): Promise<string> {
       .getEntriesByType('resource')
       .map(({ name }) => name)
       .filter((url) => url.startsWith(location.origin) && !url.endsWith('/sw.js'));
-    const absolute = addresses
-      .map((url) => new URL(url, document.baseURI).href)
-      .filter((url) => url.startsWith(location.origin)); // small pictures are in the script
     const page = new URL('./', document.baseURI).href;
+    const needed = [...new Set([page, ...loaded, ...absolute(addresses.atOnce)])];
     const failed = await new Promise<string>((resolve) => {
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = ({ data }) => resolve(data);
-      active!.postMessage([...new Set([page, ...loaded, ...absolute])], [port2]);
+      active!.postMessage({ needed, welcome: absolute(addresses.whenChosen) }, [port2]);
     });
     return failed ? `Not ready for offline use (${failed}).` : 'Works offline from now on.';
   } catch (error) {
     return `Not ready for offline use (${(error as Error).message}).`;
   }
+}
+
+function absolute(urls: string[]): string[] {
+  return urls
+    .map((url) => new URL(url, document.baseURI).href)
+    .filter((url) => url.startsWith(location.origin)); // small pictures are in the script
 }
