@@ -9,12 +9,13 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from edge_runtime.metrics import cross_entropy
+from export import calibration
 from train import checkpoint, precision, weights
 from train.architectures import simple_cnn
 from train.checkpoint import State
 from train.dataset import Split
 from train.evaluation import predict
-from train.fit import _epoch_line, _side, fit
+from train.fit import _epoch_line, _side, build, fit
 from train.recipes import RECIPES, Recipe
 from train.schedule import learning_rate
 from train.views import View
@@ -247,6 +248,35 @@ def test_a_restart_follows_a_whole_cycle():
     assert second[0] == pytest.approx(0.05, rel=0.02)
     assert (np.diff(second) < 0).all()
     assert 0 < second[-1] < 0.02 * 0.05
+
+
+@pytest.mark.skipif(not BF16, reason="this CPU has no instructions for bfloat16")
+@pytest.mark.parametrize(
+    ("network", "side", "form"), [("cnn", 32, {"dropout_head": 0.0}), ("resnet18", 16, {})]
+)
+def test_the_first_step_in_bfloat16_goes_where_float32_goes(network, side, form):
+    """Same weights, same photographs: a step's length and direction, over all weights."""
+    recipe = RECIPES[network, "best"]
+    recipe = dataclasses.replace(recipe, training_form={**recipe.training_form, **form})
+    chosen = slice(0, 500, 5)
+    photographs = calibration.read().held_out
+    images = photographs.images[chosen, :: 32 // side, :: 32 // side] / np.float32(255)
+    labels = np.eye(10, dtype=np.float32)[photographs.labels[chosen]]
+
+    keras.utils.set_random_seed(0)
+    losses, steps, first = [], [], None
+    for arithmetic in ("float32", "bfloat16"):
+        model = build(dataclasses.replace(recipe, precision=arithmetic))
+        first = first or model.get_weights()
+        model.set_weights(first)
+        before = [w.numpy() for w in model.trainable_weights]
+        losses.append(model.train_on_batch(images, labels, return_dict=True)["loss"])
+        after = [w.numpy() for w in model.trainable_weights]
+        steps.append(np.concatenate([(b - a).ravel() for a, b in zip(before, after, strict=True)]))
+    lengths = np.linalg.norm(steps, axis=1)
+    assert losses[1] == pytest.approx(losses[0], rel=5e-3)
+    assert lengths[1] == pytest.approx(lengths[0], rel=3e-2)
+    assert steps[0] @ steps[1] / lengths.prod() > 0.96  # 16 degrees
 
 
 @pytest.mark.slow
