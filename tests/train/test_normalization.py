@@ -58,6 +58,7 @@ def test_its_averages_serve_inference_and_a_frozen_layer(frozen):
 
 
 def test_estimated_moments_normalise_every_layer():
+    keras.utils.set_random_seed(0)
     model = simple_cnn(norm="every", dropout_blocks=0.5)
     norms = [n for n in model.layers if isinstance(n, keras.layers.BatchNormalization)]
     images = RNG.integers(0, 256, (1000, 32, 32, 3), np.uint8)  # two batches
