@@ -35,7 +35,9 @@ wheel-check: .venv/everything
 models: .venv/everything
 	$(BIN)/python -m export.tflite --quantize none --overwrite
 	$(BIN)/python -m export.tflite --quantize int8 --overwrite
-	cp exports/cnn-float32.tflite exports/cnn-int8.tflite edge_runtime/models/
+	$(BIN)/python -m export.tflite --quantize int8 --network resnet18 --overwrite
+	cp exports/cnn-float32.tflite exports/cnn-int8.tflite exports/resnet18-int8.tflite \
+	    edge_runtime/models/
 
 web: web/node_modules/.package-lock.json
 	cd web && npm run --silent build

@@ -13,7 +13,6 @@ from export import calibration
 from tests.conftest import ROOT
 
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
-MODELS = ["cnn-int8", "cnn-float32"]
 IMAGES = calibration.read().held_out.images[::2][:200]
 needs_mediapipe = pytest.mark.skipif(
     not (ROOT / ".venv-clients" / "ready").exists(),
@@ -42,7 +41,7 @@ def agreement(answers: list[dict[str, float]], expected: list[str]) -> float:
 
 
 @needs_mediapipe
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", shipped.models())
 def test_mediapipe_gives_our_labels_and_scores(model, tmp_path):
     answers = mediapipe(model, IMAGES, tmp_path)
     with Classifier(model) as classifier:

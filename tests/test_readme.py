@@ -110,7 +110,13 @@ def test_training_commands_are_valid(command, output):
     assert "nowhere" in result.stderr + result.stdout or "summary" in module
 
 
-@pytest.mark.parametrize(("command", "output"), of_program("python -m benchmarks.accuracy"))
+def of_accuracy() -> list:
+    """Return the commands; ResNet18 takes a minute or two for the test images."""
+    found = of_program("python -m benchmarks.accuracy")
+    return [pytest.param(*e, marks=[pytest.mark.slow] * ("resnet18" in e[0])) for e in found]
+
+
+@pytest.mark.parametrize(("command", "output"), of_accuracy())
 def test_accuracy(command, output, cifar10, monkeypatch):
     import typer
     from typer.testing import CliRunner

@@ -15,6 +15,15 @@ def test_the_cnn_s_are_those_of_its_layers(name):
     assert multiply_adds(shipped.models()[name]) == by_hand
 
 
+def test_resnet18_s_are_those_of_its_layers():
+    """A first convolution, then four stages of two blocks; the first of a stage may halve."""
+    by_hand = 32 * 32 * 9 * 3 * 64 + 512 * 10
+    for side, before, after in [(32, 64, 64), (16, 64, 128), (8, 128, 256), (4, 256, 512)]:
+        by_hand += side * side * 9 * (before + 3 * after) * after
+        by_hand += side * side * before * after if before != after else 0  # the shortcut
+    assert multiply_adds(shipped.models()["resnet18-int8"]) == by_hand == 555_422_720
+
+
 def test_what_only_adds_and_averages_has_none():
     assert multiply_adds(GOLDEN / "float32.tflite") == 0
 

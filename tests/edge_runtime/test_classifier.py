@@ -89,7 +89,7 @@ def test_damaged_models_are_refused(tmp_path, keep):
 
 
 def test_missing_models_are_named_with_the_shipped_ones(tmp_path):
-    with pytest.raises(ModelError, match=r"no model nope; .*cnn-float32, cnn-int8"):
+    with pytest.raises(ModelError, match=r"no model nope; .*cnn-float32, cnn-int8, resnet18-int8"):
         Classifier("nope")
 
 
@@ -124,7 +124,7 @@ def test_a_closed_classifier_says_so():
 
 
 def test_shipped_files():
-    assert list(shipped.models()) == ["cnn-float32", "cnn-int8"]
+    assert list(shipped.models()) == ["cnn-float32", "cnn-int8", "resnet18-int8"]
     assert shipped.DEFAULT_MODEL in shipped.models()
     labels = Classifier().labels
     assert len(labels) == 10

@@ -52,7 +52,11 @@ def test_the_gpu_logs_nothing(vulkan):
 
 @pytest.mark.parametrize(
     ("model", "delegated", "outside"),
-    [("cnn-int8", 12, ("QUANTIZE", "SOFTMAX", "QUANTIZE")), ("cnn-float32", 13, ())],
+    [
+        ("cnn-int8", 12, ("QUANTIZE", "SOFTMAX", "QUANTIZE")),
+        ("cnn-float32", 13, ()),
+        ("resnet18-int8", 33, ("QUANTIZE", "SOFTMAX", "QUANTIZE")),
+    ],
 )
 def test_xnnpack_says_what_it_leaves(model, delegated, outside):
     placement = Classifier(model).placement

@@ -35,6 +35,7 @@ def convolution(image):
 
 def test_the_shipped_models_are_clean():
     assert lint(SHIPPED["cnn-int8"], io="uint8", integer=True) == []
+    assert lint(SHIPPED["resnet18-int8"], io="uint8", integer=True) == []
     assert lint(SHIPPED["cnn-float32"], io="float32", integer=False) == []
 
 

@@ -38,15 +38,30 @@ def command(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def cnn():
-    return source.load("cnn", CHECKPOINT)
+def sources():
+    files = {network: weights.SHIPPED / f"{network}.safetensors" for network in NETWORKS}
+    return {network: source.load(network, file) for network, file in files.items()}
 
 
-@pytest.mark.parametrize(("quantize", "name"), [("int8", "cnn-int8"), ("none", "cnn-float32")])
-def test_the_shipped_files_are_what_the_command_makes(command, tmp_path, quantize, name):
+@pytest.fixture(scope="module")
+def cnn(sources):
+    return sources["cnn"]
+
+
+@pytest.mark.parametrize(
+    ("network", "quantize", "name"),
+    [
+        ("cnn", "int8", "cnn-int8"),
+        ("cnn", "none", "cnn-float32"),
+        pytest.param("resnet18", "int8", "resnet18-int8", marks=pytest.mark.slow),
+    ],
+)
+def test_the_shipped_files_are_what_the_command_makes(
+    command, sources, tmp_path, network, quantize, name
+):
     """Byte for byte, on one version of the tools: no model here is made by hand."""
     out = tmp_path / "new" / f"{name}.tflite"
-    result = command("--quantize", quantize, "--out", out)
+    result = command("--network", network, "--quantize", quantize, "--out", out)
     assert (result.exit_code, result.stderr) == (0, "")
     assert "on the 500 committed held-out images (no data set is there): top-1 " in result.stdout
     assert "lint" not in result.stdout
@@ -56,7 +71,7 @@ def test_the_shipped_files_are_what_the_command_makes(command, tmp_path, quantiz
         assert out.read_bytes() == shipped.models()[name].read_bytes()
     else:
         assert {**ours, "tools": None} == {**made, "tools": None}
-        images = source.load("cnn", CHECKPOINT).held_out.images
+        images = sources[network].held_out.images
         np.testing.assert_array_equal(
             verify.file_scores(out, images), verify.file_scores(shipped.models()[name], images)
         )
@@ -70,14 +85,16 @@ def test_float16_runs_on_the_gpu(cnn, tmp_path, vulkan):
 
 def test_shipped_files_are_small():
     assert shipped.models()["cnn-int8"].stat().st_size <= 600_000
+    assert shipped.models()["resnet18-int8"].stat().st_size <= 11_500_000
 
 
-@pytest.mark.parametrize("name", ["cnn-int8", "cnn-float32"])
-def test_the_shipped_files_against_keras(cnn, name):
-    scores = verify.file_scores(shipped.models()[name], cnn.held_out.images)
-    comparison = verify.compare(cnn.scores, scores, cnn.held_out.labels)
+@pytest.mark.parametrize("name", shipped.models())
+def test_the_shipped_files_against_keras(sources, name):
+    start = sources[name.split("-")[0]]
+    scores = verify.file_scores(shipped.models()[name], start.held_out.images)
+    comparison = verify.compare(start.scores, scores, start.held_out.labels)
     assert comparison.images == 500
-    if name == "cnn-float32":
+    if name.endswith("float32"):
         assert comparison.agreement == 1
         assert comparison.max_difference < 1e-5  # float32, sums in another order
     else:
@@ -85,29 +102,37 @@ def test_the_shipped_files_against_keras(cnn, name):
         assert comparison.top1_drop <= 0.005
 
 
-def test_the_shipped_files_say_where_they_come_from(cnn):
-    for name, quantized in (("cnn-int8", True), ("cnn-float32", False)):
-        metadata = read_metadata(shipped.models()[name])
-        assert metadata.labels == cnn.class_names == Classifier(name).labels
-        assert (metadata.mean, metadata.std, metadata.fit) == ((0,) * 3, (255,) * 3, "crop")
-        assert metadata.card["checkpoint_sha256"] == cnn.sha256
-        assert metadata.card["training"]["recipe"] == cnn.about["recipe_name"]
-        expected = cnn.calibration.provenance() if quantized else None
-        assert metadata.card["calibration"] == expected
+@pytest.mark.parametrize("name", shipped.models())
+def test_the_shipped_files_say_where_they_come_from(sources, name):
+    start = sources[name.split("-")[0]]
+    metadata = read_metadata(shipped.models()[name])
+    assert metadata.labels == start.class_names == Classifier(name).labels
+    assert (metadata.mean, metadata.std, metadata.fit) == ((0,) * 3, (255,) * 3, "crop")
+    assert metadata.card["checkpoint_sha256"] == start.sha256
+    assert metadata.card["training"]["recipe"] == start.about["recipe_name"]
+    expected = None if name.endswith("float32") else start.calibration.provenance()
+    assert metadata.card["calibration"] == expected
 
 
 @pytest.mark.parametrize(
-    ("quantization", "agreement", "most_bytes"),
-    [("float16", 0.998, 1_150_000), ("dynamic", 0.98, 600_000)],
+    ("network", "quantization", "agreement", "most_bytes"),
+    [
+        ("cnn", "float16", 0.998, 1_150_000),
+        ("cnn", "dynamic", 0.98, 600_000),
+        pytest.param("resnet18", "none", 1, 45_000_000, marks=pytest.mark.slow),
+        pytest.param("resnet18", "float16", 0.998, 22_500_000, marks=pytest.mark.slow),
+        pytest.param("resnet18", "dynamic", 0.98, 11_500_000, marks=pytest.mark.slow),
+    ],
 )
-def test_other_precisions(cnn, tmp_path, quantization, agreement, most_bytes):
+def test_other_precisions(sources, tmp_path, network, quantization, agreement, most_bytes):
     out = tmp_path / "m.tflite"
-    made = pipeline.export_tflite(pipeline.Quantization(quantization), out, cnn)
+    quantization = pipeline.Quantization(quantization)
+    made = pipeline.export_tflite(quantization, out, sources[network])
     assert made.findings == []
     assert made.comparison.agreement >= agreement
     assert made.size == out.stat().st_size <= most_bytes
     card = read_metadata(out).card
-    assert card["precision"] == quantization
+    assert card["precision"] == quantization.precision
     assert card["io"]["input"] == {"shape": [1, 32, 32, 3], "dtype": "float32"}
 
 
@@ -246,25 +271,12 @@ def test_all_says_what_it_could_not_do(tmp_path):
         text=True,
     )
     made = sorted(path.name for path in (tmp_path / "exports").iterdir())
-    for precision in ("dynamic", "float16", "float32", "int8"):
-        assert f"cnn-{precision}.tflite" in made
-        assert f"| cnn-{precision} | " in result.stdout
+    precisions = ("dynamic", "float16", "float32", "int8")
+    names = [f"{network}-{precision}" for network in NETWORKS for precision in precisions]
+    assert made == sorted(f"{name}.tflite" for name in names)
+    assert [name for name in names if f"| {name} | " not in result.stdout] == []
     assert result.returncode == 1
-    assert "--quantize qat trains on CIFAR-10" in result.stderr
-
-
-@pytest.mark.slow
-def test_resnet18_in_every_precision(tmp_path):
-    """With random weights: that the graphs are right, not that they classify."""
-    path = tmp_path / "resnet18.safetensors"
-    weights.save(NETWORKS["resnet18"](), path, about={"network": "resnet18"})
-    resnet18 = source.load("resnet18", path)
-    for quantization in pipeline.Quantization:
-        if quantization is not pipeline.Quantization.QAT:
-            out = tmp_path / f"{quantization}.tflite"
-            made = pipeline.export_tflite(quantization, out, resnet18, max_drop=1)
-            assert made.findings == []
-            assert made.size <= {"none": 45e6, "float16": 23e6}.get(quantization, 11.5e6)
+    assert result.stderr.count("--quantize qat trains on CIFAR-10") == len(NETWORKS)
 
 
 def test_calibration_on_images_that_judge_is_refused(cnn):

@@ -32,11 +32,12 @@ def use(page, **choice):
         page.wait_for_function(chromium.READY, timeout=60_000)
 
 
-def check_against_the_runtime(page, images, precision, tolerance):
+def check_against_the_runtime(page, images, model, tolerance):
     page.select_option("#top-k", "0")
-    if precision != "int8":
-        use(page, precision=precision)
-    with Classifier(f"cnn-{precision}") as classifier:
+    network, _, precision = model.partition("-")
+    use(page, network=network)
+    use(page, precision=precision)
+    with Classifier(model) as classifier:
         for i, image in enumerate(images):
             bring(page, f"{i}.png", png(image))
             assert (seen(page) == image).all()
@@ -44,28 +45,29 @@ def check_against_the_runtime(page, images, precision, tolerance):
             actual = np.array([scores(page)[label] for label in classifier.labels])
             assert actual.argmax() == expected.argmax()
             assert np.abs(actual - expected).max() <= tolerance
-    if precision != "int8":
-        use(page, precision="int8")
+    use(page, network="cnn")
+    use(page, precision="int8")
 
 
 # int8: kernels round intermediate sums differently, by a step or two of the output's 1/256.
-PRECISIONS = pytest.mark.parametrize(
-    ("precision", "tolerance"), [("int8", 2 / 256), ("float32", 1e-5)]
+MODELS = pytest.mark.parametrize(
+    ("model", "tolerance"),
+    [("cnn-int8", 2 / 256), ("cnn-float32", 1e-5), ("resnet18-int8", 2 / 256)],
 )
 
 
-@PRECISIONS
-def test_the_same_answers_as_the_python_runtime(page, precision, tolerance):
+@MODELS
+def test_the_same_answers_as_the_python_runtime(page, model, tolerance):
     """On images that no network was trained on, 50 for the default model."""
-    images = calibration.read().held_out.images[:: 10 if precision == "int8" else 25]
-    assert len(images) == (50 if precision == "int8" else 20)
-    check_against_the_runtime(page, images, precision, tolerance)
+    images = calibration.read().held_out.images[:: 10 if model == "cnn-int8" else 25]
+    assert len(images) == (50 if model == "cnn-int8" else 20)
+    check_against_the_runtime(page, images, model, tolerance)
 
 
 @pytest.mark.slow
-@PRECISIONS
-def test_the_same_answers_on_test_images(page, cifar10, precision, tolerance):
-    check_against_the_runtime(page, cifar10.test.images[:500], precision, tolerance)
+@MODELS
+def test_the_same_answers_on_test_images(page, cifar10, model, tolerance):
+    check_against_the_runtime(page, cifar10.test.images[:500], model, tolerance)
 
 
 def photo(mode="RGB", size=None):
@@ -197,6 +199,10 @@ def test_webgpu(playwright, site):
             on_gpu = scores(page)
             assert next(iter(on_gpu)) == next(iter(on_cpu))
             assert max(abs(on_gpu[label] - on_cpu[label]) for label in on_cpu) <= tolerance
+        # While a network is on its way, another choice does not undo that one.
+        page.check("input[value=resnet18]", force=True)
+        page.check("input[value=wasm]", force=True)
+        page.wait_for_selector("#facts:has-text('resnet18-int8'):has-text('CPU: XNNPACK')")
 
 
 def test_without_a_gpu_it_says_so(page):
@@ -217,6 +223,30 @@ def test_it_works_offline_once_loaded(browser):
     assert "cnn-float32" in page.inner_text("#facts")
     page.click("[aria-label='Sample: truck']")
     page.wait_for_selector("#best .label:text('truck')")
+    context.close()
+
+
+def test_another_network_is_loaded_when_it_is_chosen_and_then_kept(browser):
+    """It is four times as large as all else: who does not choose it does not pay for it."""
+    context = browser.new_context()
+    page = context.new_page()
+    asked = []
+    context.on("request", lambda request: asked.append(request.url))
+    with chromium.serve() as address:
+        visit(page, address)
+        page.wait_for_selector("text=Works offline from now on.")
+        assert [url for url in asked if "cnn-float32" in url]
+        assert [url for url in asked if "resnet18" in url] == []
+        page.evaluate("document.getElementById('offline').textContent = ''")
+        use(page, network="resnet18")
+        assert "resnet18-int8" in page.inner_text("#facts")
+        page.wait_for_selector("text=Works offline from now on.")
+        visit(page, address)  # without choosing it
+        page.wait_for_selector("text=Works offline from now on.")
+    visit(page, address)  # the server has gone
+    use(page, network="resnet18")
+    bring(page, "photo.png", PHOTO.read_bytes())
+    assert page.inner_text("#best .label") == "cat"
     context.close()
 
 

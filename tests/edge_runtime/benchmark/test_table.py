@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from edge_runtime import shipped
 from edge_runtime.benchmark.pictures import find_pictures
 from edge_runtime.benchmark.pipeline import Setting
 from edge_runtime.benchmark.session import Plan, run
@@ -56,8 +57,9 @@ def test_what_failed_says_why_and_the_rest_of_it_stays(session):
     session.rows[1].error = "It broke later on."
     lines = block(to_text(session), "The model alone")
     assert re.search(r"( +[\d.,]+){3} +It broke later on\.$", lines[3])
+    names = ", ".join(shipped.models())
     assert lines[4].endswith(
-        "There is no model nothing; expected a .tflite file or one of cnn-float32, cnn-int8."
+        f"There is no model nothing; expected a .tflite file or one of {names}."
     )
 
 
