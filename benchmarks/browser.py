@@ -113,14 +113,16 @@ def main() -> None:
         page = browser.new_page()
         page.goto(address)
         page.wait_for_function(READY)
-        for precision in ("float32", "int8") * 3:
-            page.get_by_role("radio", name=precision).check(force=True)
-            page.wait_for_selector(f"#facts:has-text('cnn-{precision},')")
+        for network, precision in (("cnn", "float32"), ("cnn", "int8"), ("resnet18", "int8")) * 3:
+            page.check(f"input[value={network}]", force=True)
+            page.wait_for_selector(f"#facts:has-text('{network}-')")
+            page.check(f"input[value={precision}]", force=True)
+            page.wait_for_selector(f"#facts:has-text('{network}-{precision},')")
             page.wait_for_timeout(1000)  # V8 compiles hot code meanwhile
             page.click("#measure")
             page.wait_for_selector("#measure:not(:disabled)", timeout=60_000)
             p50, p95 = page.inner_text("#p50"), page.inner_text("#p95")
-            print(f"cnn-{precision}: p50 {p50}, p95 {p95}; {page.inner_text('#facts dd')}")
+            print(f"{network}-{precision}: p50 {p50}, p95 {p95}; {page.inner_text('#facts dd')}")
 
 
 def _weigh(name: str) -> tuple[int, int]:

@@ -95,14 +95,13 @@ function title(name: string): string {
 }
 
 view.element('model').addEventListener('change', (event) => {
-  const { name, value } = event.target as HTMLInputElement;
-  const { network, precision } = chosen.model;
-  const wanted = { network, precision, accelerator: chosen.accelerator, [name]: value };
-  const ofNetwork = models.filter((model) => model.network === wanted.network);
-  const model = ofNetwork.find((model) => model.precision === wanted.precision) ?? ofNetwork[0]!;
+  const wanted = new FormData((event.target as HTMLInputElement).form!);
+  const ofNetwork = models.filter((model) => model.network === wanted.get('network'));
+  const model =
+    ofNetwork.find((model) => model.precision === wanted.get('precision')) ?? ofNetwork[0]!;
   view.showAlert('');
   void attempt(async () => {
-    await use(model, wanted.accelerator);
+    await use(model, wanted.get('accelerator') as Accelerator);
     await showOffline(); // with this model
   });
 });
