@@ -61,7 +61,8 @@ class Conditions:
         if reasons:
             return f"Disturbed: {', '.join(reasons)}; quieten the machine and run again."
         if self.others_cores is None:
-            return "Whether anything else used the CPU is unknown."
+            reason = ": the run was too short" if self.seconds < _SHORTEST_S else ""
+            return f"Whether anything else used the CPU is unknown{reason}."
         return f"Undisturbed: all else kept {self.others_cores:.2f} cores busy."
 
     def record(self) -> dict[str, Any]:

@@ -86,7 +86,9 @@ def test_what_is_unknown_is_not_guessed(tmp_path, files, why):
 def test_a_moment_is_too_short_to_tell(tmp_path):
     watch = Watch(machine(tmp_path, {"proc/stat": busy_ticks(0)}))
     machine(tmp_path, {"proc/stat": busy_ticks(100)})
-    assert watch.stop().others_cores is None
+    conditions = watch.stop()
+    assert conditions.others_cores is None
+    assert conditions.sentence.endswith("unknown: the run was too short.")
 
 
 @pytest.mark.parametrize(

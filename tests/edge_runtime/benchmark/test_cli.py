@@ -231,7 +231,7 @@ def test_a_busy_loop_on_one_core_is_reported():
         busy.stdout.readline()
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(busy.pid, {min(os.sched_getaffinity(0))})
-        result = benchmark("cnn-int8", "--calls", 300, "--cold-starts", 0)
+        result = benchmark("cnn-int8", "--calls", 3000, "--cold-starts", 0)
     finally:
         busy.kill()
         busy.communicate()
