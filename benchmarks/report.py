@@ -174,10 +174,13 @@ def _draw(results: Results) -> Figure:
         xscale="log",
         xlabel="µs an image (p50, batch 1, one thread)",
         ylabel=f"top-1 on the CIFAR-10 test images, %{_half_width(rows)}",
-        title=_machine(results),
     )
-    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        which(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_title(_machine(results), fontsize=9, wrap=True)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    # 4 and 6 to 9 would run into their neighbours.
+    axes.xaxis.set_minor_formatter(
+        FuncFormatter(lambda value, _: f"{value:,.0f}" if f"{value:e}"[0] in "235" else "")
+    )
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.tick_params(axis="x", which="minor", labelsize=8)
     axes.margins(0.12, 0.35)
