@@ -129,7 +129,8 @@ def test_accuracy(command, output, cifar10, monkeypatch):
     assert CliRunner().invoke(app, shlex.split(command)[3:]).output == output
     reached = [float(percent) for percent in re.findall(r"top-1 ([\d.]+)%", output)]
     assert min(reached) >= 83  # the seed's figure
-    assert max(reached) - min(reached) <= 0.3  # int8 and its float
+    # Between originals and their JPEGs, else between int8 and its float.
+    assert max(reached) - min(reached) <= (1.5 if "--photographs" in command else 0.3)
 
 
 def test_the_report_s_command_is_valid(tmp_path):
