@@ -239,7 +239,7 @@ def _train(
             else cifar10.load(data)
         )
         start_from = _start_from(weights, sha256)
-        run.prepare(run_dir, resume=resume, overwrite=overwrite)
+        run.prepare(run_dir, recipe, resume=resume, overwrite=overwrite)
         typer.echo(
             f"{len(loaded.train):,} images to train on, {len(loaded.held_out):,} held out, "
             f"{len(loaded.test):,} to test on; in {recipe.precision}, {why}; into {run_dir}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def save(
 
     Args:
         best: the weights of the best epoch so far, where early stopping may ask for them.
-        identity: of the run; only a run with the same one may go on from here.
+        identity: all that decided the weights; only a run with the same one may go on from here.
 
     Raises:
         CheckpointError: the file cannot be written; the earlier one is intact.
@@ -50,14 +51,20 @@ def save(
     write(path, tensors, {"identity": identity, "state": json.dumps(asdict(state))})
 
 
-def restore(path: Path, model: keras.Model, identity: str) -> tuple[State, list[NDArray] | None]:
+def restore(
+    path: Path, model: keras.Model, identity: Callable[[int], str]
+) -> tuple[State, list[NDArray] | None]:
     """Set a compiled model to where it was, and return the rest of what `save` was given.
+
+    Args:
+        identity: returns that of a number of epochs; see `save`.
 
     Raises:
         CheckpointError: the file is damaged or of another run.
     """
     tensors, metadata = read(path)
-    if metadata.get("identity") != identity:
+    state = State(**json.loads(metadata.get("state", "{}")))
+    if metadata.get("identity") != identity(state.epoch):
         raise CheckpointError(
             f"{path} belongs to another recipe, seed or data set; "
             f"choose another --out, or start again with --overwrite."
@@ -67,4 +74,4 @@ def restore(path: Path, model: keras.Model, identity: str) -> tuple[State, list[
     for i, variable in enumerate(model.optimizer.variables):
         variable.assign(tensors[f"optimizer.{i}"])
     best = [tensors[f"best.{i}"] for i in range(len(model.weights)) if f"best.{i}" in tensors]
-    return State(**json.loads(metadata["state"])), best or None
+    return state, best or None

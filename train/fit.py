@@ -50,7 +50,7 @@ def fit(
     """Train a network and return it in its deployed form, with the run's history.
 
     A checkpoint is written to `run_dir` after every epoch, and a run whose checkpoint is there
-    goes on from it.
+    goes on from it: also one that was finished, where the recipe has a second cycle since.
 
     Args:
         start_from: ResNet18 weights for ImageNet, see `train.imagenet`; otherwise the first
@@ -66,7 +66,7 @@ def fit(
     model = build(recipe, classes=classes)
     state = State(learning_rate=recipe.learning_rate)
     best: list[NDArray] | None = None
-    identity = {"recipe": recipe.choices(), "seed": seed, "images": _digest(train, held_out)}
+    identity = {"seed": seed, "images": _digest(train, held_out)}
     teach = None
     if recipe.teacher:
         teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
@@ -75,9 +75,14 @@ def fit(
         identity["teacher"] = weights.file_hash(teacher)
     if start_from:
         identity["start_from"] = weights.file_hash(start_from)
+
+    def decided(epochs: int) -> str:
+        """Return, as text, all that decided the weights after a number of epochs."""
+        return json.dumps({"recipe": recipe.until(epochs).choices()} | identity)
+
     path = run_dir / checkpoint.FILE
     if path.exists():
-        state, best = checkpoint.restore(path, model, json.dumps(identity))
+        state, best = checkpoint.restore(path, model, decided)
         say(f"resuming after epoch {state.epoch} of {recipe.epochs}")
     elif start_from:
         say(imagenet.load(model, start_from))
@@ -93,7 +98,7 @@ def fit(
         better = note_progress(recipe, state, row["held_out_loss"])
         if better and recipe.early_stopping_patience is not None:
             best = evaluated
-        checkpoint.save(path, model, state, best, json.dumps(identity))
+        checkpoint.save(path, model, state, best, decided(state.epoch))
         say(_epoch_line(recipe, state, row, full_side=train.images.shape[1]))
 
     if recipe.early_stopping_patience is not None and best is not None:

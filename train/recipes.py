@@ -57,6 +57,11 @@ class Recipe:
         """Return the recipe for another number of epochs, in one cycle."""
         return replace(self, epochs=epochs, restart=None)
 
+    def until(self, epoch: int) -> Recipe:
+        """Return what of the recipe decides its first epochs: without a later second cycle."""
+        first_cycle = self.epochs - (self.restart or (0, 0.0))[0]
+        return self if epoch > first_cycle else self.in_epochs(first_cycle)
+
     def without(self, improvement: str) -> Recipe:
         """Return the recipe with one of `IMPROVEMENTS` left out, to see what it was worth.
 
@@ -132,12 +137,13 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     # up in a network of this size); not shipped before it has proven better than "best".
     ("cnn", "distilled"): Recipe(
         network="cnn",
-        epochs=45,
+        epochs=125,
         batch_size=128,
         optimizer="sgd",
         learning_rate=0.2,
         schedule="one-cycle",
         warm_up=0.2,
+        restart=(80, 0.15),
         weight_decay=5e-3,
         flip=True,
         translate=3,

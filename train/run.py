@@ -38,8 +38,11 @@ class RunError(Exception):
     """A run's folder is not in the state that a command needs."""
 
 
-def prepare(run_dir: Path, *, resume: bool, overwrite: bool) -> None:
+def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
     """Make sure that `run_dir` may be trained in.
+
+    A finished run may be resumed where the recipe is not the one that it was finished with:
+    whether the new one goes on from there, as with a second cycle, its checkpoint tells.
 
     Raises:
         RunError: a run is there and neither `resume` nor `overwrite` says what to do with it.
@@ -49,7 +52,9 @@ def prepare(run_dir: Path, *, resume: bool, overwrite: bool) -> None:
             (run_dir / name).unlink(missing_ok=True)
         for path in run_dir.glob(f"{TEACHER}*.npy"):
             path.unlink()
-    if (run_dir / REPORT).exists():
+    if (run_dir / REPORT).exists() and not (
+        resume and _read_report(run_dir)["recipe"] != json.loads(json.dumps(asdict(recipe)))
+    ):
         raise RunError(f"{run_dir} holds a finished run; choose another --out, or --overwrite it.")
     if (run_dir / checkpoint.FILE).exists() and not resume:
         raise RunError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
@@ -94,6 +99,7 @@ def train(
     held_out = evaluation.evaluate(model, data.held_out)
     test = evaluation.of_scores(scores, data.test)
 
+    (run_dir / REPORT).unlink(missing_ok=True)  # before its weights are replaced
     weights.save(model, run_dir / WEIGHTS)
     _write_json(run_dir / HISTORY, state.history)
     title = f"{recipe.network}, recipe {recipe_name}"

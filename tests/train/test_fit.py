@@ -85,6 +85,21 @@ def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
         np.testing.assert_array_equal(actual, expected)
 
 
+def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
+    once = small(BEST, epochs=2)
+    twice = small(BEST, epochs=4, restart=(2, 0.1))
+    whole, _, _ = train(twice, tmp_path / "whole")
+    train(once, tmp_path / "cut")
+    resumed, _, lines = train(twice, tmp_path / "cut")
+    assert lines[0] == "resuming after epoch 2 of 4"
+    for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+        train(small(BEST, epochs=4, restart=(2, 0.2)), tmp_path / "cut")
+    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+        train(once, tmp_path / "cut")
+
+
 def test_averaging_is_evaluated_and_kept_and_does_not_touch_the_training(tmp_path):
     recipe = small(BEST, ema=0.8, learning_rate=0.02)
     averaged, state, _ = train(recipe, tmp_path / "averaged")

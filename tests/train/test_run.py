@@ -20,14 +20,14 @@ from train.dataset import Dataset
 from train.recipes import RECIPES
 
 DATA = Dataset(split(256, 0), split(64, 1), split(96, 2), ("dark", "bright"))
+RECIPE = dataclasses.replace(RECIPES["cnn", "seed"], epochs=2, batch_size=32)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run of two epochs: (folder, the printed summary)."""
     folder = tmp_path_factory.mktemp("runs") / "cnn-seed"
-    recipe = dataclasses.replace(RECIPES["cnn", "seed"], epochs=2, batch_size=32)
-    return folder, runs.train(recipe, "seed", DATA, folder, seed=3)
+    return folder, runs.train(RECIPE, "seed", DATA, folder, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +130,26 @@ def test_compare_needs_finished_runs(finished, tmp_path):
 def test_finished_and_interrupted_runs_are_kept(finished, tmp_path):
     folder, _ = finished
     with pytest.raises(runs.RunError, match="finished run; choose another --out"):
-        runs.prepare(folder, resume=True, overwrite=False)
+        runs.prepare(folder, RECIPE, resume=True, overwrite=False)
+    longer = dataclasses.replace(RECIPE, epochs=3)
+    with pytest.raises(runs.RunError, match="finished run; choose another --out"):
+        runs.prepare(folder, longer, resume=False, overwrite=False)
+    runs.prepare(folder, longer, resume=True, overwrite=False)  # its checkpoint has the last word
+    with pytest.raises(weights.CheckpointError, match="another recipe"):
+        runs.train(longer, "seed", DATA, folder, seed=3)
+    assert (folder / "report.json").exists()
     (tmp_path / "checkpoint.safetensors").touch()
     with pytest.raises(runs.RunError, match="interrupted run; --resume it"):
-        runs.prepare(tmp_path, resume=False, overwrite=False)
-    runs.prepare(tmp_path, resume=True, overwrite=False)
+        runs.prepare(tmp_path, RECIPE, resume=False, overwrite=False)
+    runs.prepare(tmp_path, RECIPE, resume=True, overwrite=False)
     assert list(tmp_path.iterdir())
-    runs.prepare(tmp_path, resume=False, overwrite=True)
+    runs.prepare(tmp_path, RECIPE, resume=False, overwrite=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_overwriting_spares_folders_that_are_no_run(tmp_path):
     (tmp_path / "thesis.txt").touch()
-    runs.prepare(tmp_path, resume=False, overwrite=True)
+    runs.prepare(tmp_path, RECIPE, resume=False, overwrite=True)
     assert (tmp_path / "thesis.txt").exists()
 
 
