@@ -55,6 +55,11 @@ class Contender:
     sha256: str
     open: Callable[[], Runner]
 
+    def call(self, image: NDArray[np.uint8]) -> Callable[[], object]:
+        """Load it, and return the call that latency means, on an image."""
+        runner = self.open()
+        return partial(runner.run, runner.ready(image))
+
 
 @dataclass(frozen=True)
 class Missing:

@@ -25,10 +25,10 @@ from benchmarks.contenders import Contender
 from benchmarks.macs import multiply_adds
 from benchmarks.results import OURS, Results, Row, Subject
 from benchmarks.roofline import Probe
-from benchmarks.turns import take_turns
+from benchmarks.turns import Call, take_turns
 from edge_runtime import shipped
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.latency import compare, summarize
+from edge_runtime.latency import Summary, compare, summarize
 
 
 def run(
@@ -48,43 +48,46 @@ def run(
     Raises:
         KeyboardInterrupt: it was interrupted; what was measured until then is kept.
     """
-    calls: dict[Subject, Callable[[], object]] = {}
+    openers: dict[Subject, Callable[[], Call]] = {}
+    image = _image()
     macs = None
     for contender in contenders:
         subject = contender.subject
         row = results.row(subject, size_bytes=contender.size_bytes, sha256=contender.sha256)
         row.latency = None
+        opener = partial(contender.call, image)
         try:
-            call = _call(contender)
-            call()
+            opener()()
         except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
             row.reasons["latency"] = str(exc)
             continue
         if subject.runtime == OURS:
             macs = row.macs = multiply_adds(contender.path)
-        calls[subject] = call
+        openers[subject] = opener
         row.reasons["latency"] = "interrupted before its turn"
-    if not calls:
+    if not openers:
         return
-    base = reference(list(calls))
-    others = [subject for subject in calls if subject != base] or [base]
-    say(f"latency: {len(calls)} of {base.network} by turns")
-    pairs = [{s.name: calls[s] for s in (base, other)} for other in others]
-    groups = [*pairs, {probe.name: probe.call for probe in probes}]
+    base = reference(list(openers))
+    others = [subject for subject in openers if subject != base] or [base]
+    say(f"latency: {len(openers)} of {base.network} by turns")
+    pairs = [{s.name: openers[s] for s in (base, other)} for other in others]
+    groups = [*pairs, {probe.name: probe.open for probe in probes}]
     series, complete = take_turns([group for group in groups if group], seconds)
-    reached = roofline.reached(probes, series[-1]) if probes and series[-1] else {}
+    of_probes = series[-1].times
+    reached = roofline.reached(probes, of_probes) if probes and of_probes else {}
     results.roofline[base.network] = reached
     of_base = []
-    for other, pair in zip(others, series, strict=False):
-        if not pair:
+    for other, (times, stretch) in zip(others, series, strict=False):
+        if not times:
             continue
-        of_base.append(pair[base.name] // base.batch)
-        against = compare(of_base[-1], pair[other.name] // other.batch)
+        of_base.append(times[base.name] // base.batch)
+        of_other = times[other.name] // other.batch
+        against = compare(of_base[-1], of_other, stretch=stretch)
         row = results.rows[other.name]
         row.macs = row.macs or macs
         _fill(
             row,
-            pair[other.name] // other.batch,
+            summarize(of_other, stretch=stretch),
             reached,
             complete=complete,
             against=base.name,
@@ -97,7 +100,7 @@ def run(
         row = results.rows[base.name]
         _fill(
             row,
-            np.concatenate(of_base),
+            summarize(np.concatenate(of_base), stretch=series[0].stretch),
             reached,
             complete=complete,
             against=base.name,
@@ -107,18 +110,14 @@ def run(
         raise KeyboardInterrupt
 
 
-def _fill(
-    row: Row, times_ns: NDArray[np.int64], reached: Mapping[str, Any], **more: object
-) -> None:
+def _fill(row: Row, summary: Summary, reached: Mapping[str, Any], **more: object) -> None:
     row.reasons.pop("latency", None)
-    row.latency = asdict(summarize(times_ns)) | more
+    row.latency = asdict(summary) | more
     row.latency["roofline"] = roofline.fraction(row, reached)
 
 
-def _call(contender: Contender) -> Callable[[], object]:
-    image = np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
-    runner = contender.open()
-    return partial(runner.run, runner.ready(image))
+def _image() -> NDArray[np.uint8]:
+    return np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
 
 
 def reference(subjects: Sequence[Subject]) -> Subject:
@@ -148,9 +147,9 @@ def cross_check(contenders: Sequence[Contender], results: Results, seconds: floa
         row = results.rows[subject.name]
         if (subject.runtime, subject.delegate) != (OURS, "xnnpack") or row.latency is None:
             continue
-        [alone], _ = take_turns([{"alone": _call(contender)}], seconds)
-        times = alone["alone"]
-        found: dict[str, Any] = {"name": subject.name, "ours_ms": float(np.median(times)) / 1e6}
+        [alone], _ = take_turns([{"alone": partial(contender.call, _image())}], seconds)
+        ours_ms = float(np.median(alone.times["alone"])) / 1e6
+        found: dict[str, Any] = {"name": subject.name, "ours_ms": ours_ms}
         runs = int(np.clip(1000 * seconds / found["ours_ms"], 50, 2000))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "result.json"

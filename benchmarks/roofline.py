@@ -52,12 +52,12 @@ def probe_files(folder: Path) -> peers.Network:
 
 @dataclass(frozen=True)
 class Probe:
-    """A call that multiplies so much."""
+    """What opens a call that multiplies so much."""
 
     name: str
     precision: str
     macs: int
-    call: Callable[[], object]
+    open: Callable[[], Callable[[], object]]
 
 
 def probes(contenders: Iterable[Contender], network: peers.Network) -> list[Probe]:
@@ -65,14 +65,14 @@ def probes(contenders: Iterable[Contender], network: peers.Network) -> list[Prob
     macs = multiply_adds(network.files["float32"])
     found = []
     for contender in contenders:
-        runner = contender.open()
         subject = contender.subject
-        call = partial(runner.run, runner.ready(network.calibration[1]))
-        found.append(Probe(f"{subject.runtime} {subject.precision}", subject.precision, macs, call))
+        name = f"{subject.runtime} {subject.precision}"
+        opener = partial(contender.call, network.calibration[1])
+        found.append(Probe(name, subject.precision, macs, opener))
     rng = np.random.default_rng(0)
     a, b = (rng.random((512, 512), np.float32) for _ in range(2))
     blas = partial(np.matmul, a, b, out=np.empty_like(a))
-    return [*found, Probe("numpy's BLAS float32", "float32", 512**3, blas)]
+    return [*found, Probe("numpy's BLAS float32", "float32", 512**3, lambda: blas)]
 
 
 def reached(probes: Sequence[Probe], series: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:

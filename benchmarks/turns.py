@@ -1,13 +1,16 @@
 """Timing groups of calls by turns: within a group call by call, and the groups in stretches.
 
 Few calls share a group, for a dozen networks in a row would throw each other's weights out of the
-caches. All groups take their turns several times, so that a change of the CPU's clock meets all.
+caches. All groups take their turns several times, so that a change of the CPU's clock meets all;
+and each time everything is opened anew, for one load of a network is up to a few percent faster
+than another.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,32 +21,50 @@ STRETCHES = 10
 ROUNDS = (20, 2000)  # of a group at least and at most, in all its stretches
 WARM_UP = 3  # rounds of each stretch
 
-Series = dict[str, NDArray[np.int64]]
+Call = Callable[[], object]
+Group = Mapping[str, Callable[[], Call]]  # by name, what opens something and returns its call
 
 
-def take_turns(
-    groups: Sequence[Mapping[str, Callable[[], object]]], seconds: float
-) -> tuple[list[Series], bool]:
-    """Measure for about so many seconds in all.
+class Series(NamedTuple):
+    """What a group took.
+
+    Attributes:
+        times: by name, nanoseconds, as `edge_runtime.latency.measure` returns them; empty where
+            Ctrl-C came before.
+        stretch: rounds in a row that were measured after the same opening.
+    """
+
+    times: dict[str, NDArray[np.int64]]
+    stretch: int
+
+
+def take_turns(groups: Sequence[Group], seconds: float) -> tuple[list[Series], bool]:
+    """Measure for about so many seconds in all, besides the opening.
 
     Returns:
-        for each group the nanoseconds of its calls by name, as `edge_runtime.latency.measure`
-        does, empty where Ctrl-C came before; and whether all was measured.
+        each group's series, and whether all was measured.
     """
-    stretches: list[list[Series]] = [[] for _ in groups]
+    stretches: list[list[dict[str, NDArray[np.int64]]]] = [[] for _ in groups]
+    rounds = [1] * len(groups)
     try:
-        rounds = [_rounds(group, seconds / len(groups)) for group in groups]
+        rounds = [_rounds(_opened(group), seconds / len(groups)) for group in groups]
         for _ in range(STRETCHES):
             for group, count, measured in zip(groups, rounds, stretches, strict=True):
-                measured.append(measure(group, rounds=count, warm_up=WARM_UP))
+                measured.append(measure(_opened(group), rounds=count, warm_up=WARM_UP))
     except KeyboardInterrupt:
         complete = False
     else:
         complete = True
-    return [_joined(measured) for measured in stretches], complete
+    return [
+        Series(_joined(measured), count) for measured, count in zip(stretches, rounds, strict=True)
+    ], complete
 
 
-def _rounds(group: Mapping[str, Callable[[], object]], seconds: float) -> int:
+def _opened(group: Group) -> dict[str, Call]:
+    return {name: opener() for name, opener in group.items()}
+
+
+def _rounds(group: Mapping[str, Call], seconds: float) -> int:
     """Return how many rounds a stretch of a group gets."""
     started = time.perf_counter()
     measure(group, rounds=3, warm_up=2)
@@ -51,6 +72,6 @@ def _rounds(group: Mapping[str, Callable[[], object]], seconds: float) -> int:
     return int(-(-np.clip(seconds / round_s, *ROUNDS) // STRETCHES))
 
 
-def _joined(stretches: Sequence[Series]) -> Series:
+def _joined(stretches: Sequence[dict[str, NDArray[np.int64]]]) -> dict[str, NDArray[np.int64]]:
     names = stretches[0] if stretches else ()
     return {name: np.concatenate([stretch[name] for stretch in stretches]) for name in names}

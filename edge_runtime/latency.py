@@ -28,6 +28,7 @@ _RESAMPLES = 1000
 # Neighbouring calls resemble one another, so whole stretches of rounds are resampled: a moving
 # block bootstrap (Kuensch 1989, Ann. Statist. 17, 1217-1241).
 _BLOCKS = 50
+_FEWEST_STRETCHES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,13 @@ def measure(
     return dict(zip(functions, times[:, warm_up:], strict=True))
 
 
-def summarize(times_ns: NDArray[np.int64], *, turn: int = 1, seed: int = 0) -> Summary:
+def summarize(times_ns: NDArray[np.int64], *, stretch: int = 1, seed: int = 0) -> Summary:
     """Return the percentiles of some calls' times.
 
     Args:
         times_ns: integer (N,), nanoseconds, in the order of the calls.
-        turn: how many of them each time followed one another at once. They are alike, and the
-            interval treats them so.
+        stretch: how many of them in a row have something in common: they followed one another at
+            once, or by the same load of a model. They are alike, and the interval treats them so.
 
     Raises:
         ValueError: there are no times.
@@ -106,7 +107,7 @@ def summarize(times_ns: NDArray[np.int64], *, turn: int = 1, seed: int = 0) -> S
     if len(times_ns) == 0:
         raise ValueError("Expected at least one time, but got none.")
     p50, p90, p95, p99 = np.percentile(times_ns, (50, 90, 95, 99)) / 1000
-    low, high = (us / 1000 for us in _median_interval(times_ns, seed=seed, turn=turn))
+    low, high = (us / 1000 for us in _median_interval(times_ns, stretch, seed))
     return Summary(
         p50_us=float(p50),
         p90_us=float(p90),
@@ -123,6 +124,7 @@ def compare(
     other_ns: NDArray[np.int64],
     *,
     margin: float = MARGIN,
+    stretch: int = 1,
     seed: int = 0,
 ) -> Comparison:
     """Say whether `other` is slower or faster than `base`, which was measured in the same rounds.
@@ -136,6 +138,9 @@ def compare(
         base_ns: integer (rounds,), nanoseconds, as `measure` returns them.
         other_ns: of the same shape.
         margin: by how much two times may differ and still count as the same.
+        stretch: how many rounds in a row have something in common, see `summarize`. Two loads of
+            one model differ by where its weights come to lie in the memory, a large one's by a
+            percent or more; so what is compared should be loaded several times.
 
     Raises:
         ValueError: the two differ in length, or there are no times.
@@ -145,7 +150,7 @@ def compare(
             f"Expected times of the same rounds, but got {len(base_ns)} and {len(other_ns)}."
         )
     ratios = other_ns / base_ns
-    low, high = _median_interval(ratios, seed=seed)
+    low, high = _median_interval(ratios, stretch, seed)
     verdict: Verdict = "indistinguishable"
     if low > 1 + margin:
         verdict = "slower"
@@ -154,21 +159,25 @@ def compare(
     return Comparison(float(np.median(ratios)), low, high, verdict)
 
 
-def _median_interval(values: NDArray[Any], *, seed: int, turn: int = 1) -> tuple[float, float]:
-    """Return the 95 % interval of the median, from the bootstrap of blocks of whole turns.
+def _median_interval(values: NDArray[Any], stretch: int, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the median, from the bootstrap of blocks of whole stretches.
 
-    Of few values the bootstrap makes too narrow an interval, so it is at least that between two
-    order statistics, which holds for any number of independent ones (Hahn and Meeker 1991,
-    Statistical Intervals, 5.2).
+    Of few stretches the bootstrap makes too narrow an interval, so it is at least that between
+    two order statistics of their medians, which holds for any number of independent ones (Hahn
+    and Meeker 1991, Statistical Intervals, 5.2). From under five of them no 95 % can be had so,
+    and all calls are taken for independent.
     """
     rng = np.random.default_rng(seed)
     count = len(values)
-    length = min(count, turn * max(1, count // (turn * _BLOCKS)))
+    if count < _FEWEST_STRETCHES * stretch:
+        stretch = 1
+    length = min(count, stretch * max(1, count // (stretch * _BLOCKS)))
     blocks = -(-count // length)
-    starts = turn * rng.integers(0, (count - length) // turn + 1, (_RESAMPLES, blocks))
+    starts = stretch * rng.integers(0, (count - length) // stretch + 1, (_RESAMPLES, blocks))
     rows = (starts[..., np.newaxis] + np.arange(length)).reshape(_RESAMPLES, -1)[:, :count]
     tail = 100 * (1 - _LEVEL) / 2
     low, high = np.percentile(np.median(values[rows], axis=1), (tail, 100 - tail))
-    rank = max(0, math.floor((count - 1 - _NORMAL_QUANTILE * math.sqrt(count)) / 2))
-    ordered = np.sort(values)
-    return float(min(low, ordered[rank])), float(max(high, ordered[count - 1 - rank]))
+    ordered = np.sort([np.median(values[i : i + stretch]) for i in range(0, count, stretch)])
+    number = len(ordered)
+    rank = max(0, math.floor((number - 1 - _NORMAL_QUANTILE * math.sqrt(number)) / 2))
+    return float(min(low, ordered[rank])), float(max(high, ordered[number - 1 - rank]))

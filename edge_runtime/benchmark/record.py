@@ -32,6 +32,7 @@ def to_record(session: Session) -> dict[str, Any]:
         "pictures": len(plan.pictures.paths),
         "pictures_sha256": plan.pictures.sha256,
         "calls_in_a_turn": TURN,
+        "calls_of_a_load": session.calls_of_a_load,
         "sustained_s": plan.sustained_s,
         "baseline": next((i for i, r in enumerate(session.rows) if r is session.baseline), None),
         "rows": [_row(row) for row in session.rows],

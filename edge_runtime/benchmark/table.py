@@ -83,7 +83,10 @@ def _invoke(session: Session) -> list[str]:
     calls = max(len(row.times) for row in session.rows)
     count = len(session.plan.pictures.paths)
     pictures = f"{count} picture{'s' if count > 1 else ''}"
-    title = f"The model alone, us an image ({calls:,} calls each, {TURN} in turn, {pictures})"
+    loads = f"{max(1, -(-calls // session.calls_of_a_load))} loads"
+    title = (
+        f"The model alone, us an image ({calls:,} calls each, {TURN} in turn, {loads}, {pictures})"
+    )
     header = [*_SETTING, "delegated", "p50", "95 % interval", "p90", "p95", "p99"]
     return [title, *_aligned(header, rows, left=2)]
 

@@ -46,6 +46,6 @@ def test_the_probe_runs(tmp_path):
     ]  # fmt: skip
     side, channels = roofline.SIDE, roofline.CHANNELS
     assert probes[0].macs == roofline.LAYERS * side * side * channels * channels
-    [series], _ = take_turns([{probe.name: probe.call for probe in probes}], 0)
-    for precision in roofline.reached(probes, series).values():
+    [series], _ = take_turns([{probe.name: probe.open for probe in probes}], 0)
+    for precision in roofline.reached(probes, series.times).values():
         assert 1e8 < precision["macs_per_s"] < 1e13

@@ -8,19 +8,30 @@ from benchmarks.turns import ROUNDS, STRETCHES, take_turns
 
 def test_groups_take_turns_several_times():
     log = []
-    groups = [{"a": lambda: log.append("a"), "b": lambda: log.append("b")}, {}]
-    groups[1] = {"c": lambda: log.append("c")}
-    series, complete = take_turns(groups, 0)
+
+    def opens(name):
+        def opener():
+            log.append(f"open {name}")
+            return lambda: log.append(name)
+
+        return opener
+
+    (ab, c), complete = take_turns(
+        [{"a": opens("a"), "b": opens("b")}, {"c": opens("c")}],
+        seconds=0,
+    )
     assert complete
-    assert [set(one) for one in series] == [{"a", "b"}, {"c"}]
-    assert len(series[0]["a"]) == len(series[0]["b"]) == len(series[1]["c"]) == ROUNDS[0]
-    runs = [name for name, _ in itertools.groupby("c" if name == "c" else "ab" for name in log)]
-    assert runs == ["ab", "c"] * (1 + STRETCHES)  # once to see how long a round takes
+    assert (set(ab.times), set(c.times)) == ({"a", "b"}, {"c"})
+    assert len(ab.times["a"]) == len(ab.times["b"]) == len(c.times["c"]) == ROUNDS[0]
+    assert ab.stretch == c.stretch == ROUNDS[0] // STRETCHES
+    runs = [n for n, _ in itertools.groupby("ab" if n in ("a", "b") else n for n in log)]
+    # Once more to see how long a round takes.
+    assert runs == ["open a", "open b", "ab", "open c", "c"] * (1 + STRETCHES)
 
 
 def test_longer_measuring_takes_more_rounds():
-    [series], _ = take_turns([{"a": lambda: time.sleep(0.001)}], 0.2)
-    assert ROUNDS[0] < len(series["a"]) <= 200
+    [series], _ = take_turns([{"a": lambda: lambda: time.sleep(0.001)}], 0.2)
+    assert ROUNDS[0] < len(series.times["a"]) <= 200
 
 
 @pytest.mark.parametrize(("at", "expected"), [(1, set()), (40, {"a"})])
@@ -31,7 +42,7 @@ def test_ctrl_c_ends_it(at, expected):
         if next(calls) == at:
             raise KeyboardInterrupt
 
-    [series], complete = take_turns([{"a": press}], 0)
+    [series], complete = take_turns([{"a": lambda: press}], 0)
     assert not complete
-    assert set(series) == expected
-    assert all(0 < len(times) < ROUNDS[0] for times in series.values())
+    assert set(series.times) == expected
+    assert all(0 < len(times) < ROUNDS[0] for times in series.times.values())

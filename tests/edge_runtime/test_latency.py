@@ -25,6 +25,18 @@ def test_a_thing_is_not_told_from_itself(rounds):
     assert sum(v != "indistinguishable" for v in verdicts) <= 5
 
 
+@pytest.mark.parametrize(("loads", "alarms"), [(1, range(30, 101)), (10, range(6))])
+def test_a_load_of_a_model_is_not_told_from_another(loads, alarms):
+    """Where each load has a speed of its own, one is not enough to compare two models."""
+    rng = np.random.default_rng(7)
+    verdicts = []
+    for _ in range(100):
+        speeds = np.repeat(rng.normal(1, 0.02, (2, loads)), 400 // loads, axis=1)
+        base, other = np.stack(simulated(rng, 400)) * speeds
+        verdicts.append(compare(base, other, stretch=400 // loads).verdict)
+    assert sum(v != "indistinguishable" for v in verdicts) in alarms
+
+
 @pytest.mark.parametrize(("factor", "verdict"), [(1.05, "slower"), (1 / 1.05, "faster")])
 def test_five_percent_are_seen(factor, verdict):
     rng = np.random.default_rng(1)
@@ -32,11 +44,12 @@ def test_five_percent_are_seen(factor, verdict):
     assert verdicts.count(verdict) >= 95
 
 
-def test_the_interval_holds_the_true_ratio():
+@pytest.mark.parametrize("stretch", [1, 25, 120])
+def test_the_interval_holds_the_true_ratio(stretch):
     rng = np.random.default_rng(2)
     hits = 0
     for _ in range(100):
-        comparison = compare(*simulated(rng, 250, 1.3))
+        comparison = compare(*simulated(rng, 250, 1.3), stretch=stretch)
         assert comparison.low <= comparison.ratio <= comparison.high
         hits += comparison.low <= 1.3 <= comparison.high
     assert hits >= 88  # 95 expected; fewer than 88 of 100 happen once in 250 times
@@ -60,17 +73,17 @@ def test_a_machine_that_jumps_between_two_speeds_does_not_move_the_ratio():
         assert comparison.verdict == "slower"
 
 
-@pytest.mark.parametrize("turn", [1, 20])
-def test_calls_of_one_turn_count_as_alike(turn):
+@pytest.mark.parametrize("stretch", [1, 20])
+def test_calls_of_one_stretch_count_as_alike(stretch):
     """Taken for independent, they make an interval that is too narrow."""
     rng = np.random.default_rng(6)
     hits = 0
     for _ in range(100):
         of_turns = np.repeat(rng.lognormal(0, 0.1, 30), 20)
         times = (100_000 * of_turns * rng.lognormal(0, 0.01, 600)).astype(np.int64)
-        summary = summarize(times, turn=turn)
+        summary = summarize(times, stretch=stretch)
         hits += summary.p50_low_us <= 100 <= summary.p50_high_us
-    assert hits >= 88 if turn == 20 else hits < 88
+    assert hits >= 88 if stretch == 20 else hits < 88
 
 
 def test_calls_are_interleaved_and_each_begins_in_turn():

@@ -40,6 +40,47 @@ def test_a_model_is_not_told_from_itself():
     assert verdicts.count("indistinguishable") >= 5
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_large_model_is_not_told_from_itself():
+    """A hundred times, though one load of it is some percent faster than another."""
+    verdicts = []
+    for _ in range(25):
+        rows = run(plan(*["resnet18-int8"] * 5, calls=100)).rows
+        verdicts += [row.against["invoke"].verdict for row in rows[1:]]
+    assert len(verdicts) - verdicts.count("indistinguishable") <= 5
+
+
+@pytest.mark.parametrize(("calls", "loads"), [(5, 1), (20, 4), (50, 10), (110, 8)])
+def test_every_model_is_loaded_again_and_again(monkeypatch, calls, loads):
+    opened = []
+
+    class Counting(session_module.Pipeline):
+        def __init__(self, setting):
+            opened.append(setting.model)
+            super().__init__(setting)
+
+    monkeypatch.setattr(session_module, "Pipeline", Counting)
+    session = run(plan(TINY, "cnn-int8", calls=calls))
+    assert opened == [TINY, "cnn-int8"] * (1 + loads)
+    assert [len(row.times) for row in session.rows] == [calls, calls]
+    assert -(-calls // session.calls_of_a_load) == loads
+
+
+def test_a_model_that_takes_long_to_load_is_loaded_less_often(monkeypatch):
+    monkeypatch.setattr(session_module, "_BUDGET_S", 0.0)
+    assert run(plan(TINY)).calls_of_a_load == 50 // session_module.MIN_LOADS
+
+
+def test_a_model_that_cannot_be_loaded_again_ends_no_other_row(tmp_path):
+    path = tmp_path / "model.tflite"
+    shutil.copy(TINY, path)
+    session = run(plan(str(path), TINY), lambda text: "in turn" in text and path.unlink(True))
+    gone, stays = session.rows
+    assert "There is no model" in gone.error
+    assert 0 < len(gone.times) < len(stays.times) == 50
+
+
 def test_all_is_measured():
     session = run(plan("cnn-int8", TINY, cold_starts=2, sustained_s=0.3))
     assert not session.interrupted
