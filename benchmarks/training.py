@@ -26,7 +26,7 @@ from train import architectures, precision
 from train.fit import build
 from train.recipes import RECIPES, Recipe
 
-RUNS = (("cnn", "best", 32), ("cnn", "distilled", 32), *(("resnet18", "best", s) for s in (24, 32)))
+RUNS = (("cnn", "untaught", 32), ("cnn", "best", 32), *(("resnet18", "best", s) for s in (24, 32)))
 
 
 def stepper(recipe: Recipe, side: int) -> Callable[[], object]:

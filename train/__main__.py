@@ -32,7 +32,7 @@ class RecipeName(StrEnum):
 
     SEED = "seed"
     BEST = "best"
-    DISTILLED = "distilled"
+    UNTAUGHT = "untaught"
 
 
 class Precision(StrEnum):

@@ -55,12 +55,13 @@ def fit(
     Args:
         start_from: ResNet18 weights for ImageNet, see `train.imagenet`; otherwise the first
             weights are random.
-        teacher: weights of the recipe's teacher, the shipped ones unless named.
+        teacher: weights of the recipe's teacher, where it has one.
         say: takes one line of progress an epoch.
 
     Raises:
         CheckpointError: the checkpoint in `run_dir` is damaged, of another recipe, seed or data
             set, or could not be written; or the other weights cannot be used.
+        ValueError: the recipe has a teacher, but `teacher` is None.
     """
     _make_deterministic(seed)
     model = build(recipe, classes=classes)
@@ -69,7 +70,8 @@ def fit(
     identity = {"seed": seed, "images": _digest(train, held_out)}
     teach = None
     if recipe.teacher:
-        teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
+        if teacher is None:
+            raise ValueError(f"Expected weights of the recipe's teacher, {recipe.teacher}.")
         taught_by = distill.Teacher(recipe.teacher, teacher, classes)
         teach = partial(_log_scores, recipe, taught_by, run_dir)
         identity["teacher"] = weights.file_hash(teacher)

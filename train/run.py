@@ -73,13 +73,17 @@ def train(
     """Train in `run_dir`, going on from its checkpoint, and return the report as text.
 
     Args:
-        start_from: see `train.fit.fit`, as `teacher`.
+        start_from: see `train.fit.fit`.
+        teacher: weights of the recipe's teacher, the shipped ones unless named.
 
     Raises:
         CheckpointError: the checkpoint there is damaged, of another run, or cannot be written; or
             the other weights cannot be used.
         OSError: another file could not be written.
     """
+    if recipe.teacher:
+        teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
+        _check_teacher(teacher, data.class_names)
     run_dir.mkdir(parents=True, exist_ok=True)  # if it cannot be made, better now than later
     model, state = fit(
         recipe,
@@ -100,11 +104,11 @@ def train(
     test = evaluation.of_scores(scores, data.test)
 
     (run_dir / REPORT).unlink(missing_ok=True)  # before its weights are replaced
-    weights.save(model, run_dir / WEIGHTS)
+    names = data.class_names
+    weights.save(model, run_dir / WEIGHTS, about={"class_names": names})
     _write_json(run_dir / HISTORY, state.history)
     title = f"{recipe.network}, recipe {recipe_name}"
     on_test = f"{title}: {test.top1:.2%} of {test.images:,} test images"
-    names = data.class_names
     plots.curves({recipe_name: state.history}, run_dir / FIGURES[0], title)
     plots.confusion(test.confusion, names, run_dir / FIGURES[1], on_test)
     plots.reliability(scores, data.test.labels, run_dir / FIGURES[2], on_test)
@@ -129,6 +133,15 @@ def train(
     }
     _write_json(run_dir / REPORT, report)  # last: it marks the run as finished
     return summary(report)
+
+
+def _check_teacher(teacher: Path, class_names: Sequence[str]) -> None:
+    known = weights.about(teacher).get("class_names", class_names)
+    if list(known) != list(class_names):
+        raise weights.CheckpointError(
+            f"{teacher} tells other classes apart than the data's ({', '.join(known)}); name a "
+            f"teacher of theirs with --teacher, or take --recipe untaught."
+        )
 
 
 def _calibrate(model: keras.Model, data: Dataset) -> tuple[float, dict[str, Any]]:

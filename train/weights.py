@@ -76,6 +76,15 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
         raise CheckpointError(f"{path} is not a readable safetensors file ({exc}).") from exc
 
 
+def about(path: str | Path) -> dict[str, Any]:
+    """Return what a file that `save` wrote says of its weights.
+
+    Raises:
+        CheckpointError: no such file, or a damaged one.
+    """
+    return json.loads(read(path)[1].get("about", "{}"))
+
+
 def file_hash(path: str | Path) -> str:
     """Return the sha256 of a weights file.
 

@@ -23,7 +23,7 @@ from train.weights import CheckpointError
 
 # Networks trained in bfloat16 are deployed in float32.
 BF16 = precision.choose("bfloat16")[0] == "bfloat16"
-SEED, BEST = RECIPES["cnn", "seed"], RECIPES["cnn", "best"]
+SEED, UNTAUGHT = RECIPES["cnn", "seed"], RECIPES["cnn", "untaught"]
 RESNET = RECIPES["resnet18", "best"]
 
 
@@ -52,7 +52,7 @@ def train(recipe, run_dir, **options):
     return model, state, lines
 
 
-@pytest.mark.parametrize("recipe", [SEED, BEST], ids=["seed", "best"])
+@pytest.mark.parametrize("recipe", [SEED, UNTAUGHT], ids=["seed", "untaught"])
 def test_it_learns_and_says_how_far_it_is(tmp_path, recipe):
     model, state, lines = train(small(recipe, epochs=6, learning_rate=recipe.learning_rate / 10,
                                       early_stopping_patience=None), tmp_path)  # fmt: skip
@@ -65,7 +65,7 @@ def test_it_learns_and_says_how_far_it_is(tmp_path, recipe):
     assert [layer.name for layer in model.layers if layer.name.endswith("bn2")] == []
 
 
-@pytest.mark.parametrize("recipe", [SEED, BEST], ids=["seed", "best"])
+@pytest.mark.parametrize("recipe", [SEED, UNTAUGHT], ids=["seed", "untaught"])
 def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
     whole, _, _ = train(small(recipe), tmp_path / "whole")
 
@@ -86,8 +86,8 @@ def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
 
 
 def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
-    once = small(BEST, epochs=2)
-    twice = small(BEST, epochs=4, restart=(2, 0.1))
+    once = small(UNTAUGHT, epochs=2)
+    twice = small(UNTAUGHT, epochs=4, restart=(2, 0.1))
     whole, _, _ = train(twice, tmp_path / "whole")
     train(once, tmp_path / "cut")
     resumed, _, lines = train(twice, tmp_path / "cut")
@@ -95,13 +95,13 @@ def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
     with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
-        train(small(BEST, epochs=4, restart=(2, 0.2)), tmp_path / "cut")
+        train(small(UNTAUGHT, epochs=4, restart=(2, 0.2)), tmp_path / "cut")
     with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
         train(once, tmp_path / "cut")
 
 
 def test_averaging_is_evaluated_and_kept_and_does_not_touch_the_training(tmp_path):
-    recipe = small(BEST, ema=0.8, learning_rate=0.02)
+    recipe = small(UNTAUGHT, ema=0.8, learning_rate=0.02)
     averaged, state, _ = train(recipe, tmp_path / "averaged")
     plain, other, _ = train(dataclasses.replace(recipe, ema=None), tmp_path / "plain")
     for ours, theirs in zip(state.history, other.history, strict=True):
@@ -132,7 +132,7 @@ def teacher(tmp_path_factory):
 
 
 DISTILLED = dataclasses.replace(
-    RECIPES["cnn", "distilled"].without("branches"),  # test_architectures has them
+    RECIPES["cnn", "best"].without("branches"),  # test_architectures has them
     teacher="cnn",
     learning_rate=0.02,
 )
@@ -181,6 +181,8 @@ def test_the_teacher_decides(tmp_path, teacher):
 def test_a_missing_teacher_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"There is no checkpoint .*nobody"):
         train(DISTILLED, tmp_path, teacher=tmp_path / "nobody.safetensors")
+    with pytest.raises(ValueError, match="Expected weights of the recipe's teacher, resnet18"):
+        train(DISTILLED, tmp_path)
 
 
 def test_the_seed_decides(tmp_path):
@@ -246,18 +248,18 @@ def rates(recipe, steps=10):
 
 
 def test_one_cycle_rises_and_falls_to_zero():
-    cycle = rates(BEST)
-    peak = int(BEST.warm_up * len(cycle))
-    assert max(cycle) == pytest.approx(BEST.learning_rate, rel=0.02)
+    cycle = rates(UNTAUGHT)
+    peak = int(UNTAUGHT.warm_up * len(cycle))
+    assert max(cycle) == pytest.approx(UNTAUGHT.learning_rate, rel=0.02)
     assert (np.diff(cycle[:peak]) > 0).all()
     assert (np.diff(cycle[peak:]) < 0).all()
-    assert 0 < cycle[-1] < 0.01 * BEST.learning_rate
+    assert 0 < cycle[-1] < 0.01 * UNTAUGHT.learning_rate
 
 
 def test_a_restart_follows_a_whole_cycle():
     """A finished run can so be given a second cycle: what it did before is the same."""
-    once = dataclasses.replace(BEST, epochs=8)
-    twice = dataclasses.replace(BEST, epochs=12, restart=(4, 0.05))
+    once = dataclasses.replace(UNTAUGHT, epochs=8)
+    twice = dataclasses.replace(UNTAUGHT, epochs=12, restart=(4, 0.05))
     assert rates(twice)[:80] == rates(once)
     second = rates(twice)[80:]
     assert second[0] == pytest.approx(0.05, rel=0.02)
@@ -267,11 +269,12 @@ def test_a_restart_follows_a_whole_cycle():
 
 @pytest.mark.skipif(not BF16, reason="this CPU has no instructions for bfloat16")
 @pytest.mark.parametrize(
-    ("network", "side", "form"), [("cnn", 32, {"dropout_head": 0.0}), ("resnet18", 16, {})]
+    ("recipe", "side", "form"),
+    [(UNTAUGHT, 32, {"dropout_head": 0.0}), (RESNET, 16, {})],
+    ids=["cnn", "resnet18"],
 )
-def test_the_first_step_in_bfloat16_goes_where_float32_goes(network, side, form):
+def test_the_first_step_in_bfloat16_goes_where_float32_goes(recipe, side, form):
     """Same weights, same photographs: a step's length and direction, over all weights."""
-    recipe = RECIPES[network, "best"]
     recipe = dataclasses.replace(recipe, training_form={**recipe.training_form, **form})
     chosen = slice(0, 500, 5)
     photographs = calibration.read().held_out

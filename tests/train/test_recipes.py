@@ -5,7 +5,7 @@ import pytest
 from train.fit import build
 from train.recipes import IMPROVEMENTS, RECIPES
 
-DISTILLED, RESNET = RECIPES["cnn", "distilled"], RECIPES["resnet18", "best"]
+CNN, RESNET = RECIPES["cnn", "best"], RECIPES["resnet18", "best"]
 
 
 @pytest.mark.parametrize("improvement", IMPROVEMENTS)
@@ -27,12 +27,12 @@ def test_every_improvement_can_be_left_out_of_some_recipe(improvement):
 
 
 def test_without_norm_there_are_no_branches_either():
-    assert build(DISTILLED.without("norm")).count_params() == 551_466
-    assert build(DISTILLED.without("branches")).count_params() < build(DISTILLED).count_params()
+    assert build(CNN.without("norm")).count_params() == 551_466
+    assert build(CNN.without("branches")).count_params() < build(CNN).count_params()
 
 
 def test_the_rest_stays():
-    plain = DISTILLED.without("mixup")
+    plain = CNN.without("mixup")
     assert (plain.mixup, plain.soften, plain.teacher) == (0, 0.5, "resnet18")
     assert RESNET.without("low-resolution").low_resolution == ()
 

@@ -33,11 +33,11 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory):
     """A finished run of the best recipe, two epochs, whose scores were calibrated."""
-    folder = tmp_path_factory.mktemp("runs") / "cnn-best"
+    folder = tmp_path_factory.mktemp("runs") / "cnn-untaught"
     recipe = dataclasses.replace(
-        RECIPES["cnn", "best"], epochs=2, batch_size=32, precision="float32"
+        RECIPES["cnn", "untaught"], epochs=2, batch_size=32, precision="float32"
     )
-    return folder, runs.train(recipe, "best", DATA, folder, seed=3)
+    return folder, runs.train(recipe, "untaught", DATA, folder, seed=3)
 
 
 def test_everything_is_written(finished):
@@ -179,7 +179,7 @@ def test_shipping_needs_a_finished_run(tmp_path):
         (["--data", "nope"], 1, "--data names nope, which does not exist"),
         (["--recipe", "magic"], 2, "'magic' is not one of 'seed', 'best'"),
         (["--epochs", "0"], 2, "0 is not in the range"),
-        (["--without", "mixup"], 2, "this recipe has no mixup to leave out"),
+        (["--without", "cutout"], 2, "this recipe has no cutout to leave out"),
         (["--precision", "int4"], 2, "'int4' is not one of 'auto', 'float32', 'bfloat16'"),
         (["--seed", "-1"], 2, "-1 is not in the range"),
     ],
@@ -194,7 +194,7 @@ def test_wrong_arguments(tmp_path, arguments, code, message):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--recipe", "distilled"], 2, "--recipe: resnet18 has the recipes seed, best"),
+        (["--recipe", "untaught"], 2, "--recipe: resnet18 has the recipes seed, best"),
         (["--sha256", "0" * 64], 2, "it says what the file of --weights must have"),
         (["--weights", "nope.safetensors"], 1, "nope.safetensors cannot be read"),
     ],
@@ -205,6 +205,18 @@ def test_wrong_arguments_of_resnet18(tmp_path, arguments, code, message):
     assert result.exit_code == code
     assert message in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_the_shipped_teacher_teaches_its_own_classes_alone(tmp_path):
+    data = make(tmp_path / "data", per_class=2, test=1)
+    result = command("cnn", "--out", tmp_path / "run", "--data", data)
+    assert result.exit_code == 1
+    assert "tells other classes apart than the data's (airplane, " in result.stderr
+    assert result.stderr.endswith("with --teacher, or take --recipe untaught.\n")
+
+
+def test_a_run_s_weights_name_their_classes(finished):
+    assert weights.about(finished[0] / "weights.safetensors")["class_names"] == ["dark", "bright"]
 
 
 def test_kill_9_and_resume_ends_with_the_very_weights(tmp_path):
