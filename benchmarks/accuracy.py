@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
-from export.verify import Comparison, compare, points
+from export.verify import Comparison, compare
 from train import cifar10
 from train.dataset import DataError
 
@@ -49,12 +49,9 @@ def _photograph(path: Path, image: NDArray[np.uint8]) -> Path:
 def line(name: str, comparison: Comparison) -> str:
     """Return a comparison with the first scores as a line for a person."""
     low, high = comparison.top1_interval
-    least, most = map(points, comparison.drop_interval)
     return (
         f"{name}: top-1 {comparison.top1:.2%} ({low:.2%} to {high:.2%}), "
-        f"drop {points(comparison.top1_drop)} points ({least} to {most}), "
-        f"McNemar p {comparison.p_value:.2f}, agreement {comparison.agreement:.2%}, "
-        f"{comparison.images:,} test images"
+        f"{comparison.cost}, {comparison.images:,} test images"
     )
 
 

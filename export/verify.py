@@ -58,12 +58,19 @@ class Comparison:
         """McNemar's, of the hypothesis that both are equally accurate."""
         return mcnemar_p(self.lost, self.gained)
 
-    def __str__(self) -> str:
+    @property
+    def cost(self) -> str:
+        """What became of the answers, in words."""
         low, high = self.drop_interval
         return (
-            f"top-1 {self.top1:.2%}, float {self.float_top1:.2%}, drop {points(self.top1_drop)} "
-            f"points ({points(low)} to {points(high)}), McNemar p {self.p_value:.2f}, agreement "
-            f"{self.agreement:.2%}, scores differ by at most {self.max_difference:.3f}"
+            f"drop {points(self.top1_drop)} points ({points(low)} to {points(high)}), "
+            f"McNemar p {self.p_value:.2f}, agreement {self.agreement:.2%}"
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"top-1 {self.top1:.2%}, float {self.float_top1:.2%}, {self.cost}, "
+            f"scores differ by at most {self.max_difference:.3f}"
         )
 
 

@@ -181,7 +181,7 @@ def test_the_teacher_decides(tmp_path, teacher):
 def test_a_missing_teacher_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"There is no checkpoint .*nobody"):
         train(DISTILLED, tmp_path, teacher=tmp_path / "nobody.safetensors")
-    with pytest.raises(ValueError, match="Expected weights of the recipe's teacher, resnet18"):
+    with pytest.raises(ValueError, match="Expected weights of the recipe's teacher, cnn"):
         train(DISTILLED, tmp_path)
 
 
