@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edge_runtime.atomic import replacing
-from export import convert, quantize, sensitivity, verify
+from export import bias, convert, quantize, sensitivity, verify
 from export.card import model_card
 from export.lint import lint
 from export.metadata import describe
@@ -141,7 +141,8 @@ def _graph(
         case Quantization.DYNAMIC:
             return quantize.to_dynamic(source.model)
         case Quantization.INT8:
-            return quantize.to_int8(source.model, source.calibration.images, io=io)
+            images = source.calibration.images
+            return quantize.to_int8(bias.corrected(source.model, images), images, io=io)
         case Quantization.QAT:
             if source.data is None:
                 raise ExportError(
