@@ -50,7 +50,7 @@ def fit(
     """Train a network and return it in its deployed form, with the run's history.
 
     A checkpoint is written to `run_dir` after every epoch, and a run whose checkpoint is there
-    goes on from it: also one that was finished, where the recipe has a second cycle since.
+    goes on from it: also one that was finished, where the recipe has another cycle since.
 
     Args:
         start_from: ResNet18 weights for ImageNet, see `train.imagenet`; otherwise the first

@@ -23,7 +23,7 @@ class Recipe:
     learning_rate: float  # highest
     schedule: Literal["plateau", "one-cycle"]
     warm_up: float = 0.0  # share of the cycle's steps; one-cycle only
-    restart: tuple[int, float] | None = None  # (epochs, highest rate) of a second cycle at the end
+    restarts: tuple[tuple[int, float], ...] = ()  # (epochs, highest rate) of each further cycle
     plateau_factor: float = 1.0  # learning rate times this when the held-out loss stalls
     plateau_patience: int = 0  # epochs
     min_learning_rate: float = 0.0
@@ -55,12 +55,17 @@ class Recipe:
 
     def in_epochs(self, epochs: int) -> Recipe:
         """Return the recipe for another number of epochs, in one cycle."""
-        return replace(self, epochs=epochs, restart=None)
+        return replace(self, epochs=epochs, restarts=())
 
     def until(self, epoch: int) -> Recipe:
-        """Return what of the recipe decides its first epochs: without a later second cycle."""
-        first_cycle = self.epochs - (self.restart or (0, 0.0))[0]
-        return self if epoch > first_cycle else self.in_epochs(first_cycle)
+        """Return what of the recipe decides its first epochs: without the cycles after them."""
+        if not self.restarts:
+            return self
+        *earlier, (epochs, _) = self.restarts
+        before = self.epochs - epochs
+        if epoch > before:
+            return self
+        return replace(self, epochs=before, restarts=tuple(earlier)).until(epoch)
 
     def without(self, improvement: str) -> Recipe:
         """Return the recipe with one of `IMPROVEMENTS` left out, to see what it was worth.
@@ -125,7 +130,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         learning_rate=0.2,
         schedule="one-cycle",
         warm_up=0.2,
-        restart=(80, 0.15),
+        restarts=((80, 0.15),),
         weight_decay=5e-3,
         flip=True,
         translate=3,
@@ -187,7 +192,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         learning_rate=0.1,
         schedule="one-cycle",
         warm_up=0.2,
-        restart=(13, 0.06),
+        restarts=((13, 0.06),),
         weight_decay=5e-3,
         flip=True,
         translate=4,

@@ -42,7 +42,7 @@ def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
     """Make sure that `run_dir` may be trained in.
 
     A finished run may be resumed where the recipe is not the one that it was finished with:
-    whether the new one goes on from there, as with a second cycle, its checkpoint tells.
+    whether the new one goes on from there, as with another cycle, its checkpoint tells.
 
     Raises:
         RunError: a run is there and neither `resume` nor `overwrite` says what to do with it.

@@ -10,19 +10,24 @@ def learning_rate(recipe: Recipe, state: State, step: int, steps_per_epoch: int)
     """Return the learning rate of a step (0-based) of the epoch after `state.epoch`.
 
     One-cycle: linear from zero to the highest rate during warm-up, then linear to zero at the
-    end of the last epoch. A restart is a second cycle without warm-up: it begins at its highest
-    rate where the first has come to zero (Loshchilov and Hutter, "SGDR", 2017).
+    end of the last epoch. A restart is a further cycle without warm-up: it begins at its highest
+    rate where the one before has come to zero (Loshchilov and Hutter, "SGDR", 2017).
     """
     if recipe.schedule == "plateau":
         return state.learning_rate
-    epochs, highest = recipe.restart or (0, 0.0)
-    total = (recipe.epochs - epochs) * steps_per_epoch
+    first_cycle = recipe.epochs - sum(epochs for epochs, _ in recipe.restarts)
+    total = first_cycle * steps_per_epoch
     done = state.epoch * steps_per_epoch + step + 0.5
-    if done > total:
-        return highest * (1.0 - (done - total) / (epochs * steps_per_epoch))
-    peak = recipe.warm_up * total
-    share = done / peak if done < peak else (total - done) / (total - peak)
-    return recipe.learning_rate * share
+    if done < total:
+        peak = recipe.warm_up * total
+        share = done / peak if done < peak else (total - done) / (total - peak)
+        return recipe.learning_rate * share
+    for epochs, highest in recipe.restarts:
+        done -= total
+        total = epochs * steps_per_epoch
+        if done < total:
+            return highest * (1.0 - done / total)
+    return 0.0
 
 
 def note_progress(recipe: Recipe, state: State, loss: float) -> bool:

@@ -87,7 +87,7 @@ def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
 
 def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
     once = small(UNTAUGHT, epochs=2)
-    twice = small(UNTAUGHT, epochs=4, restart=(2, 0.1))
+    twice = small(UNTAUGHT, epochs=4, restarts=((2, 0.1),))
     whole, _, _ = train(twice, tmp_path / "whole")
     train(once, tmp_path / "cut")
     resumed, _, lines = train(twice, tmp_path / "cut")
@@ -95,7 +95,7 @@ def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
     with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
-        train(small(UNTAUGHT, epochs=4, restart=(2, 0.2)), tmp_path / "cut")
+        train(small(UNTAUGHT, epochs=4, restarts=((2, 0.2),)), tmp_path / "cut")
     with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
         train(once, tmp_path / "cut")
 
@@ -256,15 +256,17 @@ def test_one_cycle_rises_and_falls_to_zero():
     assert 0 < cycle[-1] < 0.01 * UNTAUGHT.learning_rate
 
 
-def test_a_restart_follows_a_whole_cycle():
-    """A finished run can so be given a second cycle: what it did before is the same."""
+def test_restarts_follow_a_whole_cycle():
+    """A finished run can so be given another cycle: what it did before is the same."""
     once = dataclasses.replace(UNTAUGHT, epochs=8)
-    twice = dataclasses.replace(UNTAUGHT, epochs=12, restart=(4, 0.05))
+    twice = dataclasses.replace(UNTAUGHT, epochs=12, restarts=((4, 0.05),))
+    thrice = dataclasses.replace(UNTAUGHT, epochs=14, restarts=((4, 0.05), (2, 0.03)))
     assert rates(twice)[:80] == rates(once)
-    second = rates(twice)[80:]
-    assert second[0] == pytest.approx(0.05, rel=0.02)
-    assert (np.diff(second) < 0).all()
-    assert 0 < second[-1] < 0.02 * 0.05
+    assert rates(thrice)[:120] == rates(twice)
+    for cycle, highest in ((rates(twice)[80:], 0.05), (rates(thrice)[120:], 0.03)):
+        assert cycle[0] == pytest.approx(highest, rel=0.03)
+        assert (np.diff(cycle) < 0).all()
+        assert 0 < cycle[-1] < 0.03 * highest
 
 
 @pytest.mark.skipif(not BF16, reason="this CPU has no instructions for bfloat16")
@@ -299,7 +301,7 @@ def test_the_first_step_in_bfloat16_goes_where_float32_goes(recipe, side, form):
 
 @pytest.mark.slow
 def test_resnet18_trains_at_every_resolution(tmp_path):
-    recipe = small(RESNET, epochs=3, restart=None, batch_size=32, low_resolution=((1, 8), (1, 16)))
+    recipe = small(RESNET, epochs=3, restarts=(), batch_size=32, low_resolution=((1, 8), (1, 16)))
     model, state, _ = train(recipe, tmp_path)
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
     assert model.input_shape == (None, 32, 32, 3)
@@ -313,7 +315,7 @@ def test_low_resolution_comes_first(epoch, side):
 
 def test_the_time_left_counts_pixels():
     """Epochs at low resolution come first; those left take longer."""
-    recipe = dataclasses.replace(RESNET, epochs=4, restart=None, low_resolution=((2, 16),))
+    recipe = dataclasses.replace(RESNET, epochs=4, restarts=(), low_resolution=((2, 16),))
     row = dict.fromkeys(("learning_rate", "train_loss", "train_top1"), 0.5)
     row |= {"held_out_loss": 0.5, "held_out_top1": 0.5, "seconds": 55.0}
     line = _epoch_line(recipe, State(epoch=2, seconds=120.0), row, full_side=32)

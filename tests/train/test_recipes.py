@@ -1,5 +1,7 @@
 """Recipes, and what is left of them without an improvement."""
 
+from dataclasses import replace
+
 import pytest
 
 from train.fit import build
@@ -39,6 +41,16 @@ def test_the_rest_stays():
 
 def test_fewer_epochs_are_one_cycle():
     short = RESNET.in_epochs(10)
-    assert RESNET.restart
+    assert RESNET.restarts
     assert short.epochs == 10
-    assert short.choices().keys() ^ RESNET.choices().keys() == {"restart"}
+    assert short.choices().keys() ^ RESNET.choices().keys() == {"restarts"}
+
+
+def test_later_cycles_decide_nothing_of_the_epochs_before():
+    once = RESNET.in_epochs(8)
+    twice = replace(once, epochs=12, restarts=((4, 0.05),))
+    thrice = replace(once, epochs=14, restarts=((4, 0.05), (2, 0.03)))
+    assert [thrice.until(epoch) for epoch in (0, 8, 9, 12, 13, 14)] == [
+        once, once, twice, twice, thrice, thrice,
+    ]  # fmt: skip
+    assert once.until(1) == once
