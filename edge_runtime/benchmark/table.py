@@ -81,9 +81,8 @@ def _invoke(session: Session) -> list[str]:
             cells.append(row.error or "not measured before the interruption")
         rows.append(cells)
     calls = max(len(row.times) for row in session.rows)
-    count = len(session.plan.pictures.paths)
-    pictures = f"{count} picture{'s' if count > 1 else ''}"
-    loads = f"{max(1, -(-calls // session.calls_of_a_load))} loads"
+    loads = _counted(max(1, -(-calls // session.calls_of_a_load)), "load")
+    pictures = _counted(len(session.plan.pictures.paths), "picture")
     title = (
         f"The model alone, us an image ({calls:,} calls each, {TURN} in turn, {loads}, {pictures})"
     )
@@ -190,9 +189,13 @@ def _setting(row: Row) -> dict[str, str]:
 
 
 def _name(setting: Setting) -> str:
-    threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+    threads = _counted(setting.threads, "thread")
     batch = f", batch {setting.batch}" if setting.batch > 1 else ""
     return f"{setting.model} ({setting.delegate}, {threads}{batch})"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count > 1 else ''}"
 
 
 def _ratio(comparison: Comparison) -> list[str]:
