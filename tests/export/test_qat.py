@@ -59,14 +59,8 @@ def test_the_twin_gives_the_same_scores_without_any_batch_norm(build):
 
 
 def tune(teacher, run_dir: Path, say=print, **changes):
-    return qat.fine_tune(
-        teacher,
-        FEW,
-        run_dir,
-        calibration=FEW.images,
-        recipe=RECIPE,
-        **({"identity": "cnn", "say": say} | changes),
-    )
+    options = {"recipe": RECIPE, "identity": "cnn", "say": say} | changes
+    return qat.fine_tune(teacher, FEW, run_dir, calibration=FEW.images, **options)
 
 
 def values(model):
@@ -100,6 +94,25 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tuned, teacher, tmp_path):
     said.clear()
     tune(teacher, tmp_path, say=said.append, identity="another network")
     assert "epoch 1/2" in said[0]
+
+
+@pytest.mark.parametrize("build", [shipped_cnn, resnet18])
+def test_every_kernel_is_rounded_in_training_by_a_scale_a_channel(build, tmp_path):
+    model = build()
+    student = tune(qat.twin(model), tmp_path, recipe=qat.FineTuning(epochs=0))
+    wrapped = [x for x in student.layers if x.trainable_variables]
+    assert len(wrapped) == len([x for x in model.layers if isinstance(x, qat.LINEAR)])
+    for layer in wrapped:
+        kernel, bias = sorted(layer.trainable_variables, key=lambda v: len(v.shape), reverse=True)
+        small = np.full(kernel.shape, 1 / 300, np.float32)  # less than half a step
+        small[..., 0, 0] = 1.0
+        kernel.assign(small)
+        bias.assign(np.zeros(bias.shape))
+        inputs = np.full((1, *layer.input_shape[1:]), 1000, np.float32)
+        inputs[..., 0] = 0
+        outputs = layer(inputs, training=True).numpy()
+        assert outputs[..., 0].max() == 0, f"{layer.name} has a kernel in float"
+        assert outputs[..., 1].min() > 0, f"{layer.name} has one scale for all channels"
 
 
 def test_the_teacher_stays_as_it_was_and_the_student_learns(tuned, teacher):
