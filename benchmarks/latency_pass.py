@@ -100,7 +100,9 @@ def run(
         row = results.rows[base.name]
         _fill(
             row,
-            summarize(np.concatenate(of_base), stretch=series[0].stretch),
+            summarize(
+                np.concatenate(of_base), stretch=max(pair.stretch for pair in series[: len(others)])
+            ),
             reached,
             complete=complete,
             against=base.name,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import Bbox
 
-from benchmarks.results import OURS, Results, Row
+from benchmarks.results import OURS, Results, Row, Subject
 from edge_runtime.atomic import replacing
 from export.verify import points
 
@@ -35,7 +40,7 @@ def write(results: Results, folder: Path) -> list[Path]:
     with replacing(paths[1]) as temporary:
         temporary.write_text(markdown(results), encoding="utf-8")
     with replacing(paths[2]) as temporary:
-        _draw(results).savefig(temporary, dpi=150)
+        pareto(results).savefig(temporary, dpi=150)
     return paths
 
 
@@ -62,6 +67,65 @@ def frontier(results: Results) -> list[str]:
             best = _top1(row)
             names.append(row.subject.name)
     return names
+
+
+def pareto(results: Results) -> Figure:
+    """Return the plot of accuracy against latency, a point a row with both."""
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    axes = figure.subplots()
+    rows = _plotted(results)
+    networks = {row.subject.network for row in rows}
+    largest = max((row.size_bytes or 0 for row in rows), default=1)
+    edge = [results.rows[name] for name in frontier(results)]
+    axes.step(  # nothing to be seen where one row beats all
+        [_us(r) for r in edge],
+        [100 * _top1(r) for r in edge],
+        where="post",
+        color="0.6",
+        linestyle="--",
+        linewidth=1,
+        zorder=1,
+        label="no other is faster and as accurate" if len(edge) > 1 else None,
+    )
+    for runtime, colour in _COLOURS.items():
+        of_runtime = [r for r in rows if r.subject.runtime == runtime]
+        if not of_runtime:
+            continue
+        axes.scatter(
+            [_us(r) for r in of_runtime],
+            [100 * _top1(r) for r in of_runtime],
+            s=[(r.size_bytes or 0) * 450 / largest for r in of_runtime],
+            color=colour,
+            alpha=0.55,
+            edgecolors=colour,
+            label=runtime,
+        )
+    axes.set(
+        xscale="log",
+        xlabel="µs an image (p50, batch 1, one thread)",
+        ylabel=f"top-1 on the CIFAR-10 test images, %{_half_width(rows)}",
+    )
+    axes.set_title(_machine(results), fontsize=9, wrap=True)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    # 4 and 6 to 9 would run into their neighbours.
+    axes.xaxis.set_minor_formatter(
+        FuncFormatter(lambda value, _: f"{value:,.0f}" if f"{value:e}"[0] in "235" else "")
+    )
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.tick_params(axis="x", which="minor", labelsize=8)
+    axes.margins(0.12, 0.35)
+    axes.grid(alpha=0.25, which="both")
+    if rows:
+        legend = axes.legend(fontsize=8, loc="best", title="area: bytes", title_fontsize=8)
+        for handle in legend.legend_handles:
+            if isinstance(handle, PathCollection):
+                handle.set_sizes([40])
+    else:
+        axes.text(0.5, 0.5, "no row has both figures", transform=axes.transAxes, ha="center")
+    # Our points have names, and those of the line; colour and size tell the rest.
+    named = [row for row in rows if row in edge or row.subject.runtime == OURS]
+    _write_names(axes, rows, {_name(r.subject, many=len(networks) > 1): r for r in named})
+    return figure
 
 
 def markdown(results: Results) -> str:
@@ -126,73 +190,55 @@ def _top1(row: Row) -> float:
     return float(row.accuracy["top1"]) if row.accuracy else 0.0
 
 
-def _draw(results: Results) -> Figure:
-    figure = Figure(figsize=(9, 5.2), layout="constrained")
-    axes = figure.subplots()
-    rows = _plotted(results)
-    networks = {row.subject.network for row in rows}
-    largest = max((row.size_bytes or 0 for row in rows), default=1)
-    edge = [results.rows[name] for name in frontier(results)]
-    axes.step(  # nothing to be seen where one row beats all
-        [_us(r) for r in edge],
-        [100 * _top1(r) for r in edge],
-        where="post",
-        color="0.6",
-        linestyle="--",
-        linewidth=1,
-        zorder=1,
-        label="no other is faster and as accurate" if len(edge) > 1 else None,
+def _name(subject: Subject, *, many: bool) -> str:
+    """Return a row's name in the plot, with its network if there are many."""
+    what = f"{subject.network} {subject.precision}" if many else subject.precision
+    by = subject.delegate if subject.runtime == OURS else subject.runtime
+    return what if by == "xnnpack" else f"{what}, {by}"
+
+
+def _write_names(axes: Axes, rows: Sequence[Row], named: Mapping[str, Row]) -> None:
+    """Write each name above or below its row's point, where no point and no other name is."""
+    figure = axes.get_figure(root=True)
+    figure.draw_without_rendering()  # the layout is settled, and from now on kept
+    figure.set_layout_engine("none")
+    pixels = figure.dpi / 72
+    legend = axes.get_legend()
+    taken = [legend.get_window_extent()] if legend else []
+    for collection in axes.collections:
+        for point, area in zip(collection.get_offsets(), collection.get_sizes(), strict=True):
+            x, y = axes.transData.transform(point)
+            half = math.sqrt(area) / 2 * pixels
+            taken.append(Bbox.from_extents(x - half, y - half, x + half, y + half))
+    for name, row in named.items():
+        for distance in range(16, 200, 6):
+            if any(_annotated(axes, name, row, side * distance, taken) for side in (1, -1)):
+                break
+
+
+def _annotated(axes: Axes, name: str, row: Row, offset: int, taken: list[Bbox]) -> bool:
+    """Write a name so many points above its row's point, unless something is there."""
+    note = axes.annotate(
+        name,
+        (_us(row), 100 * _top1(row)),
+        xytext=(0, offset),
+        textcoords="offset points",
+        fontsize=7,
+        ha="center",
+        va="center",
+        color=_COLOURS[row.subject.runtime],
+        arrowprops={"arrowstyle": "-", "color": "0.75", "linewidth": 0.6, "zorder": 0},
     )
-    for runtime, colour in _COLOURS.items():
-        of_runtime = [r for r in rows if r.subject.runtime == runtime]
-        if not of_runtime:
-            continue
-        axes.scatter(
-            [_us(r) for r in of_runtime],
-            [100 * _top1(r) for r in of_runtime],
-            s=[(r.size_bytes or 0) * 450 / largest for r in of_runtime],
-            color=colour,
-            alpha=0.55,
-            edgecolors=colour,
-            label=runtime,
-        )
-    # Our points have names, and those of the line; colour and size tell the rest.
-    named = [row for row in rows if row in edge or row.subject.runtime == OURS]
-    for number, row in enumerate(sorted(named, key=_us)):
-        axes.annotate(
-            f"{row.subject.network} " * (len(networks) > 1)
-            + row.subject.precision
-            + ", cpu" * (row.subject.delegate == "cpu"),
-            (_us(row), 100 * _top1(row)),
-            xytext=(0, (18, -24, 30, -36)[number % 4]),
-            textcoords="offset points",
-            fontsize=7,
-            ha="center",
-            arrowprops={"arrowstyle": "-", "color": "0.75", "linewidth": 0.6},
-        )
-    axes.set(
-        xscale="log",
-        xlabel="µs an image (p50, batch 1, one thread)",
-        ylabel=f"top-1 on the CIFAR-10 test images, %{_half_width(rows)}",
-    )
-    axes.set_title(_machine(results), fontsize=9, wrap=True)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    # 4 and 6 to 9 would run into their neighbours.
-    axes.xaxis.set_minor_formatter(
-        FuncFormatter(lambda value, _: f"{value:,.0f}" if f"{value:e}"[0] in "235" else "")
-    )
-    axes.ticklabel_format(axis="y", useOffset=False)
-    axes.tick_params(axis="x", which="minor", labelsize=8)
-    axes.margins(0.12, 0.35)
-    axes.grid(alpha=0.25, which="both")
-    if rows:
-        legend = axes.legend(fontsize=8, loc="best", title="area: bytes", title_fontsize=8)
-        for handle in legend.legend_handles:
-            if isinstance(handle, PathCollection):
-                handle.set_sizes([40])
-    else:
-        axes.text(0.5, 0.5, "no row has both figures", transform=axes.transAxes, ha="center")
-    return figure
+    _, _, width, height = Text.get_window_extent(note).bounds  # without the line to the point
+    x, y = axes.transData.transform(note.xy)
+    y += offset * axes.get_figure().dpi / 72
+    box = Bbox.from_bounds(x - width / 2, y - height / 2, width, height)
+    free = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
+    if not free or any(box.overlaps(other) for other in taken):
+        note.remove()
+        return False
+    taken.append(box)
+    return True
 
 
 def _half_width(rows: list[Row]) -> str:

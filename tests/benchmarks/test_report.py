@@ -1,9 +1,11 @@
 """The page in headless Chromium, without a network; the table and the plot."""
 
 import re
+from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from benchmarks import accuracy_pass, report
@@ -103,6 +105,21 @@ def test_the_table(results):
         "+5.00 (-7.91 to +17.00) | 100 (100 to 100) | 101 | 1 | 39% |"
     )
     assert "180 (180 to 180), interrupted | 181 | 1.800 (1.800 to 1.810)" in lines[4]
+
+
+def test_names_keep_clear_of_one_another_in_the_plot():
+    crowd = Results()
+    for number in range(12):
+        row = crowd.row(Subject("cnn", f"precision{number}", "edge_runtime", "xnnpack"))
+        row.latency = {"p50_us": 100 + number % 3}
+        row.accuracy = {"top1": 0.9, "top1_low": 0.89, "top1_high": 0.91}
+        row.size_bytes = 500_000
+    figure = report.pareto(crowd)
+    figure.draw_without_rendering()
+    notes = [t for t in figure.axes[0].texts if t.get_text().startswith("precision")]
+    assert len(notes) == 12
+    boxes = [Text.get_window_extent(note) for note in notes]
+    assert not [1 for one, other in combinations(boxes, 2) if one.overlaps(other)]
 
 
 def test_the_files(results, tmp_path):
