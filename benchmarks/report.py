@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
@@ -87,11 +88,12 @@ def pareto(results: Results) -> Figure:
         zorder=1,
         label="no other is faster and as accurate" if len(edge) > 1 else None,
     )
+    circles: list[PathCollection] = []
     for runtime, colour in _COLOURS.items():
         of_runtime = [r for r in rows if r.subject.runtime == runtime]
         if not of_runtime:
             continue
-        axes.scatter(
+        found = axes.scatter(
             [_us(r) for r in of_runtime],
             [100 * _top1(r) for r in of_runtime],
             s=[(r.size_bytes or 0) * 450 / largest for r in of_runtime],
@@ -100,6 +102,7 @@ def pareto(results: Results) -> Figure:
             edgecolors=colour,
             label=runtime,
         )
+        circles.append(found)
     axes.set(
         xscale="log",
         xlabel="µs an image (p50, batch 1, one thread)",
@@ -124,7 +127,8 @@ def pareto(results: Results) -> Figure:
         axes.text(0.5, 0.5, "no row has both figures", transform=axes.transAxes, ha="center")
     # Our points have names, and those of the line; colour and size tell the rest.
     named = [row for row in rows if row in edge or row.subject.runtime == OURS]
-    _write_names(axes, rows, {_name(r.subject, many=len(networks) > 1): r for r in named})
+    names = {_name(r.subject, many=len(networks) > 1): r for r in named}
+    _write_names(figure, axes, circles, names)
     return figure
 
 
@@ -197,27 +201,36 @@ def _name(subject: Subject, *, many: bool) -> str:
     return what if by == "xnnpack" else f"{what}, {by}"
 
 
-def _write_names(axes: Axes, rows: Sequence[Row], named: Mapping[str, Row]) -> None:
-    """Write each name above or below its row's point, where no point and no other name is."""
-    figure = axes.get_figure(root=True)
+def _write_names(
+    figure: Figure, axes: Axes, circles: Sequence[PathCollection], named: Mapping[str, Row]
+) -> None:
+    """Write each name above or below its row's circle, where no circle and no other name is."""
     figure.draw_without_rendering()  # the layout is settled, and from now on kept
     figure.set_layout_engine("none")
     pixels = figure.dpi / 72
     legend = axes.get_legend()
     taken = [legend.get_window_extent()] if legend else []
-    for collection in axes.collections:
-        for point, area in zip(collection.get_offsets(), collection.get_sizes(), strict=True):
+    for of_runtime in circles:
+        offsets = np.asarray(of_runtime.get_offsets())
+        for point, area in zip(offsets, of_runtime.get_sizes(), strict=True):
             x, y = axes.transData.transform(point)
             half = math.sqrt(area) / 2 * pixels
             taken.append(Bbox.from_extents(x - half, y - half, x + half, y + half))
     for name, row in named.items():
         for distance in range(16, 200, 6):
-            if any(_annotated(axes, name, row, side * distance, taken) for side in (1, -1)):
+            tried = (_annotated(axes, name, row, y, pixels, taken) for y in (distance, -distance))
+            if any(tried):
                 break
 
 
-def _annotated(axes: Axes, name: str, row: Row, offset: int, taken: list[Bbox]) -> bool:
-    """Write a name so many points above its row's point, unless something is there."""
+def _annotated(
+    axes: Axes, name: str, row: Row, offset: int, pixels: float, taken: list[Bbox]
+) -> bool:
+    """Write a name so many points above its row's circle, unless something is there.
+
+    Args:
+        pixels: a point.
+    """
     note = axes.annotate(
         name,
         (_us(row), 100 * _top1(row)),
@@ -231,7 +244,7 @@ def _annotated(axes: Axes, name: str, row: Row, offset: int, taken: list[Bbox]) 
     )
     _, _, width, height = Text.get_window_extent(note).bounds  # without the line to the point
     x, y = axes.transData.transform(note.xy)
-    y += offset * axes.get_figure().dpi / 72
+    y += offset * pixels
     box = Bbox.from_bounds(x - width / 2, y - height / 2, width, height)
     free = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
     if not free or any(box.overlaps(other) for other in taken):
