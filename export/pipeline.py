@@ -149,10 +149,10 @@ def _graph(
                     "--quantize qat trains on CIFAR-10; name the data set with --data or "
                     "EDGE_CIFAR10."
                 )
-            from export import qat  # its packages are slow to import
+            from export import qat, twin  # its packages are slow to import
 
             student = qat.fine_tune(
-                qat.twin(source.model),
+                twin.build(source.model),
                 source.data.train,
                 qat_dir or Path("runs") / f"{source.model.name}-qat",
                 calibration=source.calibration.images,

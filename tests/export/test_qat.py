@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -14,6 +13,7 @@ from train.architectures import resnet18, simple_cnn
 from train.dataset import Dataset
 
 qat = pytest.importorskip("export.qat")
+twin = pytest.importorskip("export.twin")
 COMMITTED = calibration.read()
 FEW = COMMITTED.train.take(np.arange(0, 500, 8))
 RECIPE = qat.FineTuning(epochs=2, batch_size=32)
@@ -23,39 +23,6 @@ def shipped_cnn():
     model = simple_cnn()
     weights.load(model, weights.SHIPPED / "cnn.safetensors")
     return model
-
-
-def softmax(logits):
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def random_resnet18(**options):
-    """BatchNorms with statistics as after training, so that folding them has something to do."""
-    keras.utils.set_random_seed(0)
-    model = resnet18(**options)
-    rng = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            shape = layer.gamma.shape
-            spread = [rng.uniform(0.5, 1.5, shape) for _ in range(2)]
-            layer.set_weights(
-                [spread[0], rng.normal(0, 0.1, shape), *rng.normal(0, 0.1, (1, *shape)), spread[1]]
-            )
-    return model
-
-
-@pytest.mark.parametrize(
-    "build", [shipped_cnn, random_resnet18, lambda: random_resnet18(stem="imagenet")]
-)
-def test_the_twin_gives_the_same_scores_without_any_batch_norm(build):
-    model = build()
-    twin = qat.twin(model)
-    images = FEW.images[:32].astype(np.float32) / 255
-    expected = model.predict_on_batch(images)
-    assert expected.std() > 1e-3
-    np.testing.assert_allclose(softmax(twin.predict_on_batch(images)), expected, atol=1e-5)
-    assert not [x for x in twin.layers if "BatchNorm" in type(x).__name__]
 
 
 def tune(teacher, run_dir: Path, say=print, **changes):
@@ -69,7 +36,7 @@ def values(model):
 
 @pytest.fixture(scope="module")
 def teacher():
-    return qat.twin(shipped_cnn())
+    return twin.build(shipped_cnn())
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +66,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tuned, teacher, tmp_path):
 @pytest.mark.parametrize("build", [shipped_cnn, resnet18])
 def test_every_kernel_is_rounded_in_training_by_a_scale_a_channel(build, tmp_path):
     model = build()
-    student = tune(qat.twin(model), tmp_path, recipe=qat.FineTuning(epochs=0))
+    student = tune(twin.build(model), tmp_path, recipe=qat.FineTuning(epochs=0))
     wrapped = [x for x in student.layers if x.trainable_variables]
-    assert len(wrapped) == len([x for x in model.layers if isinstance(x, qat.LINEAR)])
+    assert len(wrapped) == len([x for x in model.layers if isinstance(x, twin.LINEAR)])
     for layer in wrapped:
         kernel, bias = sorted(layer.trainable_variables, key=lambda v: len(v.shape), reverse=True)
         small = np.full(kernel.shape, 1 / 300, np.float32)  # less than half a step
@@ -116,7 +83,7 @@ def test_every_kernel_is_rounded_in_training_by_a_scale_a_channel(build, tmp_pat
 
 
 def test_the_teacher_stays_as_it_was_and_the_student_learns(tuned, teacher):
-    fresh = qat.twin(shipped_cnn()).get_weights()
+    fresh = twin.build(shipped_cnn()).get_weights()
     for one, other in zip(fresh, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     [kernel] = [v for v in tuned.trainable_variables if v.name == "block1_conv1/kernel:0"]
