@@ -6,6 +6,7 @@ runs/cnn-seed/
     weights.safetensors      the deployed network, float32
     history.json             a row an epoch
     report.json              figures on held-out and test images, and how they came about
+    held-out.safetensors     scores, float32 (N, classes), and labels, uint8 (N,), to compare with
     curves.png, confusion.png, reliability.png, mistakes.png
 """
 
@@ -19,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from edge_runtime.atomic import replacing
-from edge_runtime.metrics import wilson_interval
+from edge_runtime.metrics import discordant, drop_interval, wilson_interval
 from train import checkpoint, evaluation, plots, temperature, weights
 from train.architectures import NETWORKS
 from train.dataset import Dataset
@@ -31,6 +33,7 @@ from train.recipes import Recipe
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"
 REPORT = "report.json"
+HELD_OUT = "held-out.safetensors"
 FIGURES = ("curves.png", "confusion.png", "reliability.png", "mistakes.png")
 
 
@@ -48,7 +51,7 @@ def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
         RunError: a run is there and neither `resume` nor `overwrite` says what to do with it.
     """
     if overwrite and not resume:
-        for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, *FIGURES):
+        for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, HELD_OUT, *FIGURES):
             (run_dir / name).unlink(missing_ok=True)
         for path in run_dir.glob(f"{TEACHER}*.npy"):
             path.unlink()
@@ -100,13 +103,17 @@ def train(
     if recipe.calibrate:
         degree, uncalibrated = _calibrate(model, data)
     scores = evaluation.predict(model, data.test.images)
-    held_out = evaluation.evaluate(model, data.held_out)
+    held_out_scores = evaluation.predict(model, data.held_out.images)
+    held_out = evaluation.of_scores(held_out_scores, data.held_out)
     test = evaluation.of_scores(scores, data.test)
 
     (run_dir / REPORT).unlink(missing_ok=True)  # before its weights are replaced
     names = data.class_names
     weights.save(model, run_dir / WEIGHTS, about={"class_names": names})
     _write_json(run_dir / HISTORY, state.history)
+    weights.write(
+        run_dir / HELD_OUT, {"scores": held_out_scores, "labels": data.held_out.labels}, {}
+    )
     title = f"{recipe.network}, recipe {recipe_name}"
     on_test = f"{title}: {test.top1:.2%} of {test.images:,} test images"
     plots.curves({recipe_name: state.history}, run_dir / FIGURES[0], title)
@@ -220,6 +227,9 @@ def ship(run_dir: Path) -> Path:
 def compare(run_dirs: Sequence[Path], out: Path) -> str:
     """Draw the curves of several runs into one figure, and return their reports as a table.
 
+    Its last column is what a run gained over the first on the same held-out images, in points,
+    with the paired 95 % interval; "-" where their images differ or a run did not keep its scores.
+
     Raises:
         RunError: one of the runs is not finished.
         OSError: the figure cannot be written.
@@ -228,7 +238,8 @@ def compare(run_dirs: Sequence[Path], out: Path) -> str:
     histories = {str(run_dir): json.loads((run_dir / HISTORY).read_text()) for run_dir in run_dirs}
     width = max(len(str(run_dir)) for run_dir in run_dirs)
     lines = [
-        f"{'run':<{width}}  epochs  minutes  held-out    test  gap     loss  calibration error"
+        f"{'run':<{width}}  epochs  minutes  held-out    test  gap     loss  calibration error  "
+        f"held-out, against the first"
     ]
     for run_dir, report in zip(run_dirs, reports, strict=True):
         held_out, test = report["held_out"], report["test"]
@@ -236,10 +247,26 @@ def compare(run_dirs: Sequence[Path], out: Path) -> str:
             f"{run_dir!s:<{width}}  {report['epochs']:>6}  {report['seconds'] / 60:>7.1f}  "
             f"{held_out['top1']:>8.2%}  {test['top1']:>6.2%}  "
             f"{100 * (held_out['top1'] - test['top1']):+5.2f}  {test['loss']:>6.3f}  "
-            f"{test['calibration_error']:>17.2%}"
+            f"{test['calibration_error']:>17.2%}  "
+            f"{'' if run_dir == run_dirs[0] else _gain(run_dirs[0], run_dir)}".rstrip()
         )
     plots.curves(histories, out, "runs compared")
     return "\n".join(lines)
+
+
+def _gain(first: Path, second: Path) -> str:
+    """Return by how many points `second` is more often right, with its paired interval."""
+    try:
+        one, other = (weights.read(run_dir / HELD_OUT)[0] for run_dir in (first, second))
+    except weights.CheckpointError:
+        return "-"
+    labels = one["labels"]
+    if not np.array_equal(labels, other["labels"]):
+        return "-"
+    gained, lost = discordant(other["scores"], one["scores"], labels)
+    low, high = drop_interval(gained, lost, len(labels))
+    gain = (gained - lost) / len(labels)
+    return f"{100 * gain:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
 def _read_report(run_dir: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.metrics import drop_interval
 from tests.conftest import ROOT, run
 from tests.train.conftest import command
 from tests.train.test_fit import split
@@ -46,6 +48,7 @@ def test_everything_is_written(finished):
         "checkpoint.safetensors",
         "confusion.png",
         "curves.png",
+        "held-out.safetensors",
         "history.json",
         "mistakes.png",
         "reliability.png",
@@ -116,9 +119,30 @@ def test_compare_prints_and_draws_runs_side_by_side(finished, calibrated, tmp_pa
         report = json.loads((folder / "report.json").read_text())
         assert line.startswith(str(folder))
         assert f"{report['test']['top1']:.2%}" in line
+    right = []
+    for folder, _ in (finished, calibrated):
+        model = simple_cnn(2)
+        weights.load(model, folder / "weights.safetensors")
+        right.append(evaluation.predict(model, DATA.held_out.images).argmax(axis=1))
+    right = np.array(right) == DATA.held_out.labels
+    gained, lost = np.sum(right[1] > right[0]), np.sum(right[0] > right[1])
+    low, high = (100 * bound for bound in drop_interval(gained, lost, 64))
+    gain = 100 * (right[1].mean() - right[0].mean())
+    assert table[2].endswith(f"%  {gain:+.2f} ({low:+.2f} to {high:+.2f})")
     assert table[3] == f"{out}: curves of 2 runs"
     with Image.open(out) as plot:
         assert min(plot.size) > 300
+
+
+def test_runs_whose_held_out_images_differ_are_not_compared_on_them(finished, tmp_path):
+    other, older = tmp_path / "other", tmp_path / "older"
+    for folder in (other, older):
+        shutil.copytree(finished[0], folder)
+    tensors, _ = weights.read(other / runs.HELD_OUT)
+    weights.write(other / runs.HELD_OUT, tensors | {"labels": 1 - tensors["labels"]}, {})
+    (older / runs.HELD_OUT).unlink()
+    result = command("compare", finished[0], other, older, "--out", tmp_path / "compare.png")
+    assert [line.split()[-1] for line in result.stdout.splitlines()[2:4]] == ["-", "-"]
 
 
 def test_compare_needs_finished_runs(finished, tmp_path):
