@@ -56,6 +56,7 @@ def cnn(sources):
         pytest.param("resnet18", "int8", "resnet18-int8", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.timeout(900)  # ResNet18 on a busy machine
 def test_the_shipped_files_are_what_the_command_makes(
     command, sources, tmp_path, network, quantize, name
 ):
@@ -260,6 +261,7 @@ def test_killed_in_the_middle_it_leaves_nothing(tmp_path, sent):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # exports both networks four times
 def test_all_says_what_it_could_not_do(tmp_path):
     """Every precision that needs no data set, and a sentence for each that does."""
     command = [sys.executable, "-m", "export.tflite", "--all"]
