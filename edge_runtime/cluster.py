@@ -174,9 +174,14 @@ def _connect() -> None:
             socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
         with native_log.dropped():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, ValueError, RuntimeError) as exc:
+    except Exception as exc:  # Ray raises a bare one where it is not up in time
+        if address == "local":
+            raise ClusterError(
+                f"Ray did not start on this machine ({_reason(exc)}); try again when less else "
+                f"runs here, or leave out --ray."
+            ) from exc
         raise ClusterError(
-            f"The Ray cluster {address} cannot be reached ({exc}); check RAY_ADDRESS."
+            f"The Ray cluster {address} cannot be reached ({_reason(exc)}); check RAY_ADDRESS."
         ) from exc
 
 
@@ -313,7 +318,7 @@ def _model(path: str, content: bytes) -> str:
     return stream.name
 
 
-def _reason(exc: ray.exceptions.RayError) -> str:
+def _reason(exc: Exception) -> str:
     """Return the last line of what an actor raised, or Ray itself."""
     cause = getattr(exc, "cause", None) or exc
     if isinstance(cause, OSError) and cause.strerror:

@@ -117,6 +117,7 @@ def of_accuracy() -> list:
 
 
 @pytest.mark.parametrize(("command", "output"), of_accuracy())
+@pytest.mark.timeout(1200)
 def test_accuracy(command, output, cifar10, monkeypatch):
     import typer
     from typer.testing import CliRunner

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.memory import descendants
 from benchmarks.runtime import draw
 from edge_runtime import Classifier, shipped
-from edge_runtime.errors import ImageError
+from edge_runtime.errors import ClusterError, ImageError
 from edge_runtime.job import Job
 from edge_runtime.sources import Source
 from tests.conftest import GOLDEN, run
@@ -93,6 +93,20 @@ def test_a_cluster_that_cannot_be_reached(address, tmp_path):
     assert result.stderr.count("\n") == 1
     assert address in result.stderr
     assert (before / "_job.json").read_text() == "{}"  # what is there is not lost over it
+
+
+def test_ray_that_is_not_up_in_time(monkeypatch, tmp_path):
+    """On a machine that is too busy: Ray's own exception has no class of its own."""
+
+    def late(**options):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(cluster.ray, "init", late)
+    job = Job(kind="json", out=str(tmp_path / "results"))
+    with Classifier() as classifier, pytest.raises(ClusterError, match="timed out during startup"):
+        cluster.run(classifier, SAMPLES[:1], job, engines=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- the list of images
