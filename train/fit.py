@@ -20,19 +20,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge_runtime.metrics import cross_entropy, top1
-from train import checkpoint, distill, imagenet, views, weights
+from train import averaging, checkpoint, distill, imagenet, views, weights
 from train.architectures import NETWORKS
 from train.checkpoint import State
 from train.dataset import Split
 from train.evaluation import predict
 from train.folding import fold
-from train.normalization import estimate_moments
 from train.recipes import Recipe
 from train.schedule import learning_rate, note_progress, stopped_early
 from train.views import View
 
 TEACHER = "teacher-"  # files with its scores begin so
-_IMAGES_FOR_MOMENTS = 5000
 
 
 def fit(
@@ -106,7 +104,7 @@ def fit(
     if recipe.early_stopping_patience is not None and best is not None:
         model.set_weights(best)
     elif recipe.ema is not None:
-        _average(model, train, seed)
+        averaging.take_average(model, train.images, seed)
     return _deployed(model, recipe, classes), state
 
 
@@ -133,16 +131,16 @@ def _make_deterministic(seed: int) -> None:
 
 
 def _compile(model: keras.Model, recipe: Recipe) -> None:
-    averaging = {"use_ema": recipe.ema is not None, "ema_momentum": recipe.ema or 0.0}
+    ema = {"use_ema": recipe.ema is not None, "ema_momentum": recipe.ema or 0.0}
     if recipe.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(recipe.learning_rate, **averaging)
+        optimizer = averaging.Adam(recipe.learning_rate, **ema)
     else:
-        optimizer = keras.optimizers.SGD(
+        optimizer = averaging.SGD(
             recipe.learning_rate,
             momentum=0.9,
             nesterov=True,
             weight_decay=recipe.weight_decay or None,
-            **averaging,
+            **ema,
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
@@ -227,15 +225,6 @@ def _side(recipe: Recipe, epoch: int) -> int | None:
     return None
 
 
-def _average(model: keras.Model, train: Split, seed: int) -> None:
-    """Give the model its averaged weights, and its BatchNorms the moments that belong to them."""
-    # Keras' own SwapEMAWeights (3.15) does not swap back after `predict`, and rounds.
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    model.set_weights(model.get_weights())  # copies: JAX gives weight and average one buffer
-    chosen = np.random.default_rng(seed).permutation(len(train))[:_IMAGES_FOR_MOMENTS]
-    estimate_moments(model, train.images[chosen])
-
-
 def _evaluate(
     model: keras.Model, recipe: Recipe, train: Split, seed: int, held_out: Split
 ) -> tuple[dict[str, float], list[NDArray]]:
@@ -245,7 +234,7 @@ def _evaluate(
     """
     live = model.get_weights()
     if recipe.ema is not None:
-        _average(model, train, seed)
+        averaging.take_average(model, train.images, seed)
     scores, evaluated = predict(model, held_out.images), model.get_weights()
     model.set_weights(live)
     figures = {

@@ -41,7 +41,7 @@ class Recipe:
     teacher_weight: float = 0.0  # share of the loss
     views: int | None = None  # augmentations of an image in all, each also mirrored if `flip`,
     # which come back in turn; None: a new one each epoch
-    ema: float | None = None  # decay a step of the averaged weights
+    ema: float | None = None  # decay a step of the averaged weights, see `train.averaging`
     precision: Literal["float32", "bfloat16"] = "float32"
     calibrate: bool = False  # fit a temperature on the held-out images and fold it in
 
