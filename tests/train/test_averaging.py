@@ -9,7 +9,7 @@ from train import averaging
 
 @pytest.mark.parametrize("kind", [averaging.SGD, averaging.Adam])
 @pytest.mark.parametrize("ema", [0.999, 0.2])
-def test_it_reaches_back_over_a_tenth_of_the_steps_at_most(kind, ema):
+def test_it_reaches_back_over_a_ninth_of_the_steps(kind, ema):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(kind(0.1, use_ema=True, ema_momentum=ema), loss="mse", jit_compile=False)
