@@ -100,7 +100,7 @@ def classify(
     """
     from edge_runtime.classifier import Classifier
     from edge_runtime.job import Job, run
-    from edge_runtime.output import complain, formatter
+    from edge_runtime.output import complain, formatter, header
 
     job = job or Job()
     try:
@@ -116,8 +116,9 @@ def classify(
         )
     except EdgeRuntimeError as exc:
         complain(str(exc))
-        for source in sources:
-            print(formatter(job.kind)(source, exc, None), end="", flush=True)
+        if job.out is None:
+            lines = [formatter(job.kind)(source, exc, None) for source in sources]
+            print(header(job.kind), *lines, sep="", end="", flush=True)
         return 1
     if classifier.reason:
         complain(f"auto chose {classifier.reason}")
@@ -137,7 +138,17 @@ def classify(
 
 def _threads(sources: list[str]) -> int:
     """Return all cores where there may be many images, else 1: threads take time to start."""
-    # One that is no file may be a directory, a pattern or a list of names.
-    if len(sources) < 64 and not any(os.path.isdir(s) or "*" in s or s == "-" for s in sources):  # noqa: PTH112
+    if len(sources) < 64 and not any(map(_may_be_many, sources)):
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _may_be_many(source: str) -> bool:
+    """Say whether a source may be a directory, a pattern or a file full of names.
+
+    Names that come through a pipe are not many: with more than one process they would go out in
+    chunks, and a name would wait for its chunk to fill.
+    """
+    if source == "-":
+        return sys.stdin is not None and os.path.isfile(sys.stdin.fileno())  # noqa: PTH113
+    return "*" in source or os.path.isdir(source)  # noqa: PTH112

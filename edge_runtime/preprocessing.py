@@ -16,6 +16,7 @@ from PIL import Image
 from edge_runtime.errors import ImageError, ModelError
 from edge_runtime.image import decode, fit, grey
 from edge_runtime.quantization import look_up, pixel_table, raw_bytes
+from edge_runtime.sources import is_url, open_url
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,9 +97,7 @@ class Preprocessing:
             raise ImageError(_unexpected(image))
         is_path = isinstance(image, (str, Path))
         name = str(image if is_path else getattr(image, "name", "the image"))
-        if isinstance(image, str) and image.startswith(("http://", "https://")):
-            from edge_runtime.sources import open_url
-
+        if isinstance(image, str) and is_url(image):
             image = open_url(image)
         # Twice the model's size leaves the resizing filter the pixels that it wants.
         at_least = (2 * self._height, 2 * self._width)

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from edge_runtime.errors import ImageError
@@ -127,6 +126,8 @@ def _expand(name: str) -> Iterator[Source]:
 
 def _standard_input() -> Iterator[Source]:
     """Yield the image on standard input, or those whose names stand there, one a line."""
+    if sys.stdin is None:
+        raise ImageError("Standard input is closed; expected an image, or names of images.")
     stream = sys.stdin.buffer
     first = stream.readline(4096)
     if _is_name(first.rstrip(b"\r\n")):
@@ -157,46 +158,60 @@ def _glob(pattern: str) -> Iterator[Source]:
     from glob import glob
 
     found = sorted(glob(pattern, recursive=True))  # noqa: PTH207
+    *above, last = pattern.split("/")
+    if last == "**" or (last == "*" and "**" in above):  # what directories hold matches as well
+        found = [name for name in found if not os.path.isdir(name)]  # noqa: PTH112
     if not found:
         raise ImageError(f"{pattern} matches no file; check the pattern.")
-    for name in found:
-        yield from _expand(name)
+    yield from expand(found)
 
 
 def _directory(root: str) -> Iterator[Source]:
     from edge_runtime.image import SUFFIXES
 
-    count = 0
-    for source in _walk(root, frozenset()):
-        count += source.error is None
+    source = None
+    for source in _walk(root):
         yield source
-    if not count:
+    if source is None:
         raise ImageError(
             f"{root} is a directory without images; expected {', '.join(sorted(SUFFIXES))}."
         )
 
 
-def _walk(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Source]:
+def _walk(root: str) -> Iterator[Source]:
     """Yield the images in a directory and below it, sorted; links are followed, but not round."""
     from edge_runtime.image import SUFFIXES
 
+    above: frozenset[tuple[int, int]] = frozenset()  # the directories that a name lies in
+    pending = [(root, True, above)]  # no recursion, for which a tree may be too deep
+    while pending:
+        name, is_directory, above = pending.pop()
+        if not is_directory:
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+            if suffix in SUFFIXES and os.path.isfile(name):  # noqa: PTH113
+                yield Source(name)
+            continue
+        try:
+            status = os.stat(name)  # noqa: PTH116
+            with os.scandir(name) as entries:
+                found = sorted((entry.name, _is_directory(entry)) for entry in entries)
+        except OSError as exc:
+            error = ImageError(
+                f"{name} cannot be searched ({exc.strerror}); check it and its permissions."
+            )
+            yield Source(name, error=error)
+            continue
+        here = (status.st_dev, status.st_ino)
+        if here in above:  # a link to a directory that this one lies in
+            continue
+        above |= {here}
+        # As pathlib does: "." is left out.
+        prefix = "" if name == "." else name.rstrip("/") + "/" if name.strip("/") else "/"
+        pending += [(prefix + entry, kind, above) for entry, kind in reversed(found)]
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
-        status = os.stat(folder)  # noqa: PTH116
-        with os.scandir(folder) as entries:
-            found = sorted((entry.name, entry.is_dir()) for entry in entries)
-    except OSError as exc:
-        error = ImageError(f"{folder} cannot be searched ({exc.strerror}); check its permissions.")
-        yield Source(folder, error=error)
-        return
-    here = (status.st_dev, status.st_ino)
-    if here in above:  # a link to a directory that this one lies in
-        return
-    # As pathlib does: "." is left out.
-    prefix = "" if folder == "." else folder.rstrip("/") + "/" if folder.strip("/") else "/"
-    for name, is_directory in found:
-        if is_directory:
-            yield from _walk(prefix + name, above | {here})
-        elif Path(name).suffix.lower() in SUFFIXES and os.path.isfile(  # noqa: PTH113
-            prefix + name
-        ):
-            yield Source(prefix + name)
+        return entry.is_dir()
+    except OSError:  # a link that leads round in circles, or where one may not look
+        return True  # searching it will say so

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +13,7 @@ from edge_runtime.sources import expand, is_file, is_stream, open_url
 from tests.conftest import run
 
 CAT = shipped.samples()["cat"]
+COMMAND = Path(sys.executable).parent / "edge-classify"
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_links_are_followed_but_not_round(folder):
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
 def test_a_directory_that_may_not_be_read(folder):
     (folder / "sub").chmod(0)
-    assert "sub cannot be searched (Permission denied); check its permissions." in names(".")
+    assert "sub cannot be searched (Permission denied); check it and its permissions." in names(".")
 
 
 def test_globs(folder):
@@ -53,6 +56,39 @@ def test_globs(folder):
     assert names("x*.png") == ["x*.png matches no file; check the pattern."]
     Path("x[1].png").touch()  # a file of that very name
     assert names("x[1].png") == ["x[1].png"]
+
+
+def test_a_glob_may_match_directories(folder):
+    (folder / "about").mkdir()
+    assert [name.split(";")[0] for name in names("[ab]*")] == [
+        "a.jpg",
+        "about is a directory without images",
+        "b.png",
+    ]
+    assert names("s*") == ["sub/c.PNG", "sub/deep/d.gif"]
+    assert names("**/deep") == ["sub/deep/d.gif"]
+    for pattern in ("sub/**", "sub/**/*"):  # each file once, for it matches itself
+        assert names(pattern) == ["sub/c.PNG", "sub/deep/d.gif"]
+
+
+def test_a_link_round_itself_hides_nothing_else(folder):
+    (folder / "sub" / "ring").symlink_to("ring")
+    first, last, error = names("sub")
+    assert (first, last) == ("sub/c.PNG", "sub/deep/d.gif")
+    assert error.startswith("sub/ring cannot be searched (")
+
+
+def test_a_tree_may_be_deeper_than_python_calls(folder):
+    here = Path("deep")
+    here.mkdir()
+    for _ in range(1200):
+        here /= "d"
+        here.mkdir()
+    (here / "a.png").touch()
+    try:
+        assert names("deep") == [str(here / "a.png")]
+    finally:
+        subprocess.run(["rm", "-r", "deep"], check=True)  # for pytest it is too deep
 
 
 def test_what_is_missing_comes_in_its_place(folder):
@@ -92,6 +128,25 @@ def test_names_on_standard_input():
     assert [line.split(":")[0] for line in lines] == [str(CAT), str(shipped.samples()["ship"])]
     assert "no file nope.png" in result.stderr
     assert "Standard input is empty" in run("edge-classify", "-", input="").stderr
+
+
+def test_a_name_that_comes_through_a_pipe_is_answered_at_once():
+    command = [COMMAND, "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        for path in shipped.samples().values():
+            one.stdin.write(f"{path}\n")
+            one.stdin.flush()
+            assert one.stdout.readline().startswith(f"{path}: ")
+    assert one.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_standard_input_that_is_closed():
+    result = subprocess.run(f"{COMMAND} - <&-", shell=True, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "edge-classify: Standard input is closed; expected an image, or names of images.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,6 +205,7 @@ def web():
 def test_an_image_from_the_web(web):
     expected = Classifier().classify(CAT)
     assert Classifier().classify(f"{web}/cat.png") == expected
+    assert Classifier().classify(f"{web.replace('http', 'HTTP')}/cat.png") == expected
     result = run("edge-classify", f"{web}/cat.png", f"{web}/missing.png")
     assert result.returncode == 1
     assert result.stdout == f"{web}/cat.png: {expected[0].label} {expected[0].score:.3f}\n"
