@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime import native_log
 from edge_runtime.errors import StreamError
+from edge_runtime.sources import is_file
 
 _TIMEOUT_MS = 10_000
 _NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
@@ -25,7 +26,11 @@ def open_capture(source: str) -> OpenCv:
 
 
 class OpenCv:
-    """A camera or video."""
+    """A camera or video.
+
+    Attributes:
+        live: whether frames come as time passes; a video, on a server too, knows their number.
+    """
 
     def __init__(self, source: str) -> None:
         try:
@@ -39,6 +44,7 @@ class OpenCv:
             self._capture = self._opened(source)
         if not self._capture.isOpened():
             raise StreamError(f"{source} cannot be opened; check {_what_to_check(source)}.")
+        self.live = not is_file(source) and self._capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 0
 
     def read(self) -> NDArray[np.uint8] | None:
         """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""

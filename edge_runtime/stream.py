@@ -1,8 +1,8 @@
 """The frames of cameras and videos: of a live one the latest wins, and nobody waits.
 
 A thread reads frames as fast as they come and keeps the last one only, so that a slow model sees
-fresh frames and memory does not grow; what it passed over is counted. A video file is read frame
-by frame. A live source that is lost is opened again, with growing pauses. OpenCV is
+fresh frames and memory does not grow; what it passed over is counted. A video that has an end is
+read frame by frame. A live source that is lost is opened again, with growing pauses. OpenCV is
 `edge_runtime.camera`'s alone.
 """
 
@@ -18,7 +18,6 @@ import numpy as np
 
 from edge_runtime.classifier import Prediction
 from edge_runtime.errors import StreamError
-from edge_runtime.sources import is_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +39,13 @@ class Frame:
 
 
 class Capture(Protocol):
-    """Where frames come from; `edge_runtime.camera` has OpenCV's."""
+    """Where frames come from; `edge_runtime.camera` has OpenCV's.
+
+    Attributes:
+        live: whether they come as time passes, and not from a video, which has an end.
+    """
+
+    live: bool
 
     def read(self) -> NDArray[np.uint8] | None:
         """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""
@@ -64,7 +69,7 @@ def classify_stream(
     """Yield the frames of a camera or video with their classes.
 
     Args:
-        source: `camera:0`, a video file, or an rtsp:// or http:// stream.
+        source: `camera:0`, a video file or its URL, or an rtsp:// or http:// stream.
         max_frames: stop after so many results.
         duration_s: stop after so long.
         every: classify each so manieth frame only.
@@ -73,7 +78,7 @@ def classify_stream(
         open_capture: what opens a source; OpenCV if None.
 
     Raises:
-        StreamError: the source cannot be opened, or stays lost for `retry_s`.
+        StreamError: the source cannot be opened, gives no frame, or stays lost for `retry_s`.
         ModelError: the model fails on a frame.
         ValueError: `every` or `max_frames` is not positive.
     """
@@ -85,7 +90,7 @@ def classify_stream(
 
         open_capture = with_opencv
     end = None if duration_s is None else time.monotonic() + duration_s
-    reader = _Reader(source, open_capture, live=not is_file(source), retry_s=retry_s, report=report)
+    reader = _Reader(source, open_capture, retry_s=retry_s, report=report)
     last = results = 0
     try:
         while max_frames is None or results < max_frames:
@@ -110,19 +115,19 @@ class _Reader:
         source: str,
         open_capture: Callable[[str], Capture],
         *,
-        live: bool,
         retry_s: float,
         report: Callable[[str], None] | None,
     ) -> None:
         self._source, self._open = source, open_capture
-        self._live, self._retry_s = live, retry_s
+        self._retry_s = retry_s
         self._report = report or (lambda sentence: None)
         self._changed = Condition()
         self._latest: tuple[int, float, NDArray[np.uint8]] | None = None
-        self._wanted = 1  # of a file, the frame that the caller waits for
+        self._wanted = 1  # of a video, the frame that the caller waits for
         self._stopped = False
         self._error: BaseException | None = None
         self._capture: Capture | None = open_capture(source)  # not to be there is an error
+        self._live = self._capture.live
         self._thread = Thread(target=self._run, daemon=True, name="edge-stream")
         self._thread.start()
 
@@ -166,11 +171,12 @@ class _Reader:
         number = 0
         while not self._stopped:
             image = None if self._capture is None else self._capture.read()
+            if image is None and self._live:
+                image = self._read_again()
             if image is None:
-                if not self._live or self._stopped:
-                    return
-                self._reopen()
-                continue
+                if not (number or self._stopped):
+                    raise StreamError(f"{self._source} gives no frame; save it in another format.")
+                return
             number += 1
             with self._changed:
                 while not (self._live or self._stopped or number <= self._wanted):
@@ -178,28 +184,32 @@ class _Reader:
                 self._latest = (number, time.time(), image)
                 self._changed.notify_all()
 
-    def _reopen(self) -> None:
-        self._close()
+    def _read_again(self) -> NDArray[np.uint8] | None:
+        """Open a source that was lost, and return its first frame; None when all is over."""
         self._report(f"{self._source} is lost; it is opened again as soon as it is back.")
         lost_at = time.monotonic()
         pause_s = _FIRST_PAUSE_S
         while True:
+            self._close()
             with self._changed:
                 self._changed.wait_for(lambda: self._stopped, pause_s)
             if self._stopped:
-                return
+                return None
+            reason = None
             try:
                 self._capture = self._open(self._source)
+                image = self._capture.read()
             except StreamError as exc:
-                if time.monotonic() - lost_at > self._retry_s:
-                    raise StreamError(
-                        f"{self._source} was lost and did not come back in {self._retry_s:g} s; "
-                        f"check its cable or address."
-                    ) from exc
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                continue
-            self._report(f"{self._source} is back.")
-            return
+                image, reason = None, exc
+            if image is not None:
+                self._report(f"{self._source} is back.")
+                return image
+            if time.monotonic() - lost_at > self._retry_s:
+                raise StreamError(
+                    f"{self._source} was lost and did not come back in {self._retry_s:g} s; "
+                    f"check its cable or address."
+                ) from reason
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _close(self) -> None:
         capture: Any = self._capture

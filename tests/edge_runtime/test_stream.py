@@ -6,7 +6,8 @@ import json
 import threading
 import time
 import tracemalloc
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -61,6 +62,7 @@ def stream(classifier, captures, source="camera:0", **options):
         capture = next(captures, StreamError("it stays away"))
         if isinstance(capture, Exception):
             raise capture
+        capture.live = name != "clip.mp4"
         return capture
 
     return classify_stream(classifier, source, open_capture=open_capture, **options)
@@ -125,6 +127,23 @@ def test_one_that_stays_away_is_an_error(classifier):
     assert next(frames).frame == 1
     with pytest.raises(StreamError, match=r"camera:0 was lost and did not come back in 0\.3 s"):
         next(frames)
+
+
+def test_one_that_opens_but_gives_no_frame_stays_away(classifier):
+    sentences = []
+    lives = [Capture(1, 0.01), *(Capture(0) for _ in range(100))]
+    frames = stream(classifier, lives, retry_s=0.3, report=sentences.append)
+    assert next(frames).frame == 1
+    with pytest.raises(StreamError, match="did not come back"):
+        next(frames)
+    assert len(sentences) == 1
+    assert all(capture.closed for capture in lives[1:3])
+    assert not lives[-1].closed  # the pauses grow
+
+
+def test_a_video_without_a_frame_is_an_error(classifier):
+    with pytest.raises(StreamError, match=r"clip\.mp4 gives no frame; save it in another format"):
+        next(stream(classifier, [Capture(0)], "clip.mp4"))
 
 
 def test_one_that_is_not_there_is_an_error_at_once(classifier):
@@ -246,6 +265,43 @@ class Camera(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+
+def test_a_video_on_a_server_has_an_end(video):
+    """Under a name that does not say what it is, so that its server is asked."""
+    served = video.rename(video.with_name("clip"))
+
+    class Server(SimpleHTTPRequestHandler):
+        def guess_type(self, path):
+            return "video/x-msvideo"
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Server, directory=served.parent))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/clip"
+        result = run("edge-classify", "--json", "--model", GOLDEN / "uint8.tflite", url)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert result.returncode == 0, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["frame"] for line in lines] == list(range(1, 13))
+    assert {line["dropped"] for line in lines} == {0}
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_resume_begins_a_video_anew(video, tmp_path, kind):
+    out = tmp_path / "results"
+    model = ("--model", GOLDEN / "uint8.tflite")
+    command = ("edge-classify", f"--{kind}", "--out", out, "--resume", *model, video)
+    for _ in range(2):
+        result = run(*command)
+        assert result.returncode == 0, result.stderr
+        assert "12 classified, 0 failed" in result.stderr
+        assert out.read_text().count(str(video)) == 12
 
 
 def test_an_mjpeg_stream_that_stops_and_comes_back():
