@@ -117,6 +117,8 @@ def classify(
         raise typer.BadParameter("expected --json or --csv, but got both.")
     if resume and not (out and (as_json or as_csv or ray)):
         raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
+    if not delegate:
+        raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
     for option, value, values in (
         ("--fit", fit, ("crop", "stretch", "pad")),
         ("--gpu-precision", gpu_precision, ("fp32", "fp16")),

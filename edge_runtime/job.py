@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -61,8 +62,10 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was written is to be kept
     colours = job.out is None and job.kind == "text" and sys.stdout.isatty()
     lines = formatter(job.kind, record(classifier), colours=colours)
+    if job.out is not None and os.path.islink(job.out):  # noqa: PTH114 - the link stays one
+        job = job._replace(out=os.path.realpath(job.out))
     output = Output(Path(job.out) if job.out else None, job.kind, resume=job.resume)
-    progress = Progress(_total(names) if terminal() else None, terminal())
+    progress = Progress(_total(names, output.done) if terminal() else None, terminal())
     interrupted = False
     try:
         for source, result, frame in _results(classifier, names, job, output.done, progress):
@@ -137,11 +140,11 @@ def _frames(
         yield name, exc, None
 
 
-def _total(names: list[str]) -> int | None:
+def _total(names: list[str], done: set[int]) -> int | None:
     """Count the images before the first is opened, for the bar's sake."""
     if STANDARD_INPUT in names or any(map(is_stream, names)):
         return None
-    return sum(1 for _ in expand(names))
+    return sum(1 for source in expand(names) if hash(source.name) not in done)
 
 
 def how_to_go_on(job: Job, progress: Progress) -> str:

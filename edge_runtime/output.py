@@ -6,6 +6,7 @@ A file appears under its name only when all is done. Until then what there is li
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -35,7 +36,8 @@ def one_line(text: str) -> str:
 
 def complain(sentence: str, *, program: str = "edge-classify") -> None:
     """Print one line on standard error."""
-    print(f"{program}: {one_line(sentence)}", file=sys.stderr)
+    if sys.stderr is not None:  # closed, as in `2>&-`: print would then take standard output
+        print(f"{program}: {one_line(sentence)}", file=sys.stderr)
 
 
 def record(classifier: Classifier) -> dict[str, Any]:
@@ -84,7 +86,7 @@ class Output:
             resume: keep the answers that a former run left, see `done`.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written, or what has its name is no file.
         """
         self._path = path
         self.done: set[int] = set()
@@ -92,6 +94,9 @@ class Output:
         if path is None:
             self.write(header(kind))
             return
+        if path.exists() and not path.is_file():
+            number = errno.EISDIR if path.is_dir() else errno.EINVAL
+            raise OSError(number, os.strerror(number), str(path))
         part = self.part = path.with_name(path.name + ".part")
         kept = part.with_name(part.name + ".new")
         with kept.open("w", errors="surrogateescape", newline="") as stream:
@@ -139,13 +144,16 @@ class Output:
 
 
 def _answered(path: Path, kind: Format) -> Iterator[tuple[str, str]]:
-    """Yield the sources that a file has an answer to, with its lines; errors are no answers."""
+    """Yield the images that a file has an answer to, with its lines.
+
+    Errors are no answers, and nor are the frames of a camera or video, which begins anew.
+    """
     with path.open(errors="surrogateescape", newline="") as stream:
         if kind == "json":
             for line in stream:
                 with suppress(ValueError):  # a line cut short
                     result = json.loads(line)
-                    if "predictions" in result and line.endswith("\n"):
+                    if "predictions" in result and "frame" not in result and line.endswith("\n"):
                         yield result["source"], line
             return
         import csv
@@ -155,7 +163,7 @@ def _answered(path: Path, kind: Format) -> Iterator[tuple[str, str]]:
         last = rows[-1][0]
         rows = [row for row in rows if row[0] != last]
     for row in rows:
-        if not row[-1]:
+        if not (row[1] or row[-1]):
             yield row[0], _rows([row])
 
 

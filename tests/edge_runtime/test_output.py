@@ -63,6 +63,7 @@ def test_threshold_hides_but_does_not_fail():
         (["--json", "--csv"], "got both"),
         (["--resume"], "--resume needs --out"),
         (["--resume", "--out", "x"], "--resume needs"),
+        (["--delegate", ""], "expected --delegate to be a name, but got an empty one"),
         (["--fit", "squash"], "expected --fit crop, stretch, pad, but got squash"),
         (["--gpu-precision", "int8"], "expected --gpu-precision"),
         (["--mean", "a,b"], "expected --mean to be numbers"),
@@ -166,6 +167,47 @@ def test_an_output_that_cannot_be_written():
     assert result.returncode == 1
     assert "could not be written to /nonexistent/x" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/null")
+def test_what_is_no_file_is_refused_before_the_work(tmp_path):
+    for out, why in ((tmp_path, "Is a directory"), (Path("/dev/null"), "Invalid argument")):
+        result = run("edge-classify", "--json", "--out", out, CAT)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr == (
+            f"edge-classify: the results could not be written to {out} ({why}).\n"
+        )
+    assert not list(tmp_path.parent.glob(f"{tmp_path.name}.*"))
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "disk").mkdir()
+    out, file = tmp_path / "results", tmp_path / "disk" / "results"
+    out.symlink_to(file)
+    for _ in range(2):
+        assert run("edge-classify", "--json", "--out", out, CAT).returncode == 0
+        assert out.is_symlink()
+        assert json.loads(file.read_text())["source"] == str(CAT)
+        file.write_text("")
+
+
+def test_a_model_that_is_not_there_and_csv(tmp_path):
+    [row] = rows(run("edge-classify", "--csv", "--model", "nope", CAT).stdout)
+    assert row["source"] == str(CAT)
+    assert "nope" in row["error"]
+    out = tmp_path / "results.csv"
+    out.write_text("of a run that went well")
+    result = run("edge-classify", "--csv", "--model", "nope", "--out", out, CAT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert out.read_text() == "of a run that went well"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_standard_error_that_is_closed():
+    command = f"{COMMAND} --json nope.png 2>&-"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["source"] == "nope.png"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
