@@ -11,6 +11,7 @@ import logging
 import stat
 import warnings
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -52,8 +53,39 @@ _BYTES_PER_PIXEL = {
 _OTHER_BYTES_PER_PIXEL = 12
 _WHOLE_FORMATS = frozenset({"WEBP", "AVIF", "JPEG2000"})
 _WHOLE_FACTOR = 4
+_SAMPLES_PER_PIXEL = {0: 3, 1: 2, 2: 1.5}  # of a JPEG with 4:4:4, 4:2:2 and 4:2:0
+_MOST_BYTES_PER_TILE_PIXEL = 8  # four bands of 16 bits
 # Pillow hands these to another program, or its own parsers are not meant for strangers' files.
 _REFUSED_FORMATS = {"EPS": "Encapsulated PostScript", "WMF": "Windows Metafile"}
+
+
+class _WithoutWarnings:
+    """Drops what Pillow warns of odd files, which it reads all the same; its hard limit stays.
+
+    `warnings.catch_warnings` alone is not for threads that overlap: the last to leave would give
+    back the filters that it found, which are another's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+_without_warnings = _WithoutWarnings()
 
 
 def load_image(path: str | Path) -> NDArray[np.uint8]:
@@ -89,9 +121,7 @@ def decode(
     name = name or str(source)
     path = Path(source) if isinstance(source, (str, Path)) else None
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd files that it reads all the same; its hard limit stays.
-            warnings.simplefilter("ignore")
+        with _without_warnings:
             mode = path.stat().st_mode if path else stat.S_IFREG
             if not stat.S_ISREG(mode):
                 if stat.S_ISDIR(mode):
@@ -102,10 +132,11 @@ def decode(
                 )
             with Image.open(source) as image:
                 _check(image, name)
+                held = _held_whole(image)
                 if at_least is not None:
                     longest = max(at_least)  # the image may yet be turned
                     image.draft("RGB", (longest, longest))
-                _check_size(image, name)
+                _check_size(image, name, held)
                 # libtiff writes what it thinks of a file on standard error.
                 quiet = native_log.dropped() if image.format == "TIFF" else contextlib.nullcontext()
                 with quiet:
@@ -175,9 +206,26 @@ def _check(image: Image.Image, name: str) -> None:
         raise ImageError(f"{name} has no pixels; save the image again.")
 
 
-def _check_size(image: Image.Image, name: str) -> None:
+def _held_whole(image: Image.Image) -> int:
+    """Bound the bytes of a decoder's own buffers, which `draft` does not make smaller."""
+    if image.format == "JPEG" and image.info.get("progressive"):
+        from PIL import JpegImagePlugin
+
+        # Coefficients of 2 bytes, all of them, since every scan refines them.
+        samples = _SAMPLES_PER_PIXEL.get(JpegImagePlugin.get_sampling(image), len(image.getbands()))
+        return round(2 * samples * image.width * image.height)
+    if image.format == "TIFF":  # a tile may be larger than the image
+        from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
+
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        tile = int(tags.get(TILEWIDTH, 0)) * int(tags.get(TILELENGTH, 0))
+        return tile * _MOST_BYTES_PER_TILE_PIXEL
+    return 0
+
+
+def _check_size(image: Image.Image, name: str, held: int) -> None:
     pixels = image.width * image.height
-    needed = pixels * _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
+    needed = held + pixels * _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
     if image.format in _WHOLE_FORMATS:
         needed *= _WHOLE_FACTOR
     if needed > MAX_BYTES:

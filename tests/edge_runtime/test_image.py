@@ -1,6 +1,8 @@
 import io
 import os
 import struct
+import threading
+import warnings
 import zlib
 
 import numpy as np
@@ -101,9 +103,41 @@ def test_what_decodes_to_too_much_is_refused_before_it_is_decoded(mode, side):
     image = Image.new("1", (1, 1))
     image._mode, image._size = mode, (side, side)
     with pytest.raises(ImageError, match=r"x would take 5\d\d MiB to decode .*more than 512"):
-        _check_size(image, "x")
+        _check_size(image, "x", 0)
     image._size = (side * 9 // 10, side * 9 // 10)
-    _check_size(image, "x")
+    _check_size(image, "x", 0)
+
+
+def test_what_a_decoder_holds_beside_the_pixels_counts(tmp_path):
+    """A progressive JPEG is held whole however small it is wanted; a tile may exceed its image."""
+    image = Image.new("L", (10, 10)).resize((17_000, 17_000 // 2))
+    whole = saved(tmp_path, image.convert("RGB"), "a.jpg", progressive=True, subsampling=0)
+    with pytest.raises(ImageError, match=r"a\.jpg would take 8\d\d MiB to decode"):
+        decode(whole, at_least=(64, 64))
+    assert decode(saved(tmp_path, image, "b.jpg", progressive=True), at_least=(64, 64)).size == (
+        2125,
+        1063,
+    )
+    tags = {256: 10, 257: 10, 258: 8, 259: 5, 262: 1, 322: 9000, 323: 9000, 324: 8, 325: 4}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    tiled = tmp_path / "c.tif"
+    tiled.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4))
+    with pytest.raises(ImageError, match=r"c\.tif would take 61\d MiB to decode"):
+        decode(tiled)
+
+
+def test_warnings_of_others_are_left_alone(tmp_path):
+    """`warnings.catch_warnings` in threads that overlap would leave its filter behind."""
+    path = saved(tmp_path, Image.new("RGB", (4, 3), RED), "a.png")
+    before = list(warnings.filters)
+    threads = [
+        threading.Thread(target=lambda: [load_image(path) for _ in range(60)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before
 
 
 def test_postscript_starts_no_ghostscript(tmp_path, monkeypatch):
