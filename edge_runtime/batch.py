@@ -44,7 +44,12 @@ def classify_files(
         classifier: says by `threads` how many processes there are to be; with one, or few images,
             all happens in this one.
         sources: as many are looked at as are under way.
+
+    Raises:
+        ValueError: `top_k` is not positive.
     """
+    if top_k < 1:
+        raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
     sources = iter(sources)
     # A GPU is one, and more processes would but queue for it.
     on_cpu = classifier.placement.delegate in ("xnnpack", "cpu")
@@ -137,8 +142,9 @@ class _Worker:
     def __init__(self, arguments: dict[str, Any], top_k: int) -> None:
         import json
 
-        told = json.dumps({**arguments, "top_k": top_k})
-        self._command = child_command("edge_runtime.worker", told)
+        # Not an argument of the process, of which Linux takes 128 KiB: labels may be many.
+        self._told = json.dumps({**arguments, "top_k": top_k})
+        self._command = child_command("edge_runtime.worker")
         self._waiting: deque[list[Question]] = deque()
         self._start()
 
@@ -183,6 +189,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self._write(self._told)
 
     def _alone(self, question: Question) -> Answer:
         if self._process.poll() is not None:
@@ -197,10 +204,10 @@ class _Worker:
             return ImageError.__name__, f"{name} makes the decoder crash; save the image again."
         return answers[0]
 
-    def _write(self, chunk: list[Question]) -> None:
+    def _write(self, message: str | list[Question]) -> None:
         if self._process.stdin:
             try:
-                marshal.dump(chunk, self._process.stdin)
+                marshal.dump(message, self._process.stdin)
                 self._process.stdin.flush()
             except BrokenPipeError:
                 return  # it has died, which the next reading says

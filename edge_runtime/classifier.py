@@ -93,6 +93,7 @@ class Classifier:
         self.threads = threads
         self.reason = ""
         self._options: dict[str, Any] = {
+            "model": str(self.path.absolute()),
             "gpu_precision": gpu_precision,
             "labels": labels,
             "mean": mean,
@@ -237,7 +238,7 @@ class Classifier:
 
     def arguments(self) -> dict[str, Any]:
         """Return what makes the same classifier again, with one thread, in another process."""
-        return {"model": str(self.path), "delegate": self.placement.delegate, **self._options}
+        return {**self._options, "delegate": self.placement.delegate}
 
     def close(self) -> None:
         """Free the model; closing twice is fine."""

@@ -1,10 +1,10 @@
 """A worker process of `edge_runtime.batch`: one engine that classifies the files it is told.
 
-    python -m edge_runtime.worker ARGUMENTS    JSON, see `Classifier.arguments`
+    python -m edge_runtime.worker
 
-It reads lists of images from standard input, files' names or (name, content) pairs, and answers
-each with a list of results: either (index, score) pairs, or an error's class and message. All is
-marshalled.
+It reads from standard input the classifier's arguments as JSON, see `Classifier.arguments`, then
+lists of images, files' names or (name, content) pairs, and answers each list with a list of
+results: either (index, score) pairs, or an error's class and message. All is marshalled.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ def _main() -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     from edge_runtime.classifier import Classifier
 
-    arguments = json.loads(sys.argv[1])
-    top_k = arguments.pop("top_k")
-    classifier = Classifier(**arguments)
     questions: BinaryIO = sys.stdin.buffer
+    arguments = json.loads(marshal.load(questions))
+    top_k = arguments.pop("top_k")
+    classifier: Classifier | EdgeRuntimeError
+    try:
+        classifier = Classifier(**arguments)
+    except EdgeRuntimeError as exc:  # its file has changed since the caller opened it
+        classifier = exc
     while True:
         try:
             images = marshal.load(questions)
@@ -45,6 +49,8 @@ def _main() -> None:
 def _answer(
     classifier: Any, image: str | tuple[str, bytes], top_k: int
 ) -> list[tuple[int, float]] | tuple[str, str]:
+    if isinstance(classifier, EdgeRuntimeError):
+        return type(classifier).__name__, str(classifier)
     try:
         predictions = classifier.classify(_opened(image), top_k=top_k)
     except EdgeRuntimeError as exc:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Classifier, ImageError, batch, shipped
+from edge_runtime import Classifier, ImageError, ModelError, batch, shipped
 from edge_runtime.batch import WORTHWHILE, classify_files
 from edge_runtime.sources import Source
 from tests.conftest import GOLDEN
@@ -103,9 +103,7 @@ def test_a_file_that_kills_its_worker_is_named(folder, monkeypatch):
         "w._main()"
     )
     real = batch.child_command
-    monkeypatch.setattr(
-        batch, "child_command", lambda module, arguments: [*real("x")[:2], "-c", script, arguments]
-    )
+    monkeypatch.setattr(batch, "child_command", lambda module: [*real(module)[:2], "-c", script])
     results = list(classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), sources))
     failed = [(name, str(r)) for name, r in results if isinstance(r, ImageError)]
     assert failed == [(killer, f"{killer} makes the decoder crash; save the image again.")]
@@ -148,6 +146,36 @@ def test_long_names_and_many_classes_do_not_lock_up(tmp_path):
     results = list(classify_files(Classifier(threads=2), sources, top_k=10))
     assert len(results) == 700
     assert sum(isinstance(r, ImageError) for _, r in results) == 200
+
+
+def test_more_labels_than_an_argument_of_a_process_holds(folder):
+    labels = [colour + "x" * (1 << 16) for colour in COLOURS]
+    with Classifier(GOLDEN / "int8.tflite", threads=2, labels=labels) as classifier:
+        results = list(classify_files(classifier, files(folder)))
+    assert [result[0].label[:3] for _, result in results[:3]] == ["red", "gre", "blu"]
+
+
+def test_the_working_directory_may_change(folder, monkeypatch):
+    monkeypatch.chdir(GOLDEN)
+    with Classifier("int8.tflite", threads=2) as classifier:
+        monkeypatch.chdir(folder)
+        results = list(classify_files(classifier, files(folder)))
+    assert not [result for _, result in results if isinstance(result, Exception)]
+
+
+def test_a_model_that_has_gone_is_not_the_pictures_fault(folder, tmp_path):
+    model = tmp_path / "own.tflite"
+    shutil.copy(GOLDEN / "int8.tflite", model)
+    with Classifier(model, threads=2) as classifier:
+        model.unlink()
+        results = list(classify_files(classifier, files(folder)))
+    assert len(results) == 3 * WORTHWHILE
+    assert {type(result) for _, result in results} == {ModelError}
+
+
+def test_wrong_numbers(folder):
+    with pytest.raises(ValueError, match="`top_k` to be at least 1, but got 0"):
+        Classifier(threads=2).classify_batch([s.name for s in files(folder)], top_k=0)
 
 
 def test_a_classifier_serves_several_threads():

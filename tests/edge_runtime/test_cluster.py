@@ -219,9 +219,7 @@ def test_an_actor_outlives_a_picture_that_kills_the_decoder(actor, part, monkeyp
         "w._main()"
     )
     real = batch.child_command
-    monkeypatch.setattr(
-        batch, "child_command", lambda module, arguments: [*real("x")[:2], "-c", script, arguments]
-    )
+    monkeypatch.setattr(batch, "child_command", lambda module: [*real(module)[:2], "-c", script])
     result = done(actor(), part)
     assert (result.images, result.failed) == (4, 3)
     assert result.complaints[0] == f"{SAMPLES[0]} makes the decoder crash; save the image again."
