@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -35,6 +36,11 @@ Kind = Literal["parquet", "json"]
 _MANIFEST = "_job.json"
 _AT_ONCE = 16  # requests to an object store, each of which takes tens of milliseconds
 _SUFFIXES = {"parquet": ".parquet", "json": ".jsonl"}
+# What a folder may hold that lost its manifest, or has none yet.
+_OURS = re.compile(
+    r"part-\d{6,}-[0-9a-f]{16}\.(parquet|jsonl)"
+    r"|\.(part-\d{6,}-[0-9a-f]{16}\.(parquet|jsonl)|_job\.json)\.[0-9a-f]{32}"
+)
 _SCHEMA = pa.schema(
     [
         ("source", pa.string()),
@@ -201,7 +207,7 @@ class Parts:
         if self._filesystem.get_file_info(path).type == FileType.File:
             return False
         names = [found.rsplit("/", 1)[-1] for found in self._list(path)]
-        return _MANIFEST in names or all(name.startswith(("part-", ".")) for name in names)
+        return _MANIFEST in names or all(map(_OURS.fullmatch, names))
 
     def _read_manifest(self, folder: str) -> dict[str, Any] | None:
         try:

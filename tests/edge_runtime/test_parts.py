@@ -127,12 +127,24 @@ def test_another_job_is_not_gone_on_with(tmp_path):
 
 @pytest.mark.parametrize("name", ["out", "out.part"])
 @pytest.mark.parametrize("resume", [False, True])
-def test_what_is_not_ours_is_not_replaced(tmp_path, name, resume):
+@pytest.mark.parametrize("file", ["holiday.jpg", ".git", "part-00000-abc.snappy.parquet"])
+def test_what_is_not_ours_is_not_replaced(tmp_path, name, resume, file):
     (tmp_path / name).mkdir()
-    (tmp_path / name / "holiday.jpg").write_bytes(b"precious")
+    (tmp_path / name / file).write_bytes(b"precious")
     with pytest.raises(ClusterError, match=f"{name} is no folder of results"):
         begun(tmp_path / "out", resume=resume)
-    assert (tmp_path / name / "holiday.jpg").read_bytes() == b"precious"
+    assert (tmp_path / name / file).read_bytes() == b"precious"
+
+
+def test_what_a_crash_left_is_ours(tmp_path):
+    """A manifest, or a part whose move to its name was cut short."""
+    folder = tmp_path / "out.part"
+    folder.mkdir()
+    part = f"part-{7:06}-{'0' * 16}.parquet"
+    for name in (part, f".{part}.{'f' * 32}", f"._job.json.{'f' * 32}"):
+        (folder / name).touch()
+    begun(tmp_path / "out")
+    assert [path.name for path in folder.iterdir()] == ["_job.json"]
 
 
 def test_a_file_in_the_way_is_not_replaced(tmp_path):
