@@ -231,6 +231,10 @@ def _train(
     teacher: Path | None = None,
 ) -> None:
     recipe, why = choice.recipe()
+    if resume and overwrite:
+        raise typer.BadParameter("expected --resume or --overwrite, but got both.")
+    if teacher and not recipe.teacher:
+        raise typer.BadParameter(f"--teacher: {choice.name} has no teacher; leave it out.")
     run_dir = out or Path("runs") / f"{choice.network}-{choice.name}"
     try:
         loaded = (
@@ -239,7 +243,8 @@ def _train(
             else cifar10.load(data)
         )
         start_from = _start_from(weights, sha256)
-        run.prepare(run_dir, recipe, resume=resume, overwrite=overwrite)
+        if not overwrite:
+            run.check(run_dir, recipe, resume=resume)
         typer.echo(
             f"{len(loaded.train):,} images to train on, {len(loaded.held_out):,} held out, "
             f"{len(loaded.test):,} to test on; in {recipe.precision}, {why}; into {run_dir}"
@@ -252,6 +257,7 @@ def _train(
             seed=seed,
             start_from=start_from,
             teacher=teacher,
+            overwrite=overwrite,
         )
         typer.echo(report)
     except KeyboardInterrupt:

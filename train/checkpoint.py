@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,7 +39,8 @@ def save(
 
     Args:
         best: the weights of the best epoch so far, where early stopping may ask for them.
-        identity: all that decided the weights; only a run with the same one may go on from here.
+        identity: all that decided the weights, a JSON object; only a run with the same one may
+            go on from here.
 
     Raises:
         CheckpointError: the file cannot be written; the earlier one is intact.
@@ -57,17 +59,18 @@ def restore(
     """Set a compiled model to where it was, and return the rest of what `save` was given.
 
     Args:
-        identity: returns that of a number of epochs; see `save`.
+        identity: returns that of a number of epochs, a JSON object; see `save`.
 
     Raises:
         CheckpointError: the file is damaged or of another run.
     """
     tensors, metadata = read(path)
     state = State(**json.loads(metadata.get("state", "{}")))
-    if metadata.get("identity") != identity(state.epoch):
+    former, wanted = metadata.get("identity", "{}"), identity(state.epoch)
+    if former != wanted:
         raise CheckpointError(
-            f"{path} belongs to another recipe, seed or data set; "
-            f"choose another --out, or start again with --overwrite."
+            f"{path} belongs to a run with other {_differing(former, wanted)}; resume it with the "
+            f"same, choose another --out, or start again with --overwrite."
         )
     for i, variable in enumerate(model.variables):
         variable.assign(tensors[f"model.{i}"])
@@ -75,3 +78,18 @@ def restore(
         variable.assign(tensors[f"optimizer.{i}"])
     best = [tensors[f"best.{i}"] for i in range(len(model.weights)) if f"best.{i}" in tensors]
     return state, best or None
+
+
+def _differing(one: str, other: str) -> str:
+    """Return the names of what two identities do not have in common."""
+    former, wanted = (_flat(json.loads(identity)) for identity in (one, other))
+    names = sorted(k for k in former | wanted if former.get(k) != wanted.get(k))
+    return ", ".join(names)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with what its objects hold in their place."""
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        flat |= value if isinstance(value, dict) else {key: value}
+    return flat

@@ -43,6 +43,7 @@ def fit(
     seed: int = 0,
     start_from: Path | None = None,
     teacher: Path | None = None,
+    begin: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = print,
 ) -> tuple[keras.Model, State]:
     """Train a network and return it in its deployed form, with the run's history.
@@ -54,6 +55,7 @@ def fit(
         start_from: ResNet18 weights for ImageNet, see `train.imagenet`; otherwise the first
             weights are random.
         teacher: weights of the recipe's teacher, where it has one.
+        begin: called once what was given has been found usable, before `run_dir` is looked at.
         say: takes one line of progress an epoch.
 
     Raises:
@@ -73,8 +75,11 @@ def fit(
         taught_by = distill.Teacher(recipe.teacher, teacher, classes)
         teach = partial(_log_scores, recipe, taught_by, run_dir)
         identity["teacher"] = weights.file_hash(teacher)
+    loaded = ""
     if start_from:
         identity["start_from"] = weights.file_hash(start_from)
+        loaded = imagenet.load(model, start_from)
+    begin()
 
     def decided(epochs: int) -> str:
         """Return, as text, all that decided the weights after a number of epochs."""
@@ -84,8 +89,11 @@ def fit(
     if path.exists():
         state, best = checkpoint.restore(path, model, decided)
         say(f"resuming after epoch {state.epoch} of {recipe.epochs}")
-    elif start_from:
-        say(imagenet.load(model, start_from))
+    else:
+        for scores in run_dir.glob(f"{TEACHER}*.npy"):  # of nobody knows which run's first epoch
+            scores.unlink()
+        if loaded:
+            say(loaded)
 
     while state.epoch < recipe.epochs and not stopped_early(recipe, state):
         started = time.monotonic()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,26 +42,29 @@ class RunError(Exception):
     """A run's folder is not in the state that a command needs."""
 
 
-def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
-    """Make sure that `run_dir` may be trained in.
+def check(run_dir: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Make sure that `run_dir` may be trained in without deleting anything.
 
     A finished run may be resumed where the recipe is not the one that it was finished with:
     whether the new one goes on from there, as with another cycle, its checkpoint tells.
 
     Raises:
-        RunError: a run is there and neither `resume` nor `overwrite` says what to do with it.
+        RunError: a run is there that `resume` does not go on with.
     """
-    if overwrite and not resume:
-        for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, HELD_OUT, *FIGURES):
-            (run_dir / name).unlink(missing_ok=True)
-        for path in run_dir.glob(f"{TEACHER}*.npy"):
-            path.unlink()
     if (run_dir / REPORT).exists() and not (
         resume and _read_report(run_dir)["recipe"] != json.loads(json.dumps(asdict(recipe)))
     ):
         raise RunError(f"{run_dir} holds a finished run; choose another --out, or --overwrite it.")
     if (run_dir / checkpoint.FILE).exists() and not resume:
         raise RunError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
+
+
+def _clear(run_dir: Path) -> None:
+    """Delete a run."""
+    for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, HELD_OUT, *FIGURES):
+        (run_dir / name).unlink(missing_ok=True)
+    for path in run_dir.glob(f"{TEACHER}*.npy"):
+        path.unlink()
 
 
 def train(
@@ -72,12 +76,14 @@ def train(
     seed: int,
     start_from: Path | None = None,
     teacher: Path | None = None,
+    overwrite: bool = False,
 ) -> str:
     """Train in `run_dir`, going on from its checkpoint, and return the report as text.
 
     Args:
         start_from: see `train.fit.fit`.
         teacher: weights of the recipe's teacher, the shipped ones unless named.
+        overwrite: delete the run that is there, once all that was given is found usable.
 
     Raises:
         CheckpointError: the checkpoint there is damaged, of another run, or cannot be written; or
@@ -97,6 +103,7 @@ def train(
         seed=seed,
         start_from=start_from,
         teacher=teacher,
+        begin=partial(_clear, run_dir) if overwrite else lambda: None,
     )
     uncalibrated: dict[str, Any] = {}
     degree = None
@@ -125,6 +132,8 @@ def train(
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "seed": seed,
+        "teacher": teacher and weights.file_hash(teacher),
+        "start_from": start_from and weights.file_hash(start_from),
         "parameters": model.count_params(),
         "class_names": list(names),
         "train_images": len(data.train),
@@ -151,14 +160,19 @@ def _check_teacher(teacher: Path, class_names: Sequence[str]) -> None:
         )
 
 
-def _calibrate(model: keras.Model, data: Dataset) -> tuple[float, dict[str, Any]]:
-    """Fold a temperature in; return it, and the figures that it changes as they were before."""
+def _calibrate(model: keras.Model, data: Dataset) -> tuple[float | None, dict[str, Any]]:
+    """Fold a temperature in; return it, and the figures that it changes as they were before.
+
+    There is none where the held-out images do not tell it; then nothing changes.
+    """
     scores = evaluation.predict(model, data.held_out.images)
     before = {
         "held_out": evaluation.of_scores(scores, data.held_out),
         "test": evaluation.evaluate(model, data.test),
     }
     degree = temperature.fit(scores, data.held_out.labels)
+    if degree is None:
+        return None, {}
     temperature.fold(model, degree)
     return degree, {
         split: {"loss": figures.loss, "calibration_error": figures.calibration_error}
@@ -183,6 +197,11 @@ def summary(report: dict[str, Any]) -> str:
             f"temperature {report['temperature']:.3f}; without it loss {before['loss']:.3f}, "
             f"calibration error {before['calibration_error']:.2%} on the test images"
         )
+    elif report["recipe"]["calibrate"]:
+        lines.append(
+            f"scores are not calibrated: {report['held_out']['images']:,} held-out images are too "
+            f"few to fit a temperature"
+        )
     lines.append(
         f"{report['seconds'] / 60:.0f} min, "
         f"{report['data_seconds'] / report['seconds']:.1%} of it for the data pipeline"
@@ -198,20 +217,25 @@ def ship(run_dir: Path) -> Path:
     """Make a run's weights the checkpoint, float16, from which its network is exported.
 
     Raises:
-        RunError: the run is not finished.
+        RunError: the run is not finished, or is of other classes or layers than what ships.
         CheckpointError: its weights are damaged, or the checkpoint cannot be written.
     """
     report = _read_report(run_dir)
+    path = weights.SHIPPED / f"{report['network']}.safetensors"
+    if path.exists():
+        _check_fits(report, weights.about(path), run_dir)
     build = NETWORKS[report["network"]]
     model = build(len(report["class_names"]), **report["recipe"]["architecture"])
     weights.load(model, run_dir / WEIGHTS)
     about = {
-        key: report[key]
+        key: report.get(key)  # what an older run does not say is None
         for key in (
             "network",
             "recipe_name",
             "recipe",
             "seed",
+            "teacher",
+            "start_from",
             "epochs",
             "temperature",
             "class_names",
@@ -219,9 +243,25 @@ def ship(run_dir: Path) -> Path:
         )
     }
     about |= {f"{split}_top1": report[split]["top1"] for split in ("held_out", "test")}
-    path = weights.SHIPPED / f"{report['network']}.safetensors"
     weights.save(model, path, dtype="float16", about=about)
     return path
+
+
+def _check_fits(report: dict[str, Any], shipped: dict[str, Any], run_dir: Path) -> None:
+    """Refuse a run that could not take the place of what ships."""
+    for what, one, other in (
+        ("classes", report["class_names"], shipped["class_names"]),
+        (
+            "layers",
+            report["recipe"]["architecture"],
+            shipped["recipe"].get("architecture", {}),
+        ),
+    ):
+        if one != other:
+            raise RunError(
+                f"{run_dir} has other {what} than the shipped {report['network']}; export it by "
+                f"itself, with --checkpoint {run_dir / WEIGHTS}."
+            )
 
 
 def compare(run_dirs: Sequence[Path], out: Path) -> str:

@@ -94,9 +94,9 @@ def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
     assert lines[0] == "resuming after epoch 2 of 4"
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
-    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+    with pytest.raises(CheckpointError, match="run with other restarts; resume it"):
         train(small(UNTAUGHT, epochs=4, restarts=((2, 0.2),)), tmp_path / "cut")
-    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+    with pytest.raises(CheckpointError, match="run with other epochs, restarts;"):
         train(once, tmp_path / "cut")
 
 
@@ -164,6 +164,17 @@ def test_distillation_learns_resumes_and_keeps_the_teacher_s_scores(tmp_path, te
         np.testing.assert_array_equal(actual, expected)
 
 
+def test_scores_of_an_unknown_run_are_not_taken(tmp_path, teacher):
+    """One that ended in its first epoch leaves them and nothing else."""
+    recipe = small(DISTILLED, epochs=1, views=1)
+    alone, _, _ = train(recipe, tmp_path / "alone", teacher=teacher)
+    (tmp_path / "found").mkdir()
+    scores = np.load(tmp_path / "alone" / "teacher-0.npy")
+    np.save(tmp_path / "found" / "teacher-0.npy", scores[::-1])
+    found, _, _ = train(recipe, tmp_path / "found", teacher=teacher)
+    np.testing.assert_array_equal(found.get_weights()[0], alone.get_weights()[0])
+
+
 def test_the_teacher_decides(tmp_path, teacher):
     recipe = small(DISTILLED, epochs=1, views=None)
     other = tmp_path / "other.safetensors"
@@ -174,7 +185,7 @@ def test_the_teacher_decides(tmp_path, teacher):
     ]
     assert not np.array_equal(*ends)
     assert list((tmp_path / "a").glob("*.npy")) == []  # no view comes back
-    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+    with pytest.raises(CheckpointError, match="run with other teacher;"):
         train(recipe, tmp_path / "a", teacher=other)
 
 
@@ -196,7 +207,7 @@ def test_the_seed_decides(tmp_path):
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
     train(small(SEED, epochs=1), tmp_path)
-    with pytest.raises(CheckpointError, match="another recipe, seed or data set"):
+    with pytest.raises(CheckpointError, match="run with other seed;"):
         train(small(SEED, epochs=1), tmp_path, seed=1)
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:1000])

@@ -21,7 +21,9 @@ from train.architectures import simple_cnn
 from train.dataset import Dataset
 from train.recipes import RECIPES
 
-DATA = Dataset(split(256, 0), split(64, 1), split(96, 2), ("dark", "bright"))
+HELD_OUT = split(64, 1)
+HELD_OUT.labels[:4] = 1 - HELD_OUT.labels[:4]  # or there would be nothing to calibrate
+DATA = Dataset(split(256, 0), HELD_OUT, split(96, 2), ("dark", "bright"))
 RECIPE = dataclasses.replace(RECIPES["cnn", "seed"], epochs=2, batch_size=32)
 
 
@@ -104,6 +106,18 @@ def test_calibration_is_folded_in_and_reported(calibrated):
     assert evaluation.evaluate(model, DATA.held_out).loss == pytest.approx(before["loss"], rel=1e-4)
 
 
+def test_too_few_images_to_calibrate_are_reported(tmp_path):
+    recipe = dataclasses.replace(
+        RECIPES["cnn", "untaught"], epochs=2, batch_size=32, precision="float32"
+    )
+    few = dataclasses.replace(DATA, held_out=split(10, 1))
+    text = runs.train(recipe, "untaught", few, tmp_path, seed=3)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["held_out"]["top1"] == 1
+    assert (report["temperature"], report["uncalibrated"]) == (None, {})
+    assert "not calibrated: 10 held-out images are too few to fit a temperature" in text
+
+
 def test_the_seed_s_scores_are_left_as_they_are(finished):
     report = json.loads((finished[0] / "report.json").read_text())
     assert (report["temperature"], report["uncalibrated"]) == (None, {})
@@ -154,27 +168,58 @@ def test_compare_needs_finished_runs(finished, tmp_path):
 def test_finished_and_interrupted_runs_are_kept(finished, tmp_path):
     folder, _ = finished
     with pytest.raises(runs.RunError, match="finished run; choose another --out"):
-        runs.prepare(folder, RECIPE, resume=True, overwrite=False)
+        runs.check(folder, RECIPE, resume=True)
     longer = dataclasses.replace(RECIPE, epochs=3)
     with pytest.raises(runs.RunError, match="finished run; choose another --out"):
-        runs.prepare(folder, longer, resume=False, overwrite=False)
-    runs.prepare(folder, longer, resume=True, overwrite=False)  # its checkpoint has the last word
-    with pytest.raises(weights.CheckpointError, match="another recipe"):
+        runs.check(folder, longer, resume=False)
+    runs.check(folder, longer, resume=True)  # its checkpoint has the last word
+    with pytest.raises(weights.CheckpointError, match="run with other epochs;"):
         runs.train(longer, "seed", DATA, folder, seed=3)
     assert (folder / "report.json").exists()
     (tmp_path / "checkpoint.safetensors").touch()
     with pytest.raises(runs.RunError, match="interrupted run; --resume it"):
-        runs.prepare(tmp_path, RECIPE, resume=False, overwrite=False)
-    runs.prepare(tmp_path, RECIPE, resume=True, overwrite=False)
+        runs.check(tmp_path, RECIPE, resume=False)
+    runs.check(tmp_path, RECIPE, resume=True)
     assert list(tmp_path.iterdir())
-    runs.prepare(tmp_path, RECIPE, resume=False, overwrite=True)
-    assert list(tmp_path.iterdir()) == []
 
 
-def test_overwriting_spares_folders_that_are_no_run(tmp_path):
-    (tmp_path / "thesis.txt").touch()
-    runs.prepare(tmp_path, RECIPE, resume=False, overwrite=True)
-    assert (tmp_path / "thesis.txt").exists()
+def test_overwriting_starts_anew_and_spares_what_is_no_run(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    before = (folder / "weights.safetensors").read_bytes()
+    (folder / "thesis.txt").touch()
+    runs.train(RECIPE, "seed", DATA, folder, seed=4, overwrite=True)
+    assert json.loads((folder / "report.json").read_text())["seed"] == 4
+    assert (folder / "weights.safetensors").read_bytes() != before
+    assert (folder / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("network", "option", "message"),
+    [
+        ("cnn", "--teacher", "There is no checkpoint typo.safetensors"),
+        ("resnet18", "--weights", "typo.safetensors cannot be read"),
+    ],
+)
+def test_a_mistyped_option_costs_no_finished_run(finished, tmp_path, network, option, message):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    data = make(tmp_path / "data", per_class=2, test=1)
+    arguments = ("--data", data, "--out", folder, "--overwrite", option, "typo.safetensors")
+    result = command(network, *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert {p.name for p in folder.iterdir()} == {p.name for p in finished[0].iterdir()}
+
+
+def test_weights_that_are_no_teacher_s_cost_no_finished_run(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    recipe = dataclasses.replace(RECIPES["cnn", "best"], epochs=1, teacher="resnet18")
+    with pytest.raises(weights.CheckpointError, match="holds another network than resnet18"):
+        of_cnn = finished[0] / "weights.safetensors"
+        runs.train(recipe, "best", DATA, folder, seed=3, teacher=of_cnn, overwrite=True)
+    assert {p.name for p in folder.iterdir()} == {p.name for p in finished[0].iterdir()}
 
 
 def test_shipping_keeps_the_weights_and_says_where_they_come_from(finished, tmp_path, monkeypatch):
@@ -187,8 +232,23 @@ def test_shipping_keeps_the_weights_and_says_where_they_come_from(finished, tmp_
     weights.load(trained, folder / "weights.safetensors")
     assert (about["recipe_name"], about["seed"]) == ("seed", 3)
     assert about["class_names"] == ["dark", "bright"]
+    assert (about["teacher"], about["start_from"]) == (None, None)
     for expected, actual in zip(trained.get_weights(), shipped.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected.astype(np.float16).astype(np.float32))
+
+
+def test_what_ships_is_not_replaced_by_another_network(finished, tmp_path, monkeypatch):
+    result = command("ship", finished[0])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"train: {finished[0]} has other classes than the shipped cnn; export it by itself, with "
+        f"--checkpoint {finished[0] / 'weights.safetensors'}.\n"
+    )
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    about = {"class_names": ["dark", "bright"], "recipe": {"architecture": {"stem": "imagenet"}}}
+    weights.save(simple_cnn(2), tmp_path / "cnn.safetensors", about=about)
+    with pytest.raises(runs.RunError, match="has other layers than the shipped cnn"):
+        runs.ship(finished[0])
 
 
 def test_shipping_needs_a_finished_run(tmp_path):
@@ -206,6 +266,8 @@ def test_shipping_needs_a_finished_run(tmp_path):
         (["--without", "cutout"], 2, "this recipe has no cutout to leave out"),
         (["--precision", "int4"], 2, "'int4' is not one of 'auto', 'float32', 'bfloat16'"),
         (["--seed", "-1"], 2, "-1 is not in the range"),
+        (["--resume", "--overwrite"], 2, "expected --resume or --overwrite, but got both"),
+        (["--recipe", "seed", "--teacher", "x"], 2, "--teacher: seed has no teacher"),
     ],
 )
 def test_wrong_arguments(tmp_path, arguments, code, message):
