@@ -15,11 +15,12 @@ LAST_LAYER = "logits"
 _TINY = 1e-30
 
 
-def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the temperature that calibrates a network best.
+def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float | None:
+    """Return the temperature that calibrates a network best, None where the images do not tell it.
 
-    The cross-entropy is convex in 1 / T; Newton's method finds its minimum, kept within 1/10 and
-    10, which it leaves only where the images are too few to tell.
+    The cross-entropy is convex in 1 / T; Newton's method finds its minimum. Where all images are
+    classified right, as few may be, it lies at infinity. No trained network needs a temperature
+    outside 1/10 and 10.
 
     Args:
         scores: (N, classes), after softmax, of images that were not trained on.
@@ -27,6 +28,8 @@ def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """
     logits = np.log(np.maximum(scores.astype(np.float64), _TINY))
     of_truth = logits[np.arange(len(labels)), labels]
+    if (scores.argmax(axis=1) == labels).all():
+        return None
     inverse = 1.0
     for _ in range(50):
         weights = np.exp(inverse * (logits - logits.max(axis=1, keepdims=True)))
@@ -37,7 +40,7 @@ def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
         before, inverse = inverse, float(np.clip(inverse - step, 0.1, 10))
         if abs(inverse - before) < 1e-9:
             break
-    return 1 / inverse
+    return 1 / inverse if 0.1 < inverse < 10 else None
 
 
 def fold(model: keras.Model, temperature: float) -> None:

@@ -37,8 +37,11 @@ def test_the_temperature_that_spoilt_the_scores_is_found(off_by):
         )
 
 
-def test_perfect_scores_do_not_break_it():
-    assert temperature.fit(np.eye(10)[:4], np.arange(4)) > 0
+@pytest.mark.parametrize("sure", [0.6, 1.0])
+def test_images_that_are_all_classified_right_do_not_tell_it(sure):
+    scores = np.full((4, 10), (1 - sure) / 9)
+    scores[np.arange(4), np.arange(4)] = sure
+    assert temperature.fit(scores, np.arange(4)) is None
 
 
 def test_folding_divides_the_logits():
