@@ -54,8 +54,15 @@ class Recipe:
         return {name: v for name, v in asdict(self).items() if v != defaults[name]}
 
     def in_epochs(self, epochs: int) -> Recipe:
-        """Return the recipe for another number of epochs, in one cycle."""
-        return replace(self, epochs=epochs, restarts=())
+        """Return the recipe for another number of epochs, in one cycle that is like its first."""
+        first = self.epochs - sum(further for further, _ in self.restarts)
+        low = ((round(n * epochs / first), side) for n, side in self.low_resolution)
+        return replace(
+            self,
+            epochs=epochs,
+            restarts=(),
+            low_resolution=tuple((n, side) for n, side in low if n),
+        )
 
     def until(self, epoch: int) -> Recipe:
         """Return what of the recipe decides its first epochs: without the cycles after them."""

@@ -44,6 +44,11 @@ def test_fewer_epochs_are_one_cycle():
     assert RESNET.restarts
     assert short.epochs == 10
     assert short.choices().keys() ^ RESNET.choices().keys() == {"restarts"}
+    first = RESNET.epochs - sum(epochs for epochs, _ in RESNET.restarts)
+    assert RESNET.in_epochs(first).low_resolution == RESNET.low_resolution
+    assert [side for _, side in short.low_resolution] == [16, 24]
+    assert sum(epochs for epochs, _ in short.low_resolution) < 10
+    assert RESNET.in_epochs(1).low_resolution == ()
 
 
 def test_later_cycles_decide_nothing_of_the_epochs_before():
