@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +32,7 @@ _RECORD_BYTES = 1 + 3 * SIDE * SIDE
 _TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 _TEST_FILE = "test_batch.bin"
 _NAMES_FILE = "batches.meta.txt"
+_BLOCK = 1 << 20  # bytes
 
 
 def load(path: str | Path | None = None) -> Dataset:
@@ -91,7 +93,7 @@ def _read_files(path: Path) -> dict[str, bytes]:
     wanted = {*_TRAIN_FILES, _TEST_FILE, _NAMES_FILE}
     try:
         found = dict(_folder_files(path) if path.is_dir() else _archive_files(path, wanted))
-    except (OSError, EOFError, tarfile.TarError) as exc:
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as exc:
         raise DataError(
             f"{path} could not be read as the CIFAR-10 binary archive ({exc}); expected {ARCHIVE}."
         ) from exc
@@ -120,6 +122,8 @@ def _archive_files(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
                 stream = archive.extractfile(member)
                 assert stream is not None  # isfile() above
                 yield name, stream.read()
+        while archive.fileobj and archive.fileobj.read(_BLOCK):
+            pass  # gzip's checksum comes last
 
 
 def _parse(files: dict[str, bytes], names: tuple[str, ...]) -> Split:

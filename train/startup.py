@@ -30,7 +30,10 @@ def start(extra: str) -> None:
     Args:
         extra: of pyproject.toml, "train" or "export".
     """
-    modules = {*_MODULES[extra], os.environ.get("KERAS_BACKEND", "tensorflow")}
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow" and find_spec(backend) is None:
+        sys.exit(f"KERAS_BACKEND names {backend}, which is not installed; install it, or unset it.")
+    modules = {*_MODULES[extra], backend}
     missing = sorted(module for module in modules if find_spec(module) is None)
     if missing:
         sys.exit(f"{', '.join(missing)} not found; install with: pip install -e '.[{extra}]'")

@@ -138,6 +138,11 @@ def test_missing_truncated_and_foreign_paths(tmp_path, files, monkeypatch):
     path.write_bytes(path.read_bytes()[:1_000_000])
     with pytest.raises(DataError, match=r"cifar\.tar\.gz could not be read"):
         cifar10.load(path)
+    damaged = bytearray(archive(path, files).read_bytes())
+    damaged[-8] ^= 1  # of gzip's checksum, which stands behind all that tar reads
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"cifar\.tar\.gz could not be read .*CRC"):
+        cifar10.load(path)
     path.write_text("hello")
     with pytest.raises(DataError, match=r"cifar\.tar\.gz could not be read"):
         cifar10.load(path)
