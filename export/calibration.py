@@ -79,18 +79,22 @@ def choose(source: str | None, committed: Committed, data: Dataset | None) -> Ca
 
     Args:
         source: a number of images, class-balanced from the training part; a folder with one folder
-            of pictures a class; or None for the committed ones.
+            of pictures a class; or None for the committed ones, of other classes for as many from
+            the training part.
         data: the data set, where it is there.
 
     Raises:
         CalibrationError: they cannot be had, or some are held-out or test images.
     """
+    names = committed.class_names if data is None else data.class_names
+    if source is None and data is not None and names != committed.class_names:
+        source = str(min(len(committed.train), _most(data)))
     if source is None:
         chosen = Calibration(committed.train.images, committed.train.hashes, "train", SEED)
     elif source.isdecimal():
         chosen = _from_data_set(int(source), data)
     else:
-        chosen = _from_folder(Path(source), committed.class_names)
+        chosen = _from_folder(Path(source), names)
     forbidden = {*committed.held_out.hashes}
     if data is not None:
         forbidden |= {*data.held_out.hashes, *data.test.hashes}
@@ -103,20 +107,31 @@ def choose(source: str | None, committed: Committed, data: Dataset | None) -> Ca
     return chosen
 
 
+def some(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """Return up to `count` of some images, evenly from all of them, since classes come in order."""
+    count = min(count, len(images))
+    return images[np.arange(count) * len(images) // count]
+
+
 def _from_data_set(count: int, data: Dataset | None) -> Calibration:
     if data is None:
         raise CalibrationError(
             f"--calibration {count} takes images from CIFAR-10, which is not there; name it with "
             f"--data or {ENVIRONMENT_VARIABLE}, or leave --calibration out."
         )
-    classes = len(data.class_names)
-    if not classes <= count <= len(data.train):
+    classes, most = len(data.class_names), _most(data)
+    if not classes <= count <= most:
         raise CalibrationError(
-            f"Expected --calibration to be from {classes} to {len(data.train):,} images, "
-            f"but got {count}."
+            f"Expected --calibration to be from {classes} to {most:,} images, but got {count}."
         )
     split = data.train.take(_balanced(data.train.labels, classes, count))
     return Calibration(split.images, split.hashes, "train", SEED)
+
+
+def _most(data: Dataset) -> int:
+    """Return how many images its training part gives with as many of every class."""
+    classes = len(data.class_names)
+    return classes * int(np.bincount(data.train.labels, minlength=classes).min())
 
 
 def _balanced(labels: NDArray[np.integer], classes: int, count: int) -> NDArray[np.integer]:

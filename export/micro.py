@@ -96,7 +96,7 @@ def export_micro(model: str | Path, out: Path) -> Micro:
     name = name if name[:1].isalpha() else f"model_{name}"
     metadata = read_metadata(path)
     preprocessing = Preprocessing(engine.input, metadata, mean=None, std=None, how=None)
-    images = calibration.read().held_out.images[:: 500 // IMAGES][:IMAGES]
+    images = calibration.some(calibration.read().held_out.images, IMAGES)
     inputs = [preprocessing(image) for image in images]
     answers = np.stack([interpret(image) for image in inputs])
     differences = tuple(

@@ -18,6 +18,7 @@ from export.source import Source
 
 TOOLS = ("ai-edge-litert", "keras", "tensorflow")
 QAT_TOOLS = ("tensorflow-model-optimization", "tf_keras")
+_ROUNDING = 1e-9  # of a drop that is exactly what may be lost
 
 
 class Quantization(StrEnum):
@@ -77,7 +78,8 @@ def export_tflite(
     Args:
         io: type of an integer model's input and scores, uint8 if not said; others have float32.
         max_drop: the most that top-1 accuracy may lose on the held-out images, a fraction.
-        mixed: keep the fewest layers of an int8 model in float that hold `max_drop`.
+        mixed: keep the fewest layers of an int8 model in float that hold `max_drop`; its input and
+            scores are float32.
         overwrite: replace a file at `out` that holds something else.
         qat_dir: where quantization-aware training keeps its checkpoint.
         say: takes a line of progress.
@@ -89,10 +91,14 @@ def export_tflite(
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=out.parent).close()  # better an error now than after the work
-    kept = sensitivity.keep_fewest_in_float(source, max_drop, say=say) if mixed else None
-    float_layers = kept.layers if kept else ()
-    io = io or ("uint8" if quantization.integer and not float_layers else "float32")
-    graph = kept.graph if kept and kept.layers else _graph(quantization, source, io, qat_dir, say)
+    io = io or ("uint8" if quantization.integer and not mixed else "float32")
+    graph = _graph(quantization, source, io, qat_dir, say)
+    float_layers: tuple[str, ...] = ()
+    if mixed and _judge(graph, source).top1_drop > max_drop + _ROUNDING:
+        kept = sensitivity.keep_fewest_in_float(source, max_drop, say=say)
+        graph, float_layers = kept.graph, kept.layers
+    elif mixed:
+        say("no layer has to be kept in float")
     card = model_card(
         graph,
         network=source.model.name,
@@ -113,10 +119,9 @@ def export_tflite(
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / out.name
         trial.write_bytes(data)
-        scores = verify.file_scores(trial, source.held_out.images)
         findings = lint(trial, io=io, integer=quantization.integer, float_layers=len(float_layers))
-    comparison = verify.compare(source.scores, scores, source.held_out.labels)
-    if comparison.top1_drop > max_drop:
+    comparison = _judge(data, source)
+    if comparison.top1_drop > max_drop + _ROUNDING:
         raise ExportError(
             f"{out} was not written: it loses more than {100 * max_drop:g} points on "
             f"{source.judged_on}: {comparison}."
@@ -124,6 +129,15 @@ def export_tflite(
     with replacing(out) as temporary:
         temporary.write_bytes(data)
     return Export(out, len(data), comparison, findings, float_layers)
+
+
+def _judge(data: bytes, source: Source) -> verify.Comparison:
+    """Compare a .tflite file with the network that it came from."""
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / "trial.tflite"
+        trial.write_bytes(data)
+        scores = verify.file_scores(trial, source.held_out.images)
+    return verify.compare(source.scores, scores, source.held_out.labels)
 
 
 def _graph(
@@ -146,8 +160,8 @@ def _graph(
         case Quantization.QAT:
             if source.data is None:
                 raise ExportError(
-                    "--quantize qat trains on CIFAR-10; name the data set with --data or "
-                    "EDGE_CIFAR10."
+                    "--quantize qat trains on the training images; name the data set with --data "
+                    "or EDGE_CIFAR10."
                 )
             from export import qat, twin  # its packages are slow to import
 

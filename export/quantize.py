@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from export.convert import converted
 
 Io = Literal["uint8", "int8", "float32"]
-IO: tuple[Io, ...] = ("uint8", "int8", "float32")
 
 
 def to_float16(model: keras.Model) -> bytes:
@@ -45,16 +44,19 @@ def to_int8(model: keras.Model, calibration: NDArray[np.uint8], *, io: Io = "uin
     """Convert and quantize a network: int8 throughout, per-channel weights.
 
     The range of every activation is the minimum and maximum over the calibration images
-    (Jacob et al. 2018, arXiv:1712.05877).
+    (Jacob et al. 2018, arXiv:1712.05877). The input's is 0 to 1 whatever they are: its scale is
+    exactly 1/255, so that raw pixels are the quantized input.
 
     Args:
-        calibration: uint8 (N, 32, 32, 3), RGB. They should contain black and white, which makes
-            the input's scale exactly 1/255, so that raw pixels are the quantized input.
+        calibration: uint8 (N, 32, 32, 3), RGB.
         io: type of the input and of the scores.
 
     Raises:
         ValueError: an operation has no int8 kernel.
     """
+    if calibration.min() > 0 or calibration.max() < 255:
+        calibration = calibration.copy()
+        calibration[0, 0, 0], calibration[0, -1, -1] = 0, 255
 
     def configure(converter: tf.lite.TFLiteConverter) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

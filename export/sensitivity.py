@@ -27,6 +27,7 @@ from edge_runtime import native_log
 from edge_runtime.atomic import replacing
 from edge_runtime.latency import measure, summarize
 from edge_runtime.metrics import top1
+from export.calibration import some
 from export.convert import free_batch
 from export.quantize import representative_dataset
 from export.source import Source
@@ -86,9 +87,9 @@ def keep_fewest_in_float(source: Source, max_drop: float, *, say: Callable[[str]
     """Quantize a network but for the layers that would cost it more than `max_drop`.
 
     By their own error, the worst first, layers are put back in float together with those that
-    read their output, until the drop is within the bound. Then each of them is returned to int8
-    where the bound still holds. So none of the kept ones can be left out, though a smaller set of
-    others may exist.
+    read their output, until the drop is within the bound; none, if plain int8 holds it. Then each
+    of them is returned to int8 where the bound still holds. So none of the kept ones can be left
+    out, though a smaller set of others may exist.
 
     Args:
         max_drop: of top-1 accuracy on the held-out images, a fraction.
@@ -248,7 +249,7 @@ def _quantizer(source: Source) -> Iterator[_Quantizer]:
         converter.representative_dataset = representative_dataset(source.calibration.images)
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter,
-            debug_dataset=representative_dataset(source.calibration.images[::5][:_SQNR_IMAGES]),
+            debug_dataset=representative_dataset(some(source.calibration.images, _SQNR_IMAGES)),
         )
         yield _Quantizer(debugger, source)
 

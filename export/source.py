@@ -11,10 +11,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from export import calibration, verify
+from export import calibration
 from train import weights
 from train.architectures import NETWORKS
 from train.dataset import Dataset, Split
+from train.evaluation import predict
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,20 @@ def load(
     Args:
         network: a name in `train.architectures.NETWORKS`.
         images: for calibration, see `export.calibration.choose`.
+        data: of the classes that the checkpoint tells apart; needed where they are not CIFAR-10's.
 
     Raises:
-        CheckpointError: the checkpoint is missing, damaged or of another network.
+        CheckpointError: the checkpoint is missing, damaged, of another network or other classes.
         CalibrationError: the images cannot be had.
     """
     committed = calibration.read()
     _, metadata = weights.read(checkpoint)
     about = json.loads(metadata.get("about", "{}"))
     names = tuple(about.get("class_names", committed.class_names))
-    if names != committed.class_names:
+    if names != (committed.class_names if data is None else data.class_names):
         raise weights.CheckpointError(
-            f"{checkpoint} tells {', '.join(names)} apart; exports are judged on CIFAR-10's "
-            f"classes alone."
+            f"{checkpoint} tells {', '.join(names)} apart; expected --data to name images of these "
+            f"classes, {{train,test}}/CLASS/*.png."
         )
     architecture = about.get("recipe", {}).get("architecture", {})
     model = NETWORKS[network](len(names), **architecture if about.get("network") == network else {})
@@ -79,6 +81,6 @@ def load(
         class_names=names,
         calibration=calibration.choose(images, committed, data),
         held_out=held_out,
-        scores=verify.float_scores(model, held_out.images),
+        scores=predict(model, held_out.images),
         data=data,
     )

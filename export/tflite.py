@@ -22,7 +22,8 @@ from export.pipeline import Export, ExportError, Quantization
 from export.source import Source
 from export.source import load as read_source
 from train import weights
-from train.cifar10 import ENVIRONMENT_VARIABLE, load
+from train.cifar10 import ENVIRONMENT_VARIABLE
+from train.data import load
 from train.dataset import DataError
 
 ERRORS = (
@@ -73,14 +74,15 @@ def main(
         typer.Option(
             metavar="DIR|N",
             help="Images that set activation ranges: a folder with one of pictures a class, or "
-            "how many to take of CIFAR-10's training part.",
+            "how many to take of the training part of --data.",
             show_default="500 committed ones",
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="CIFAR-10's binary archive, to judge on all held-out images.",
+            help="CIFAR-10's binary archive, to judge on all held-out images; for a network of "
+            "your own images their folder, see `python -m train cnn`.",
             show_default=f"${ENVIRONMENT_VARIABLE}",
         ),
     ] = None,

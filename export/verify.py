@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier
 from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True)
@@ -77,18 +73,6 @@ class Comparison:
 def points(fraction: float) -> str:
     """Return a difference of accuracies in percentage points, signed."""
     return f"{round(100 * fraction, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
-
-
-def float_scores(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a Keras network's scores, float32 (N, classes).
-
-    Args:
-        images: uint8 (N, 32, 32, 3), RGB.
-    """
-    batches = np.array_split(images, max(1, len(images) // 500))
-    return np.concatenate(
-        [np.asarray(model.predict_on_batch(batch.astype(np.float32) / 255)) for batch in batches]
-    )
 
 
 def file_scores(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -13,7 +13,8 @@ from train.startup import start
 
 start("train")
 
-from train import architectures, cifar10, folder, imagenet, precision, run
+from train import architectures, imagenet, precision, run
+from train.data import load
 from train.dataset import DataError
 from train.recipes import IMPROVEMENTS, RECIPES, Recipe
 from train.weights import CheckpointError, file_hash
@@ -237,11 +238,7 @@ def _train(
         raise typer.BadParameter(f"--teacher: {choice.name} has no teacher; leave it out.")
     run_dir = out or Path("runs") / f"{choice.network}-{choice.name}"
     try:
-        loaded = (
-            folder.load(data)
-            if data is not None and folder.holds_images(data)
-            else cifar10.load(data)
-        )
+        loaded = load(data)
         start_from = _start_from(weights, sha256)
         if not overwrite:
             run.check(run_dir, recipe, resume=resume)

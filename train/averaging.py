@@ -20,7 +20,8 @@ class _Averaging:
 
     decay = min(ema_momentum, (1 + t) / (10 + t)) after t steps, as with `num_updates` in TensorFlow
     1's ExponentialMovingAverage: it reaches back over a ninth of the steps so far or so, and at
-    0.999 over no more than a thousand. With Keras' constant decay of 0.999, a run of 700 steps would end with weights that are half the first ones.
+    0.999 over no more than a thousand. With Keras' constant decay of 0.999, a run of 700 steps
+    would end with weights that are half the first ones.
     """
 
     def _update_model_variables_moving_average(self: Any, trainable_variables: Sequence) -> None:

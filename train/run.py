@@ -114,19 +114,7 @@ def train(
     held_out = evaluation.of_scores(held_out_scores, data.held_out)
     test = evaluation.of_scores(scores, data.test)
 
-    (run_dir / REPORT).unlink(missing_ok=True)  # before its weights are replaced
     names = data.class_names
-    weights.save(model, run_dir / WEIGHTS, about={"class_names": names})
-    _write_json(run_dir / HISTORY, state.history)
-    weights.write(
-        run_dir / HELD_OUT, {"scores": held_out_scores, "labels": data.held_out.labels}, {}
-    )
-    title = f"{recipe.network}, recipe {recipe_name}"
-    on_test = f"{title}: {test.top1:.2%} of {test.images:,} test images"
-    plots.curves({recipe_name: state.history}, run_dir / FIGURES[0], title)
-    plots.confusion(test.confusion, names, run_dir / FIGURES[1], on_test)
-    plots.reliability(scores, data.test.labels, run_dir / FIGURES[2], on_test)
-    plots.mistakes(data.test, scores, names, run_dir / FIGURES[3], f"{on_test}, its worst mistakes")
     report = {
         "network": recipe.network,
         "recipe_name": recipe_name,
@@ -147,6 +135,18 @@ def train(
         "test": test.as_json(names),
         "versions": {name: version(name) for name in (keras.backend.backend(), "keras", "numpy")},
     }
+    (run_dir / REPORT).unlink(missing_ok=True)  # before its weights are replaced
+    weights.save(model, run_dir / WEIGHTS, about=_about(report))
+    _write_json(run_dir / HISTORY, state.history)
+    weights.write(
+        run_dir / HELD_OUT, {"scores": held_out_scores, "labels": data.held_out.labels}, {}
+    )
+    title = f"{recipe.network}, recipe {recipe_name}"
+    on_test = f"{title}: {test.top1:.2%} of {test.images:,} test images"
+    plots.curves({recipe_name: state.history}, run_dir / FIGURES[0], title)
+    plots.confusion(test.confusion, names, run_dir / FIGURES[1], on_test)
+    plots.reliability(scores, data.test.labels, run_dir / FIGURES[2], on_test)
+    plots.mistakes(data.test, scores, names, run_dir / FIGURES[3], f"{on_test}, its worst mistakes")
     _write_json(run_dir / REPORT, report)  # last: it marks the run as finished
     return summary(report)
 
@@ -227,6 +227,12 @@ def ship(run_dir: Path) -> Path:
     build = NETWORKS[report["network"]]
     model = build(len(report["class_names"]), **report["recipe"]["architecture"])
     weights.load(model, run_dir / WEIGHTS)
+    weights.save(model, path, dtype="float16", about=_about(report))
+    return path
+
+
+def _about(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run's weights say of themselves: no time or place, so that equal runs agree."""
     about = {
         key: report.get(key)  # what an older run does not say is None
         for key in (
@@ -242,9 +248,7 @@ def ship(run_dir: Path) -> Path:
             "versions",
         )
     }
-    about |= {f"{split}_top1": report[split]["top1"] for split in ("held_out", "test")}
-    weights.save(model, path, dtype="float16", about=about)
-    return path
+    return about | {f"{split}_top1": report[split]["top1"] for split in ("held_out", "test")}
 
 
 def _check_fits(report: dict[str, Any], shipped: dict[str, Any], run_dir: Path) -> None:

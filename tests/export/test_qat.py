@@ -11,6 +11,7 @@ from export.lint import lint
 from train import weights
 from train.architectures import resnet18, simple_cnn
 from train.dataset import Dataset
+from train.evaluation import predict
 
 qat = pytest.importorskip("export.qat")
 twin = pytest.importorskip("export.twin")
@@ -101,7 +102,7 @@ def test_the_graph_is_full_integer_and_close_to_the_float_network(tuned, tmp_pat
     path.write_bytes(qat.to_int8(tuned, io=io))
     assert lint(path, io=io, integer=True) == []
     held_out = COMMITTED.held_out.take(np.arange(0, 500, 5))
-    expected = verify.float_scores(shipped_cnn(), held_out.images)
+    expected = predict(shipped_cnn(), held_out.images)
     scores = verify.file_scores(path, held_out.images)
     comparison = verify.compare(expected, scores, held_out.labels)
     assert comparison.agreement >= 0.95

@@ -109,3 +109,11 @@ def test_mixed_keeps_nothing_where_plain_int8_will_do(tmp_path):
     easy = load(weights.SHIPPED / "cnn.safetensors")
     kept = sensitivity.keep_fewest_in_float(easy, 0.005, say=print)
     assert kept.layers == ()
+    said = []
+    export = pipeline.export_tflite(
+        pipeline.Quantization.INT8, tmp_path / "m.tflite", easy, mixed=True, say=said.append
+    )
+    assert said == ["no layer has to be kept in float"]
+    assert (export.float_layers, export.findings) == ((), [])
+    card = read_metadata(export.path).card
+    assert card["io"]["input"]["dtype"] == "float32"  # as with layers in float

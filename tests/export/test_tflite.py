@@ -278,7 +278,7 @@ def test_all_says_what_it_could_not_do(tmp_path):
     assert made == sorted(f"{name}.tflite" for name in names)
     assert [name for name in names if f"| {name} | " not in result.stdout] == []
     assert result.returncode == 1
-    assert result.stderr.count("--quantize qat trains on CIFAR-10") == len(NETWORKS)
+    assert result.stderr.count("--quantize qat trains on the training images") == len(NETWORKS)
 
 
 def test_calibration_on_images_that_judge_is_refused(cnn):

@@ -1,0 +1,92 @@
+"""Exporting a network of one's own images: calibrated on some of them, judged on others."""
+
+import numpy as np
+import pytest
+import typer
+from ai_edge_litert.interpreter import Interpreter
+from typer.testing import CliRunner
+
+from edge_runtime import Classifier
+from edge_runtime.metadata import read_metadata
+from export import calibration, quantize, tflite
+from tests.train.test_folder import make
+from train import data, weights
+from train.architectures import simple_cnn
+from train.cifar10 import ENVIRONMENT_VARIABLE
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder of images, and the checkpoint of a network that tells their classes apart."""
+    folder = tmp_path_factory.mktemp("own")
+    make(folder / "images")
+    model = simple_cnn(2)
+    *_, logits = [layer for layer in model.layers if layer.weights]
+    kernel, bias = logits.get_weights()
+    logits.set_weights([0.01 * kernel, bias])  # or its scores would be 0 and 1
+    weights.save(model, folder / "cnn.safetensors", about={"class_names": ["dark", "light"]})
+    return folder
+
+
+@pytest.fixture
+def command(monkeypatch):
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    app = typer.Typer()
+    app.command()(tflite.main)
+    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_it_is_calibrated_and_judged_on_them(command, own, tmp_path):
+    out = tmp_path / "own-int8.tflite"
+    arguments = ("--checkpoint", own / "cnn.safetensors", "--max-drop", "100", "--out", out)
+    result = command(*arguments, "--data", own / "images")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "on 2 held-out images: top-1 " in result.stdout
+    assert "lint" not in result.stdout
+    card = read_metadata(out).card
+    assert card["classes"] == ["dark", "light"]
+    assert (card["calibration"]["images"], card["calibration"]["split"]) == (46, "train")
+    with Classifier(out) as classifier:
+        assert classifier.labels == ("dark", "light")
+        assert classifier.assumptions == ()
+
+
+def test_images_without_black_and_white_make_the_input_raw_bytes_too(own):
+    images = data.load(own / "images").train.images // 4 + 20
+    given = images.copy()
+    interpreter = Interpreter(model_content=quantize.to_int8(simple_cnn(2), images))
+    [details] = interpreter.get_input_details()
+    assert details["quantization"] == (np.float32(1 / 255), 0)
+    np.testing.assert_array_equal(images, given)
+
+
+def test_without_them_it_says_what_it_needs(command, own, tmp_path):
+    arguments = ("--checkpoint", own / "cnn.safetensors", "--out", tmp_path / "x.tflite")
+    expected = (
+        f"export: {own / 'cnn.safetensors'} tells dark, light apart; expected --data to name "
+        "images of these classes, {train,test}/CLASS/*.png.\n"
+    )
+    other = make(tmp_path / "other", per_class=2, test=1, classes=("cats", "dogs"))
+    for more in ((), ("--data", other)):
+        result = command(*arguments, *more)
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", expected)
+    result = command("--data", own / "images", "--out", tmp_path / "x.tflite")
+    assert "cnn.safetensors tells airplane, automobile, " in result.stderr
+    assert not (tmp_path / "x.tflite").exists()
+
+
+def test_classes_of_unequal_size_are_calibrated_alike(own):
+    loaded = data.load(own / "images")
+    light = np.flatnonzero(loaded.train.labels == 1)
+    few = loaded.train.take([*np.flatnonzero(loaded.train.labels == 0), *light[:3]])
+    uneven = type(loaded)(few, loaded.held_out, loaded.test, loaded.class_names)
+    committed = calibration.read()
+    assert len(calibration.choose(None, committed, uneven).images) == 6
+    with pytest.raises(calibration.CalibrationError, match="to be from 2 to 6 images, but got 7"):
+        calibration.choose("7", committed, uneven)
+
+
+def test_some_images_are_of_all_classes():
+    assert calibration.some(np.arange(500), 200)[[0, 1, 2, -1]].tolist() == [0, 2, 5, 497]
+    assert calibration.some(np.arange(1000), 100).tolist() == list(range(0, 1000, 10))
+    assert calibration.some(np.arange(3), 100).tolist() == [0, 1, 2]
