@@ -28,7 +28,7 @@ _RESAMPLES = 1000
 # Neighbouring calls resemble one another, so whole stretches of rounds are resampled: a moving
 # block bootstrap (Kuensch 1989, Ann. Statist. 17, 1217-1241).
 _BLOCKS = 50
-_FEWEST_STRETCHES = 5
+_FEWEST_STRETCHES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,9 @@ def _median_interval(values: NDArray[Any], stretch: int, seed: int) -> tuple[flo
 
     Of few stretches the bootstrap makes too narrow an interval, so it is at least that between
     two order statistics of their medians, which holds for any number of independent ones (Hahn
-    and Meeker 1991, Statistical Intervals, 5.2). From under five of them no 95 % can be had so,
-    and all calls are taken for independent.
+    and Meeker 1991, Statistical Intervals, 5.2). From under six of them no 95 % can be had so, for
+    the lowest and highest of five hold the median in 15 of 16 cases; all calls are then taken for
+    independent.
     """
     rng = np.random.default_rng(seed)
     count = len(values)

@@ -156,18 +156,20 @@ def _publish(
             "changes": [change._asdict() for change in regression.changes],
             "warnings": regression.warnings,
         }
-    if as_json:
-        print(json.dumps(record, indent=1))
-        for row in session.rows:
-            if row.error:
-                _complain(row.error)
-    else:
-        print(to_text(session, bold=sys.stdout.isatty()), end="")
-        if regression:
-            print(regression_text(regression, session, str(compare), tolerance), end="")
-    sys.stdout.flush()
-    if out is not None:
-        write(record, out)
+    try:
+        if as_json:
+            print(json.dumps(record, indent=1))
+            for row in session.rows:
+                if row.error:
+                    _complain(row.error)
+        else:
+            print(to_text(session, bold=sys.stdout.isatty()), end="")
+            if regression:
+                print(regression_text(regression, session, str(compare), tolerance), end="")
+        sys.stdout.flush()
+    finally:  # also when the reader of standard output has left
+        if out is not None:
+            write(record, out)
     if session.interrupted:
         _complain("interrupted; what was measured until then is marked as incomplete.")
         return _INTERRUPTED

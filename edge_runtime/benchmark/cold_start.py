@@ -6,7 +6,6 @@ python -m edge_runtime.benchmark.cold_start SETTING PICTURE...    what the child
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -96,6 +95,8 @@ def cold_start(setting: Setting, pictures: Sequence[Path]) -> ColdStart:
 
 def median(starts: Sequence[ColdStart]) -> ColdStart:
     """Return the median of each part, and the highest peak."""
+    import statistics  # which the child, whose first line this file's imports delay, does not need
+
     *parts, peaks = zip(*starts, strict=True)
     known = [peak for peak in peaks if peak is not None]
     middles = {

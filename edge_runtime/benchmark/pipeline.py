@@ -70,6 +70,7 @@ class Pipeline:
         self.placement = self._classifier.placement
         self._invoke: Callable[[NDArray[Any]], NDArray[Any]] = self._classifier.invoke
         if setting.batch > 1:
+            self._classifier.close()  # its model; what comes before and after it stays
             engine = open_engine(
                 self.path,
                 delegate=self.placement.delegate,

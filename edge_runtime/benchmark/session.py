@@ -39,7 +39,7 @@ TURN = 5
 _WARM_UP_S, _WARM_UP_TURNS = 0.5, 5
 _BUDGET_S = 8.0  # for the calls of all settings where the user names no number, and for loading
 MIN_CALLS, MAX_CALLS = 100, 1000
-MIN_LOADS, MAX_LOADS = 5, 10
+MIN_LOADS, MAX_LOADS = 6, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _take_turns(
     rounds = -(-calls // TURN)
     load_s = sum(contestant.load_s for contestant in contestants)
     loads = int(np.clip(_BUDGET_S / load_s, MIN_LOADS, MAX_LOADS))
-    rounds_of_a_load = -(-rounds // loads)
+    rounds_of_a_load = max(1, rounds // loads)
     session.calls_of_a_load = TURN * rounds_of_a_load
     for contestant in contestants:
         contestant.counts = True
