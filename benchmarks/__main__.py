@@ -19,7 +19,8 @@ start("export")
 
 from benchmarks import accuracy_pass, latency_pass, networks, peers, report, roofline
 from benchmarks import results as stored
-from benchmarks.contenders import Contender, Missing, model_files, of_files
+from benchmarks.contenders import Contender, Missing, model_files, of_files, told_apart
+from benchmarks.peers import Network
 from benchmarks.results import Results
 from edge_runtime.disturbance import Watch
 from edge_runtime.environment import read_environment
@@ -95,16 +96,23 @@ def main(
     counts, batches = threads or [1], batch or [1]
     code = 0
     try:
+        results.forget(latency_pass.machine() if only is not Pass.ACCURACY else None)
         found = list(of_files(files, delegate or [], counts)) if files else []
         for path in reference or []:
             found += of_files([path], delegate or ["xnnpack"], counts)
-        of_peers = networks.trained(found)
+        found = list(told_apart(found))
+        of_peers: list[Network] = []
+        for network in list(networks.trained(found)) if with_peers else []:
+            if isinstance(network, Network):
+                of_peers.append(network)
+            else:
+                found.append(network)
         for name in untrained or []:
             network = networks.untrained(name, out / "untrained")
             own = network.files.values()
             found += of_files(own, delegate or ["xnnpack"], counts, network=name, trained=False)
-            of_peers.append(network)
-        for network in of_peers if with_peers else []:
+            of_peers += [network] if with_peers else []
+        for network in of_peers:
             _say(f"peers of {network.name}: converting what is not there yet")
             found += peers.contenders(network, out / "peers", counts, batches)
         contenders = [c for c in found if isinstance(c, Contender)]
@@ -112,10 +120,10 @@ def main(
             row = results.row(missing.subject)
             row.reasons = dict.fromkeys(("accuracy", "latency"), missing.reason)
         if only is not Pass.LATENCY:
-            _accuracy(contenders, results, data)
+            _accuracy(contenders, results, data, out)
         if only is not Pass.ACCURACY:
             rivals = peers.PEERS if with_peers else ("litert",)
-            _latency(contenders, results, seconds, out / "peers", rivals)
+            _latency(contenders, results, seconds, out, rivals)
     except KeyboardInterrupt:
         _say("stopped; what was measured until then is kept")
         code = 130
@@ -136,7 +144,9 @@ def main(
     raise typer.Exit(code)
 
 
-def _accuracy(contenders: Sequence[Contender], results: Results, data: Path | None) -> None:
+def _accuracy(
+    contenders: Sequence[Contender], results: Results, data: Path | None, out: Path
+) -> None:
     """Run the accuracy pass, or say in every row why there is none."""
     try:
         loaded = cifar10.load(data)
@@ -149,7 +159,7 @@ def _accuracy(contenders: Sequence[Contender], results: Results, data: Path | No
             if row.accuracy is None:
                 row.reasons["accuracy"] = str(exc)
         return
-    with _recorded(_ACCURACY, results):
+    with _recorded(_ACCURACY, results, out):
         accuracy_pass.run(contenders, results, loaded.test, loaded.class_names, say=_say)
 
 
@@ -157,26 +167,32 @@ def _latency(
     contenders: Sequence[Contender],
     results: Results,
     seconds: float,
-    folder: Path,
+    out: Path,
     rivals: Iterable[str],
 ) -> None:
-    """Measure each network by itself, with the roofline."""
+    """Measure each network by itself, foreign files with the first of ours, and the roofline."""
     of_network: dict[tuple[str, bool], list[Contender]] = {}
+    ours = [c.subject.network for c in contenders if c.subject.network in NETWORKS]
     for contender in contenders:
-        key = (contender.subject.network, contender.subject.trained)
-        of_network.setdefault(key, []).append(contender)
+        network = contender.subject.network
+        network = network if network in NETWORKS or not ours else ours[0]
+        of_network.setdefault((network, contender.subject.trained), []).append(contender)
+    folder = out / "peers"
     probe = roofline.probe_files(folder / "probe")
     on_peers = peers.contenders(probe, folder, names=rivals)
     probes = roofline.probes((c for c in on_peers if isinstance(c, Contender)), probe)
     for (network, _), group in of_network.items():
-        with _recorded(f"latency of {network}", results):
+        with _recorded(f"latency of {network}", results, out):
             latency_pass.run(group, probes, results, seconds=seconds, say=_say)
         latency_pass.cross_check(group, results, seconds=min(2.0, seconds / 20))
 
 
 @contextmanager
-def _recorded(name: str, results: Results) -> Iterator[None]:
-    """Record on what machine a pass ran, what else ran there, and whether it came to its end."""
+def _recorded(name: str, results: Results, out: Path) -> Iterator[None]:
+    """Record on what machine a pass ran, what else ran there, and whether it came to its end.
+
+    What it measured is written then, whatever may come after it.
+    """
     watch = Watch()
     complete = False
     try:
@@ -192,6 +208,7 @@ def _recorded(name: str, results: Results) -> Iterator[None]:
             "disturbed": conditions.disturbed if name != _ACCURACY else None,
             "sentence": conditions.sentence if name != _ACCURACY else "",
         }
+        results.write(out / "results.json")
 
 
 def _say(line: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,6 +104,16 @@ def model_files(models: Sequence[str], exports: Path = Path("exports")) -> list[
     for path in sorted(exports.glob("*.tflite")):
         found.setdefault(file_hash(path), path)
     return list(found.values())
+
+
+def told_apart(found: Iterable[Contender | Missing]) -> Iterator[Contender | Missing]:
+    """Yield what there is, with the path in the name of files that would share another's row."""
+    first: dict[Subject, str] = {}
+    for one in found:
+        if isinstance(one, Contender) and first.setdefault(one.subject, one.sha256) != one.sha256:
+            precision = f"{one.subject.precision} ({one.path})"
+            one = replace(one, subject=replace(one.subject, precision=precision))
+        yield one
 
 
 def of_files(

@@ -27,6 +27,7 @@ from benchmarks.results import OURS, Results, Row, Subject
 from benchmarks.roofline import Probe
 from benchmarks.turns import Call, take_turns
 from edge_runtime import shipped
+from edge_runtime.environment import read_environment
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.latency import Summary, compare, summarize
 
@@ -54,17 +55,17 @@ def run(
     for contender in contenders:
         subject = contender.subject
         row = results.row(subject, size_bytes=contender.size_bytes, sha256=contender.sha256)
-        row.latency = None
         opener = partial(contender.call, image)
         try:
             opener()()
         except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
-            row.reasons["latency"] = str(exc)
+            row.latency, row.reasons["latency"] = None, str(exc)
             continue
         if subject.runtime == OURS:
             macs = row.macs = multiply_adds(contender.path)
         openers[subject] = opener
-        row.reasons["latency"] = "interrupted before its turn"
+        if row.latency is None:
+            row.reasons["latency"] = "interrupted before its turn"
     if not openers:
         return
     base = reference(list(openers))
@@ -75,9 +76,14 @@ def run(
     series, complete = take_turns([group for group in groups if group], seconds)
     of_probes = series[-1].times
     reached = roofline.reached(probes, of_probes) if probes and of_probes else {}
-    results.roofline[base.network] = reached
+    if reached:
+        results.roofline[base.network] = reached
     of_base = []
-    for other, (times, stretch) in zip(others, series, strict=False):
+    for other, (times, stretch, error) in zip(others, series, strict=False):
+        if error:
+            results.rows[other.name].latency = None
+            results.rows[other.name].reasons["latency"] = error
+            continue
         if not times:
             continue
         of_base.append(times[base.name] // base.batch)
@@ -114,12 +120,18 @@ def run(
 
 def _fill(row: Row, summary: Summary, reached: Mapping[str, Any], **more: object) -> None:
     row.reasons.pop("latency", None)
-    row.latency = asdict(summary) | more
+    row.latency = asdict(summary) | more | {"machine": machine()}
     row.latency["roofline"] = roofline.fraction(row, reached)
 
 
 def _image() -> NDArray[np.uint8]:
     return np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
+
+
+def machine() -> str:
+    """Return what times depend on first of all: the CPU and its instructions."""
+    environment = read_environment()
+    return f"{environment.cpu} ({environment.architecture}: {' '.join(environment.instructions)})"
 
 
 def reference(subjects: Sequence[Subject]) -> Subject:
@@ -149,7 +161,9 @@ def cross_check(contenders: Sequence[Contender], results: Results, seconds: floa
         row = results.rows[subject.name]
         if (subject.runtime, subject.delegate) != (OURS, "xnnpack") or row.latency is None:
             continue
-        [alone], _ = take_turns([{"alone": partial(contender.call, _image())}], seconds)
+        [alone], complete = take_turns([{"alone": partial(contender.call, _image())}], seconds)
+        if not complete:
+            raise KeyboardInterrupt
         ours_ms = float(np.median(alone.times["alone"])) / 1e6
         found: dict[str, Any] = {"name": subject.name, "ours_ms": ours_ms}
         runs = int(np.clip(1000 * seconds / found["ours_ms"], 50, 2000))

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import Contender, Missing
 from benchmarks.peers import Network
-from benchmarks.results import OURS
+from benchmarks.results import OURS, Subject
+from edge_runtime.metadata import read_metadata
 from export import calibration, convert, quantize, source
 from train import weights
 from train.architectures import NETWORKS
 
-if TYPE_CHECKING:
-    from benchmarks.contenders import Missing
 
+def trained(contenders: Iterable[Contender | Missing]) -> Iterator[Network | Missing]:
+    """Yield the networks among our contenders whose checkpoint is there, with our files.
 
-def trained(contenders: Iterable[Contender | Missing]) -> list[Network]:
-    """Return the networks among our contenders whose checkpoint is there, with our files."""
+    Peers are converted from that checkpoint, so a network whose files were made of another one is
+    missing there.
+    """
     files: dict[str, dict[str, Path]] = {}
     for contender in contenders:
         if isinstance(contender, Contender) and contender.subject.runtime == OURS:
             subject = contender.subject
             files.setdefault(subject.network, {}).setdefault(subject.precision, contender.path)
-    found = []
     for name, of_network in files.items():
         checkpoint = weights.SHIPPED / f"{name}.safetensors"
-        if name in NETWORKS and checkpoint.exists():
+        if name not in NETWORKS or not checkpoint.exists():
+            continue
+        digest = weights.file_hash(checkpoint)
+        origins = {read_metadata(p).card.get("checkpoint_sha256") for p in of_network.values()}
+        if origins == {digest}:
             model = cache(partial(_with_weights, name, checkpoint))
             images = calibration.read().train.images
-            digest = weights.file_hash(checkpoint)
-            found.append(Network(name, model, images, of_network, digest, trained=True))
-    return found
+            yield Network(name, model, images, of_network, digest, trained=True)
+        else:
+            reason = f"not all files of {name} are made of {checkpoint.name}, as a peer's would be"
+            yield Missing(Subject(name, "any", "peers"), reason)
 
 
 def untrained(name: str, folder: Path) -> Network:

@@ -170,11 +170,13 @@ def _latency(row: Row) -> tuple[str, str, str, str]:
         f"{figures['p50_us']:,.0f} ({figures['p50_low_us']:,.0f} to {figures['p50_high_us']:,.0f})"
     )
     p50 += "" if figures["complete"] else ", interrupted"
-    ratio = "1"
-    if figures["against"] != row.subject.name:
+    ratio, against = "1", figures["against"]
+    if against != row.subject.name:
         ratio = (
             f"{figures['ratio']:.3f} ({figures['ratio_low']:.3f} to {figures['ratio_high']:.3f})"
         )
+    if not against.endswith("-int8, edge_runtime, xnnpack"):  # there was no int8 of ours
+        ratio += f" of {against}"
     reached = figures["roofline"]
     return p50, f"{figures['p95_us']:,.0f}", ratio, f"{reached:.0%}" if reached else ""
 

@@ -1,7 +1,7 @@
 """What a run of `python -m benchmarks` measured, and the JSON file that keeps it.
 
 Runs into the same folder add up: a row that is measured again replaces the old figures, and a row
-whose model file has changed starts anew.
+whose model file has changed starts anew. Times of another machine are dropped.
 """
 
 from __future__ import annotations
@@ -95,6 +95,21 @@ class Results:
         if row is None or row.sha256 != sha256:
             row = self.rows[subject.name] = Row(subject, size_bytes, sha256)
         return row
+
+    def forget(self, machine: str | None) -> None:
+        """Drop rows that were only named as not to be measured, and times of another machine.
+
+        Args:
+            machine: the one that measures now, see `latency_pass.machine`; None keeps all times.
+        """
+        self.rows = {n: row for n, row in self.rows.items() if row.accuracy or row.latency}
+        for row in self.rows.values():
+            if machine and row.latency and row.latency.get("machine") != machine:
+                row.reasons["latency"] = (
+                    f"it was last measured on another machine, "
+                    f"{row.latency.get('machine', 'an unknown one')}"
+                )
+                row.latency = None
 
     def write(self, path: Path) -> None:
         """Write all of it as JSON, in full precision, atomically."""

@@ -31,8 +31,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test of everything that can be measured; what cannot be, says why it is skipped."""
     found: list[Contender | Missing] = list(of_files(model_files([]), [], [1]))
     if not metafunc.config.getoption("--no-peers"):
-        for network in networks.trained(found):
+        for network in list(networks.trained(found)):
+            if isinstance(network, Missing):
+                found.append(network)
+                continue
             found += peers.contenders(network, Path("runs/benchmark/peers"), [1], [1])
+    found.sort(key=lambda one: not accuracy_pass.is_base(one.subject))  # others need its answers
     parameters = []
     for one in found:
         reason = one.reason if isinstance(one, Missing) else ""

@@ -32,31 +32,46 @@ class Series(NamedTuple):
         times: by name, nanoseconds, as `edge_runtime.latency.measure` returns them; empty where
             Ctrl-C came before.
         stretch: rounds in a row that were measured after the same opening.
+        error: why the group could not be measured to its end, or empty.
     """
 
     times: dict[str, NDArray[np.int64]]
     stretch: int
+    error: str = ""
 
 
 def take_turns(groups: Sequence[Group], seconds: float) -> tuple[list[Series], bool]:
     """Measure for about so many seconds in all, besides the opening.
 
+    A group that fails ends alone, and its figures stay as they are.
+
     Returns:
         each group's series, and whether all was measured.
     """
     stretches: list[list[dict[str, NDArray[np.int64]]]] = [[] for _ in groups]
-    rounds = [1] * len(groups)
+    rounds, errors = [1] * len(groups), [""] * len(groups)
     try:
-        rounds = [_rounds(_opened(group), seconds / len(groups)) for group in groups]
-        for _ in range(STRETCHES):
-            for group, count, measured in zip(groups, rounds, stretches, strict=True):
-                measured.append(measure(_opened(group), rounds=count, warm_up=WARM_UP))
+        for turn in range(1 + STRETCHES):
+            for number, group in enumerate(groups):
+                if errors[number]:
+                    continue
+                try:
+                    calls = _opened(group)
+                    if turn == 0:
+                        rounds[number] = _rounds(calls, seconds / len(groups))
+                        continue
+                    measured = measure(calls, rounds=rounds[number], warm_up=WARM_UP)
+                except Exception as exc:  # of any runtime
+                    errors[number] = str(exc) or type(exc).__name__
+                else:
+                    stretches[number].append(measured)
     except KeyboardInterrupt:
         complete = False
     else:
         complete = True
     return [
-        Series(_joined(measured), count) for measured, count in zip(stretches, rounds, strict=True)
+        Series(_joined(measured), count, error)
+        for measured, count, error in zip(stretches, rounds, errors, strict=True)
     ], complete
 
 

@@ -1,8 +1,7 @@
 """Other runtimes with the same trained weights, side by side with ours.
 
-Each peer is a module with
+Each peer is a module of `PEERS` with
 
-    NAME, REQUIRES              what it is called, and the packages that it needs
     PRECISIONS                  what it offers
     lacks(precision)            why this machine cannot do a precision, or ""
     make(network, folder)       its files by precision, converted where they are not there yet
@@ -11,10 +10,13 @@ Each peer is a module with
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contenders import Contender, Missing
+from benchmarks.contenders import Contender, Missing, Runner, file_hash
 from benchmarks.results import Subject
+from edge_runtime.environment import read_environment
 
 # Which packages each needs is known before any is imported.
 PEERS: dict[str, tuple[str, ...]] = {
@@ -74,8 +77,13 @@ def contenders(
             reason = f"{', '.join(missing)} not found; install with: pip install -e '.[peers]'"
             yield Missing(Subject(network.name, "any", _TITLES[name]), reason)
             continue
-        peer = import_module(f"{__name__}.{name}")
-        files = peer.make(network, folder / (network.sha256[:12] or "untrained"))
+        try:
+            peer = import_module(f"{__name__}.{name}")
+            files = peer.make(network, folder / _key(network, PEERS[name]))
+        except Exception as exc:  # converters raise almost any type
+            reason = f"it could not be converted ({type(exc).__name__}: {exc})"
+            yield Missing(Subject(network.name, "any", _TITLES[name]), reason)
+            continue
         for precision in peer.PRECISIONS:
             lack = peer.lacks(precision)
             if lack:
@@ -98,9 +106,28 @@ def contenders(
                         ),
                         path,
                         size,
-                        network.sha256,
-                        partial(peer.Session, path, precision, count, batch),
+                        file_hash(path),
+                        partial(_opened, peer.Session, path, precision, count, batch),
                     )
+
+
+def _key(network: Network, packages: Sequence[str]) -> str:
+    """Return a folder name for files that are converted from a network, on this kind of machine."""
+    decides = [
+        network.sha256,
+        hashlib.sha256(network.calibration.tobytes()).hexdigest(),
+        {package: version(package) for package in packages},
+        read_environment().instructions,
+    ]
+    digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+    return digest[:12] if network.trained else f"untrained-{digest[:12]}"
+
+
+def _opened(session: Callable[..., Runner], *arguments: object) -> Runner:
+    try:
+        return session(*arguments)
+    except Exception as exc:  # runtimes have classes of their own
+        raise RuntimeError(f"{type(exc).__name__}: {exc}") from exc
 
 
 def _beside(path: Path) -> list[Path]:

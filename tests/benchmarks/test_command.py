@@ -7,7 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks import __main__ as command
-from tests.conftest import GOLDEN
+from export.micro import graph_alone
+from tests.conftest import GOLDEN, ROOT
 from train import cifar10
 from train.dataset import DataError
 
@@ -141,3 +142,26 @@ def test_an_untrained_network_is_marked_and_not_judged(tmp_path, small_data):
         assert row["accuracy"] is None
         assert row["latency"]["p50_us"] > 10
     assert "cnn int8, random weights" in (tmp_path / "report.md").read_text()
+
+
+def test_a_foreign_file_is_held_against_our_int8(tmp_path, small_data):
+    foreign = tmp_path / "theirs.tflite"
+    foreign.write_bytes(graph_alone((ROOT / "edge_runtime/models/cnn-int8.tflite").read_bytes()))
+    only = ("--only", "latency")
+    result, rows = run(tmp_path / "out", "cnn-int8", *only, "--reference", foreign)
+    assert result.exit_code == 0, result.output
+    row = rows["theirs-as it is, edge_runtime, xnnpack"]
+    assert row["latency"]["against"] == "cnn-int8, edge_runtime, xnnpack"
+    result, rows = run(tmp_path / "alone", "cnn-float32", *only)
+    table = (tmp_path / "alone" / "report.md").read_text()
+    assert "| 1 of cnn-float32, edge_runtime, xnnpack |" in table
+
+
+def test_what_was_measured_is_kept_whatever_comes_after(tmp_path, small_data, monkeypatch):
+    def fails(*arguments, **options):
+        raise LookupError
+
+    monkeypatch.setattr(command.latency_pass, "run", fails)
+    result, rows = run(tmp_path, "cnn-int8")
+    assert isinstance(result.exception, LookupError)
+    assert rows["cnn-int8, edge_runtime, xnnpack"]["accuracy"]

@@ -103,3 +103,36 @@ def test_litert_s_own_timer_is_asked():
     [found] = results.cross_check
     assert found["ours_ms"] == pytest.approx(0.1, rel=0.3)
     assert found["litert_benchmark_ms"] > 0.01
+
+
+def test_ctrl_c_in_the_cross_check_ends_the_run():
+    mine = Contender(
+        Subject("cnn", "int8", "edge_runtime", "xnnpack"), MODEL, 1, "", lambda: Busy(1, 1)
+    )
+    results = Results()
+    results.row(mine.subject).latency = {}
+    with pytest.raises(KeyboardInterrupt):
+        latency_pass.cross_check([mine], results)
+
+
+def test_ctrl_c_leaves_former_times():
+    results = Results()
+    former = {"p50_us": 1.0}
+    ours = contender("int8", lambda: Busy(100, interrupt_at=10))
+    results.row(ours.subject).latency = former
+    with pytest.raises(KeyboardInterrupt):
+        latency_pass.run([ours], [], results, seconds=0.2, say=lambda line: None)
+    assert results.rows[ours.subject.name].latency == former
+    assert results.rows[ours.subject.name].reasons == {}
+
+
+def test_a_row_that_fails_on_the_way_has_the_reason():
+    class Fragile(Busy):
+        def run(self, ready):
+            super().run(ready)
+            if self._calls > 4:  # after the trial
+                raise RuntimeError("out of memory")
+
+    rows = run(contender("int8", lambda: Busy(50)), contender("float32", lambda: Fragile(50)))
+    assert rows["float32edge_runtime"].reasons == {"latency": "out of memory"}
+    assert rows["float32edge_runtime"].latency is None

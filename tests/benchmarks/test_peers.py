@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks import networks, peers
-from benchmarks.contenders import Contender, Missing, model_files, of_files
+from benchmarks.contenders import Contender, Missing, model_files, of_files, told_apart
 from export import calibration
 from train.architectures import NETWORKS
 
@@ -115,3 +115,36 @@ def test_a_missing_extra_says_what_to_install(cnn, folder, monkeypatch):
         "OpenVINO": "onnx, openvino, nncf not found; install with: pip install -e '.[peers]'",
     }
     assert {one.subject.runtime for one in found if isinstance(one, Contender)} == {"LiteRT"}
+
+
+def test_a_peer_that_fails_is_missing(cnn, folder, monkeypatch):
+    from benchmarks.peers import litert
+
+    def fails(*arguments):
+        raise LookupError("no such layer")
+
+    monkeypatch.setattr(litert, "Session", fails)
+    with pytest.raises(RuntimeError, match="LookupError: no such layer"):
+        of_peer(cnn, folder, "litert")["int8"].open()
+    monkeypatch.setattr(litert, "make", fails)
+    [missing] = peers.contenders(cnn, folder, names=["litert"])
+    assert missing.reason == "it could not be converted (LookupError: no such layer)"
+
+
+def test_files_of_another_checkpoint_have_no_peers(monkeypatch):
+    files = list(of_files(model_files(["cnn-float32", "cnn-int8"]), ["xnnpack"], [1]))
+    monkeypatch.setattr(networks.weights, "file_hash", lambda path: "0" * 64)
+    [missing] = networks.trained(files)
+    assert missing.reason == (
+        "not all files of cnn are made of cnn.safetensors, as a peer's would be"
+    )
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    shipped = model_files(["cnn-int8"])[0]
+    copy, other = tmp_path / "copy.tflite", tmp_path / "other.tflite"
+    copy.write_bytes(shipped.read_bytes())
+    other.write_bytes(shipped.read_bytes() + b"0")
+    found = told_apart(of_files([shipped, copy, other], ["xnnpack", "cpu"], [1]))
+    precisions = [one.subject.precision for one in found]
+    assert precisions == [*["int8"] * 4, *[f"int8 ({other})"] * 2]

@@ -40,3 +40,20 @@ def test_a_damaged_file_is_said(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"results.json is damaged .*; remove it"):
             stored.read(path)
+
+
+def test_times_of_another_machine_and_rows_that_only_have_a_reason_are_dropped():
+    results = Results()
+    here, there, nothing = (
+        results.row(Subject("cnn", precision)) for precision in ("int8", "float32", "any")
+    )
+    here.latency = {"machine": "this one"}
+    there.latency, there.accuracy = {"machine": "that one"}, {"top1": 1}
+    nothing.reasons = {"latency": "onnx not found"}
+    results.forget(None)
+    assert list(results.rows.values()) == [here, there]
+    assert there.latency
+    results.forget("this one")
+    assert here.latency
+    assert (there.latency, there.accuracy) == (None, {"top1": 1})
+    assert there.reasons == {"latency": "it was last measured on another machine, that one"}

@@ -46,3 +46,17 @@ def test_ctrl_c_ends_it(at, expected):
     assert not complete
     assert set(series.times) == expected
     assert all(0 < len(times) < ROUNDS[0] for times in series.times.values())
+
+
+def test_a_group_that_fails_ends_alone():
+    opened = itertools.count()
+
+    def opener():
+        if next(opened) == 3:
+            raise RuntimeError("the device is gone")
+        return lambda: None
+
+    (broken, sound), complete = take_turns([{"a": opener}, {"b": lambda: lambda: None}], 0)
+    assert complete
+    assert (broken.error, sound.error) == ("the device is gone", "")
+    assert 0 < len(broken.times["a"]) < len(sound.times["b"]) == ROUNDS[0]
