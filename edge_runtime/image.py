@@ -53,6 +53,7 @@ _BYTES_PER_PIXEL = {
 _OTHER_BYTES_PER_PIXEL = 12
 _WHOLE_FORMATS = frozenset({"WEBP", "AVIF", "JPEG2000"})
 _WHOLE_FACTOR = 4
+_JPEGS = ("JPEG", "MPO")  # the second is what many phones write: several in a row
 _SAMPLES_PER_PIXEL = {0: 3, 1: 2, 2: 1.5}  # of a JPEG with 4:4:4, 4:2:2 and 4:2:0
 _MOST_BYTES_PER_TILE_PIXEL = 8  # four bands of 16 bits
 # Pillow hands these to another program, or its own parsers are not meant for strangers' files.
@@ -208,7 +209,7 @@ def _check(image: Image.Image, name: str) -> None:
 
 def _held_whole(image: Image.Image) -> int:
     """Bound the bytes of a decoder's own buffers, which `draft` does not make smaller."""
-    if image.format == "JPEG" and image.info.get("progressive"):
+    if image.format in _JPEGS and image.info.get("progressive"):
         from PIL import JpegImagePlugin
 
         # Coefficients of 2 bytes, all of them, since every scan refines them.

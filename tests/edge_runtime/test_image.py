@@ -114,6 +114,12 @@ def test_what_a_decoder_holds_beside_the_pixels_counts(tmp_path):
     whole = saved(tmp_path, image.convert("RGB"), "a.jpg", progressive=True, subsampling=0)
     with pytest.raises(ImageError, match=r"a\.jpg would take 8\d\d MiB to decode"):
         decode(whole, at_least=(64, 64))
+    several = {"format": "MPO", "save_all": True, "append_images": [Image.new("RGB", (4, 3))]}
+    phone = saved(
+        tmp_path, image.convert("RGB"), "d.jpg", progressive=True, subsampling=0, **several
+    )
+    with pytest.raises(ImageError, match=r"d\.jpg would take 8\d\d MiB to decode"):
+        decode(phone, at_least=(64, 64))
     assert decode(saved(tmp_path, image, "b.jpg", progressive=True), at_least=(64, 64)).size == (
         2125,
         1063,
