@@ -300,3 +300,11 @@ def test_a_missing_extra_is_named():
         assert (result.returncode, result.stdout) == (1, "")
         expected = f"tensorflow not found; install with: pip install -e '.[{extra}]'\n"
         assert result.stderr == expected
+
+
+def test_a_backend_that_is_not_installed_is_named():
+    result = run("-m", "train", "--help", cwd=ROOT, env={**os.environ, "KERAS_BACKEND": "abacus"})
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "KERAS_BACKEND names abacus, which is not installed; install it, or unset it.\n"
+    )
