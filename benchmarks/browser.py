@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -57,6 +58,24 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    """One that is gone when it is shut down, with the connections that browsers keep open."""
+
+    def __init__(self, *args: Any) -> None:
+        self._connections: list[socket.socket] = []
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        for connection in self._connections:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def serve(*, isolated: bool = False) -> Iterator[str]:
     """Serve the built page as any static host does, at the address that is yielded.
@@ -66,7 +85,7 @@ def serve(*, isolated: bool = False) -> Iterator[str]:
     """
     headers = _ISOLATED if isolated else {}
     handler = partial(_Handler, directory=str(DIST), headers_too=headers)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/"

@@ -83,3 +83,14 @@ def seen(page):
         " [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]]; }"
     )
     return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
+
+
+def use(page, **choice):
+    """Choose a network, precision or accelerator, and wait until it has answered."""
+    for name, value in choice.items():
+        option = page.locator(f"input[name={name}][value={value}]")
+        if option.is_checked():
+            continue
+        page.evaluate("document.getElementById('spoken').textContent = ''")
+        option.check(force=True)
+        page.wait_for_function(chromium.READY, timeout=60_000)

@@ -41,7 +41,12 @@ export class Camera {
     }
     stream.getVideoTracks()[0]!.addEventListener('ended', onLost);
     video.srcObject = stream;
-    await video.play();
+    try {
+      await video.play();
+    } catch (error) {
+      stream.getTracks().forEach((track) => track.stop());
+      throw error;
+    }
     return new Camera(video, stream);
   }
 

@@ -19,6 +19,13 @@ export interface Answer {
   runMs: number; // pixels to scores
 }
 
+function softmax(logits: number[]): number[] {
+  const highest = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - highest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
 /** An image classifier loaded from a .tflite file. */
 export class Classifier {
   private constructor(
@@ -78,7 +85,8 @@ export class Classifier {
     const [, height, width] = this.graph.input.shape as [number, number, number];
     const seen = fit(picture, width, height);
     const { runMs, raw } = await this.time(seen);
-    const scores = dequantize(raw, this.graph.output.quantization);
+    const values = dequantize(raw, this.graph.output.quantization);
+    const scores = this.graph.givesLogits ? softmax(values) : values;
     if (!scores.every(Number.isFinite)) {
       throw new PageError('The model gave scores that are no numbers; export it again.');
     }

@@ -70,7 +70,11 @@ async function start(): Promise<void> {
 export function whyNoWebGpu(): string | undefined {
   if (!('gpu' in navigator)) return 'this browser has no WebGPU';
   if (getGlobalLiteRtPromise() === undefined) return 'LiteRT is not loaded';
-  return getWebGpuDevice() === null ? 'WebGPU finds no graphics adapter' : undefined;
+  try {
+    return getWebGpuDevice() === null ? 'WebGPU finds no graphics adapter' : undefined;
+  } catch {
+    return 'LiteRT is not loaded yet';
+  }
 }
 
 /** A compiled graph. */

@@ -5,8 +5,8 @@
  * from the file. Field numbers: schema.fbs of LiteRT, whose root type is `Model`.
  */
 
-import { ByteBuffer } from 'flatbuffers';
 import { PageError } from './errors';
+import { Table } from './flatbuffer';
 import type { Quantization } from './quantization';
 
 export type DType = 'float32' | 'uint8' | 'int8';
@@ -20,12 +20,17 @@ export interface TensorInfo {
 export interface Graph {
   input: TensorInfo; // the picture, (1, height, width, 3)
   output: TensorInfo; // the scores, (1, classes)
+  givesLogits: boolean; // the output is to be followed by a softmax
 }
 
-const MODEL = { subgraphs: 2 };
-const SUBGRAPH = { tensors: 0, inputs: 1, outputs: 2 };
+const MODEL = { codes: 1, subgraphs: 2 };
+const SUBGRAPH = { tensors: 0, inputs: 1, outputs: 2, operators: 3 };
+const OPERATOR = { code: 0, inputs: 1, outputs: 2 };
+const CODE = { before128: 0, any: 3 };
 const TENSOR = { shape: 0, type: 1, quantization: 4 };
 const QUANTIZATION = { scale: 2, zeroPoint: 3 };
+const SCORING = [14, 25]; // LOGISTIC, SOFTMAX
+const WRAPPING = [6, 22, 43, 114]; // DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE
 const DTYPES: Record<number, DType> = { 0: 'float32', 3: 'uint8', 9: 'int8' };
 
 /**
@@ -34,15 +39,16 @@ const DTYPES: Record<number, DType> = { 0: 'float32', 3: 'uint8', 9: 'int8' };
  * @throws PageError the file is no .tflite model, or no image classifier.
  */
 export function readGraph(data: Uint8Array, name: string): Graph {
-  let inputs: TensorInfo[], outputs: TensorInfo[];
+  let inputs: TensorInfo[], outputs: TensorInfo[], givesLogits: boolean;
   try {
-    const buffer = new ByteBuffer(data);
-    if (!buffer.__has_identifier('TFL3')) throw new Error('no TFL3 file');
-    const model = new Table(buffer, buffer.readInt32(0));
+    const identifier = String.fromCharCode(...data.subarray(4, 8));
+    if (identifier !== 'TFL3') throw new Error('no TFL3 file');
+    const model = Table.root(data);
     const main = model.tables(MODEL.subgraphs)[0]!;
     const tensors = main.tables(SUBGRAPH.tensors);
     inputs = main.int32s(SUBGRAPH.inputs).map((index) => describe(tensors[index]!));
     outputs = main.int32s(SUBGRAPH.outputs).map((index) => describe(tensors[index]!));
+    givesLogits = !endsInScores(model, main);
   } catch {
     throw new PageError(`${name} is not a valid .tflite model; copy or export it again.`);
   }
@@ -53,7 +59,25 @@ export function readGraph(data: Uint8Array, name: string): Graph {
         `output [1, classes], but got ${shapes(inputs)} and ${shapes(outputs)}.`,
     );
   }
-  return { input: input!, output: output! };
+  return { input: input!, output: output!, givesLogits };
+}
+
+/** Says whether a graph's output comes from a softmax or the like, as `edge_runtime` does. */
+function endsInScores(model: Table, main: Table): boolean {
+  const codes = model
+    .tables(MODEL.codes)
+    .map((code) => Math.max(code.int8(CODE.before128), code.int32(CODE.any)));
+  const makers = new Map<number, { code: number; input: number }>();
+  for (const operator of main.tables(SUBGRAPH.operators)) {
+    const code = codes[operator.uint32(OPERATOR.code)]!;
+    const [input = -1] = operator.int32s(OPERATOR.inputs);
+    for (const output of operator.int32s(OPERATOR.outputs)) makers.set(output, { code, input });
+  }
+  let maker = makers.get(main.int32s(SUBGRAPH.outputs)[0]!);
+  for (let steps = makers.size; steps > 0 && maker && WRAPPING.includes(maker.code); steps--) {
+    maker = makers.get(maker.input);
+  }
+  return maker !== undefined && SCORING.includes(maker.code);
 }
 
 function classifies({ shape: image }: TensorInfo, { shape: scores }: TensorInfo): boolean {
@@ -83,54 +107,4 @@ function describe(tensor: Table): TensorInfo {
       zeroPoint: quantization?.int64s(QUANTIZATION.zeroPoint)[0] ?? 0,
     },
   };
-}
-
-/** A flatbuffers table whose fields are named by their number in the schema. */
-class Table {
-  constructor(
-    private readonly buffer: ByteBuffer,
-    private readonly at: number,
-  ) {}
-
-  int8(field: number): number {
-    const at = this.field(field);
-    return at === 0 ? 0 : this.buffer.readInt8(at);
-  }
-
-  table(field: number): Table | undefined {
-    const at = this.field(field);
-    return at === 0 ? undefined : new Table(this.buffer, this.buffer.__indirect(at));
-  }
-
-  tables(field: number): Table[] {
-    return this.vector(field, 4, (at) => new Table(this.buffer, this.buffer.__indirect(at)));
-  }
-
-  int32s(field: number): number[] {
-    return this.vector(field, 4, (at) => this.buffer.readInt32(at));
-  }
-
-  int64s(field: number): number[] {
-    return this.vector(field, 8, (at) => Number(this.buffer.readInt64(at)));
-  }
-
-  float32s(field: number): number[] {
-    return this.vector(field, 4, (at) => this.buffer.readFloat32(at));
-  }
-
-  private field(number: number): number {
-    const offset = this.buffer.__offset(this.at, 4 + 2 * number); // after two sizes, uint16 each
-    return offset === 0 ? 0 : this.at + offset;
-  }
-
-  private vector<T>(field: number, bytes: number, read: (at: number) => T): T[] {
-    const at = this.field(field);
-    if (at === 0) return [];
-    const start = this.buffer.__vector(at);
-    const length = this.buffer.__vector_len(at);
-    if (start < 0 || length < 0 || start + length * bytes > this.buffer.capacity()) {
-      throw new RangeError('a vector leaves the file');
-    }
-    return Array.from({ length }, (_, i) => read(start + i * bytes));
-  }
 }

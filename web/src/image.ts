@@ -22,7 +22,8 @@ export async function decode(file: Blob, name: string): Promise<Picture> {
     });
   } catch {
     throw new PageError(
-      `${name} is damaged or not a picture that this browser reads; choose a PNG, JPEG, WebP or GIF.`,
+      `${name} is damaged, too large or not a picture that this browser reads; choose a PNG, ` +
+        `JPEG, WebP or GIF, or shrink it first.`,
     );
   }
   try {
@@ -44,7 +45,10 @@ export function pixels(source: CanvasImageSource, width: number, height: number)
   context.fillStyle = 'white';
   context.fillRect(0, 0, width, height);
   context.drawImage(source, 0, 0);
-  return context.getImageData(0, 0, width, height);
+  const image = context.getImageData(0, 0, width, height);
+  // Beyond their limit some browsers draw nothing and say nothing.
+  if (image.data[3] !== 255) throw new Error('no canvas of this size');
+  return image;
 }
 
 /**

@@ -25,14 +25,20 @@ let rate: Rate | undefined;
 let last: { picture: Picture; answer: Answer; item: tray.Item | undefined } | undefined;
 const items: tray.Item[] = [];
 
-// A graph runs one picture at a time, and must not be replaced while it runs.
-let turns: Promise<unknown> = Promise.resolve();
-
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const turn = turns.then(work);
-  turns = turn.catch(() => undefined);
-  return turn;
+/** Returns what does one thing after the other. */
+function queue(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
 }
+
+// A graph runs one picture at a time, and must not be replaced while it runs.
+const inTurn = queue();
+// Models take effect in the order of the choices, however long one is on its way.
+const inOrder = queue();
 
 /** Runs what the user asked for, and says what went wrong. */
 async function attempt(work: () => Promise<void>): Promise<void> {
@@ -47,13 +53,17 @@ async function attempt(work: () => Promise<void>): Promise<void> {
 // The model
 
 async function use(model: ModelFile, accelerator: Accelerator): Promise<void> {
-  const data = model.read();
+  const reading = model.read();
+  reading.catch(() => undefined); // told when it is its turn
   view.element('answer').setAttribute('aria-busy', 'true');
   try {
-    await inTurn(async () => {
-      const next = await Classifier.load(await data, model.name, accelerator);
-      classifier?.close();
-      classifier = next;
+    await inOrder(async () => {
+      const data = await reading; // meanwhile the model before goes on answering
+      await inTurn(async () => {
+        const next = await Classifier.load(data, model.name, accelerator);
+        classifier?.close();
+        classifier = next;
+      });
     });
     chosen = { model, accelerator: classifier!.engine.accelerator };
     latencies = new Latencies();
@@ -63,8 +73,8 @@ async function use(model: ModelFile, accelerator: Accelerator): Promise<void> {
       view.showAlert('LiteRT cannot run this model on the GPU in this browser; the CPU runs it.');
     }
   } finally {
-    showChoice();
     view.element('answer').setAttribute('aria-busy', 'false');
+    showChoice();
   }
   if (last !== undefined && camera === undefined) await answerStill(last.picture, last.item);
 }
@@ -135,7 +145,7 @@ async function showItem(item: tray.Item): Promise<void> {
   stopCamera();
   tray.mark(item);
   view.showStill(picture, item.name);
-  await ready;
+  await ready();
   await answerStill(picture, item);
 }
 
@@ -147,6 +157,9 @@ function choose(item: tray.Item): void {
 async function bringModel(file: File): Promise<void> {
   const model = opened(file);
   await use(model, chosen.accelerator);
+  const former = models.findIndex(({ name, precision }) =>
+    name === model.name && precision === model.precision);
+  if (former >= 0) models.splice(former, 1);
   models.push(model);
   showChoice();
 }
@@ -165,7 +178,7 @@ async function bringPicture(file: File): Promise<tray.Item> {
 }
 
 async function bring(files: File[]): Promise<void> {
-  await ready;
+  await ready();
   const failures: string[] = [];
   let shown: tray.Item | undefined;
   for (const file of files) {
@@ -242,7 +255,7 @@ view.element('measure').addEventListener('click', (event) => {
   const { answer } = last;
   void attempt(() => repeat(answer, REPEATS_ON_DEMAND)).finally(() => {
     button.disabled = false;
-    button.focus();
+    if (document.activeElement === document.body) button.focus(); // disabled, it lost it
     view.speak(view.element('speed').querySelector('dl')!.innerText);
   });
 });
@@ -250,7 +263,7 @@ view.element('measure').addEventListener('click', (event) => {
 // The camera
 
 async function startCamera(): Promise<void> {
-  await ready;
+  await ready();
   const video = view.element<HTMLVideoElement>('live');
   camera = await Camera.open(video, () => {
     stopCamera();
@@ -322,7 +335,14 @@ async function showOffline(): Promise<void> {
   view.element('offline').textContent = await keepForOffline();
 }
 
-const ready = start();
+let starting: Promise<void> | undefined;
+
+/** Waits for the first model, and asks for it again where it did not come. */
+async function ready(): Promise<void> {
+  if (classifier !== undefined) return;
+  starting ??= start().finally(() => (starting = undefined));
+  await starting;
+}
 
 async function start(): Promise<void> {
   void loadRuntime().catch(() => undefined); // while the model is on its way; `use` tells of it
@@ -331,7 +351,7 @@ async function start(): Promise<void> {
 
 void attempt(async () => {
   try {
-    await ready;
+    await ready();
   } catch (error) {
     view.element('best').querySelector('.label')!.textContent = 'No answer';
     throw error;

@@ -2,16 +2,20 @@
  * What a .tflite file says about itself, besides its graph.
  *
  * As in TFLite Metadata, files are attached as a zip archive behind the graph: `labels.txt`, and in
- * our models `model-card.json`, which tells the pre-processing. Layout of the archive: PKWARE's
- * APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16.
+ * our models `model-card.json`, which tells the pre-processing. Others' models tell it in a
+ * flatbuffer inside the graph, which also names the file of labels. Layout of the archive: PKWARE's
+ * APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16; field numbers: schema.fbs of LiteRT, and
+ * metadata_schema.fbs of TFLite Metadata.
  */
 
 import { PageError } from './errors';
+import { Table } from './flatbuffer';
 import type { Normalization } from './quantization';
 
 export interface Metadata {
   labels: string[]; // in the order of the scores; empty where the file has none
   normalization: Normalization | undefined; // undefined where the file says nothing of it
+  source: string; // what says it, for people
 }
 
 /**
@@ -20,12 +24,15 @@ export interface Metadata {
  * @throws PageError the attached files are damaged, or ask for what this page does not do.
  */
 export async function readMetadata(data: Uint8Array, name: string): Promise<Metadata> {
-  let files: Map<string, Uint8Array>, card: Card | undefined, labels: string[];
+  let card: Card | undefined, labels: string[], normalization: Normalization | undefined;
   try {
-    files = await attachedFiles(data);
-    labels = text(files.get('labels.txt')).split(/\r?\n/);
+    const files = await attachedFiles(data);
     const json = files.get('model-card.json');
     card = json && (JSON.parse(text(json)) as Card);
+    const standard = card === undefined ? readStandard(data) : undefined;
+    normalization = standard?.normalization;
+    const named = standard?.labels.find((file) => files.has(file)) ?? 'labels.txt';
+    labels = text(files.get(named)).split(/\r?\n/);
   } catch (error) {
     throw new PageError(
       `The files attached to ${name} are damaged (${(error as Error).message}); ` +
@@ -34,7 +41,7 @@ export async function readMetadata(data: Uint8Array, name: string): Promise<Meta
   }
   if (labels.at(-1) === '') labels.pop();
   const preprocessing = card?.preprocessing;
-  if (preprocessing === undefined) return { labels, normalization: undefined };
+  if (preprocessing === undefined) return { labels, normalization, source: 'metadata' };
   const { fit = 'crop', resize = 'bicubic', mean, std } = preprocessing;
   if (fit !== 'crop' || resize !== 'bicubic') {
     throw new PageError(
@@ -42,7 +49,47 @@ export async function readMetadata(data: Uint8Array, name: string): Promise<Meta
         `but this page only does crop and bicubic; use edge-classify.`,
     );
   }
-  return { labels, normalization: { mean: channels(mean, name), std: channels(std, name) } };
+  normalization = { mean: channels(mean, name), std: channels(std, name, { divides: true }) };
+  return { labels, normalization, source: 'model card' };
+}
+
+const MODEL = { buffers: 4, metadata: 6 };
+const METADATA = { name: 0, buffer: 1 };
+const BUFFER = { data: 0 };
+const MODEL_METADATA = { subgraphs: 3 };
+const SUBGRAPH_METADATA = { inputs: 2, outputs: 3 };
+const TENSOR_METADATA = { units: 4, files: 6 };
+const PROCESS_UNIT = { type: 0, options: 1 };
+const NORMALIZATION = { mean: 0, std: 1 };
+const FILE = { name: 0, type: 2 };
+const IS_NORMALIZATION = 1;
+const IS_AXIS_LABELS = 2;
+
+/** Reads standard TFLite Metadata: the normalization, and the names of files with labels. */
+function readStandard(data: Uint8Array): {
+  normalization: Normalization | undefined;
+  labels: string[];
+} {
+  const model = Table.root(data);
+  const entry = model
+    .tables(MODEL.metadata)
+    .find((entry) => entry.text(METADATA.name) === 'TFLITE_METADATA');
+  if (entry === undefined) return { normalization: undefined, labels: [] };
+  const buffer = model.tables(MODEL.buffers)[entry.uint32(METADATA.buffer)]!;
+  const metadata = Table.root(buffer.bytes(BUFFER.data)).tables(MODEL_METADATA.subgraphs)[0];
+  const [image] = metadata?.tables(SUBGRAPH_METADATA.inputs) ?? [];
+  const [scores] = metadata?.tables(SUBGRAPH_METADATA.outputs) ?? [];
+  const unit = image
+    ?.tables(TENSOR_METADATA.units)
+    .find((unit) => unit.int8(PROCESS_UNIT.type) === IS_NORMALIZATION)
+    ?.table(PROCESS_UNIT.options);
+  const labels = (scores?.tables(TENSOR_METADATA.files) ?? [])
+    .filter((file) => file.int8(FILE.type) === IS_AXIS_LABELS)
+    .map((file) => file.text(FILE.name));
+  const mean = unit?.float32s(NORMALIZATION.mean) ?? [];
+  if (mean.length === 0) return { normalization: undefined, labels };
+  const std = unit!.float32s(NORMALIZATION.std);
+  return { normalization: { mean: three(mean), std: three(std, { divides: true }) }, labels };
 }
 
 interface Card {
@@ -50,12 +97,20 @@ interface Card {
 }
 
 /** Returns one number a channel; a single one stands for all three. */
-function channels(values: unknown, name: string): number[] {
-  const numbers = Array.isArray(values) ? values.map(Number) : [];
-  if (!(numbers.length === 1 || numbers.length === 3) || !numbers.every(Number.isFinite)) {
-    throw new PageError(`${name} has a damaged model card; copy or export the model again.`);
+function three(numbers: number[], { divides = false } = {}): number[] {
+  const usable = numbers.every((number) => Number.isFinite(number) && !(divides && number === 0));
+  if (!(numbers.length === 1 || numbers.length === 3) || !usable) {
+    throw new Error('expected means and deviations for 1 or 3 channels, none 0');
   }
   return numbers.length === 3 ? numbers : Array<number>(3).fill(numbers[0]!);
+}
+
+function channels(values: unknown, name: string, options = {}): number[] {
+  try {
+    return three(Array.isArray(values) ? values.map(Number) : [], options);
+  } catch {
+    throw new PageError(`${name} has a damaged model card; copy or export the model again.`);
+  }
 }
 
 function text(bytes: Uint8Array | undefined): string {

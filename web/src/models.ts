@@ -50,7 +50,13 @@ export function opened(file: File): ModelFile {
     name: file.name,
     network: file.name,
     precision: 'own file',
-    read: async () => new Uint8Array(await file.arrayBuffer()),
+    read: async () => {
+      try {
+        return new Uint8Array(await file.arrayBuffer());
+      } catch {
+        throw new PageError(`${file.name} cannot be read any more; choose the file again.`);
+      }
+    },
   };
 }
 

@@ -20,11 +20,13 @@ export async function keepForOffline(): Promise<string> {
       .map(({ name }) => name)
       .filter((url) => url.startsWith(location.origin) && !url.endsWith('/sw.js'));
     const page = new URL('./', document.baseURI).href;
-    const needed = [...new Set([page, ...loaded, ...absolute(addresses.atOnce)])];
+    const script = document.querySelector<HTMLScriptElement>('script[type=module]')!;
+    const needed = [...new Set([...loaded, ...absolute(addresses.atOnce)])];
     const failed = await new Promise<string>((resolve) => {
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = ({ data }) => resolve(data);
-      active!.postMessage({ needed, welcome: absolute(addresses.whenChosen) }, [port2]);
+      const welcome = absolute(addresses.whenChosen);
+      active!.postMessage({ page, script: script.getAttribute('src'), needed, welcome }, [port2]);
     });
     return failed ? `Not ready for offline use (${failed}).` : 'Works offline from now on.';
   } catch (error) {

@@ -112,9 +112,10 @@ export function showFacts(name: string, { bytes, graph, metadata, engine }: Clas
     File: `${name}, ${bytes.toLocaleString('en')} bytes`,
     Input: `${graph.input.shape.slice(1).join(' × ')}, ${graph.input.dtype}`,
     Pixels: metadata.normalization
-      ? `${formula(metadata.normalization)}${raw ? ', quantized' : ''}; from the file’s model card`
+      ? `${formula(metadata.normalization)}${raw ? ', quantized' : ''}; from the file’s ${metadata.source}`
       : `${raw ? 'their bytes' : 'pixel / 255'}; assumed, the file does not say`,
     Labels: some(metadata.labels),
+    ...(graph.givesLogits && { Scores: 'softmax of the outputs; assumed, the graph has none' }),
   };
   element('facts').replaceChildren(
     ...Object.entries(facts).map(([term, text]) => {

@@ -1,0 +1,173 @@
+"""Models that the user brings, and how the page goes from one to the next."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from edge_runtime import Classifier, shipped
+from edge_runtime.image import decode, fit
+from export.metadata import attach, describe
+from tests.conftest import GOLDEN, ROOT
+from tests.edge_runtime.test_metadata import CARD, archive
+from tests.web.conftest import bring, scores, use, visit
+
+PHOTO = ROOT / "examples" / "chelsea.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("int8", "takes or gives int8, but LiteRT in the browser knows float32 and uint8 only"),
+        ("no_image", "is not an image classifier: expected one input [1, height, width, 3]"),
+        ("image_to_image", "is not an image classifier"),
+        ("two_inputs", "is not an image classifier"),
+        ("truncated", "is not a valid .tflite model"),
+        ("text", "is not a valid .tflite model"),
+        ("damaged zip", "are damaged (expected stored or deflated zip entries)"),
+    ],
+)
+def test_models_that_cannot_be_used(page, name, says):
+    good = shipped.models()["cnn-int8"].read_bytes()
+    made = {
+        "truncated": good[:2000],
+        "text": b"no model at all",
+        "damaged zip": good.replace(b"PK\1\2", b"PK\1\3"),
+    }
+    data = made[name] if name in made else (GOLDEN / f"{name}.tflite").read_bytes()
+    model = {"name": "mine.tflite", "mimeType": "", "buffer": data}
+    page.set_input_files("#files", model)
+    page.wait_for_selector("#alert:visible")
+    assert page.inner_text("#alert").startswith(("mine.tflite", "The files attached to mine"))
+    assert says in page.inner_text("#alert")
+    assert "cnn-int8" in page.inner_text("#facts")
+    bring(page, "photo.png", PHOTO.read_bytes())  # the model before goes on
+    assert page.inner_text("#best .label") == "cat"
+
+
+@pytest.mark.parametrize("name", ["uint8", "float32", "unlabelled", "logits"])
+def test_ones_own_model(page, name):
+    path = GOLDEN / f"{name}.tflite"
+    page.select_option("#top-k", "0")
+    page.set_input_files("#files", path)
+    page.wait_for_selector(f"#facts:has-text('{name}.tflite')")
+    bring(page, "photo.png", PHOTO.read_bytes())
+    with Classifier(path) as classifier:
+        expected = dict(zip(classifier.labels, classifier.scores(PHOTO), strict=True))
+    assert scores(page) == pytest.approx(expected, abs=2 / 256 if name == "uint8" else 1e-5)
+    use(page, network="cnn")
+    use(page, precision="int8")
+
+
+@pytest.mark.parametrize("name", ["unlabelled", "uint8"])
+def test_normalization_comes_from_the_card(page, tmp_path, name):
+    """Other means and deviations a channel; LiteRT's own interpreter tells what they give."""
+    mean, std = [120.5, 110.0, 100.0], [64.0, 63.0, 62.5]
+    graph = (GOLDEN / f"{name}.tflite").read_bytes()
+    graph = graph[: max(graph.find(b"PK\3\4"), 0) or None]
+    interpreter = Interpreter(model_content=graph)
+    interpreter.allocate_tensors()
+    [image], [output] = interpreter.get_input_details(), interpreter.get_output_details()
+    _, height, width, _ = image["shape"]
+    real = (fit(decode(PHOTO), height, width) - np.array(mean)) / std
+    classes = output["shape"][1]
+    if name == "uint8":
+        step, zero = image["quantization"]
+        real = np.clip(np.rint(real / step) + zero, 0, 255)
+    interpreter.set_tensor(image["index"], real[np.newaxis].astype(image["dtype"]))
+    interpreter.invoke()
+    expected = interpreter.get_tensor(output["index"])[0].astype(float)
+    if name == "uint8":
+        step, zero = output["quantization"]
+        expected = step * (expected - zero)
+
+    card = {"preprocessing": {"fit": "crop", "resize": "bicubic", "mean": mean, "std": std}}
+    labels = "".join(f"class {i}\n" for i in range(classes))
+    files = {"labels.txt": labels.encode(), "model-card.json": json.dumps(card).encode()}
+    path = tmp_path / "carded.tflite"
+    path.write_bytes(attach(graph, files))
+    page.select_option("#top-k", "0")
+    page.set_input_files("#files", path)
+    page.wait_for_selector("#facts:has-text('carded.tflite')")
+    assert "(120.5, 110, 100)) / (64, 63, 62.5)" in page.inner_text("#facts")
+    assert "model card" in page.inner_text("#facts")
+    bring(page, "photo.png", PHOTO.read_bytes())
+    wanted = {f"class {i}": score for i, score in enumerate(expected)}
+    assert scores(page) == pytest.approx(wanted, abs=2 / 256 if name == "uint8" else 1e-5)
+    use(page, network="cnn")
+    use(page, precision="int8")
+
+
+def test_standard_metadata_is_read(page, tmp_path):
+    """As in models that others made: no card, and the labels' file has any name."""
+    graph = (GOLDEN / "float32.tflite").read_bytes()
+    graph = graph[: graph.find(b"PK\3\4")]
+    card = {
+        "classes": ["red", "green", "blue"],
+        "preprocessing": {"fit": "crop", "resize": "bicubic", "mean": [127.5], "std": [127.5]},
+    }
+    described = describe(graph, CARD | card)
+    graph = described[: described.index(b"PK\3\4")].replace(b"labels.txt", b"etiketten!")
+    path = tmp_path / "theirs.tflite"
+    labels = {"etiketten!": "rot\ngrün\nblau\n".encode()}
+    path.write_bytes(archive(graph, labels, zipfile.ZIP_DEFLATED))
+    page.select_option("#top-k", "0")
+    page.set_input_files("#files", path)
+    page.wait_for_selector("#facts:has-text('theirs.tflite')")
+    assert "127.5) / 127.5; from the file" in page.inner_text("#facts")
+    bring(page, "photo.png", PHOTO.read_bytes())
+    with Classifier(path) as classifier:
+        assert classifier.assumptions == ()
+        expected = dict(zip(classifier.labels, classifier.scores(PHOTO), strict=True))
+    assert scores(page) == pytest.approx(expected, abs=1e-5)
+    assert "rot" in expected
+    use(page, network="cnn")
+    use(page, precision="int8")
+
+
+def test_a_model_of_the_same_name_takes_the_place_of_the_first(page):
+    for name in ("float32", "unlabelled"):
+        data = (GOLDEN / f"{name}.tflite").read_bytes()
+        model = {"name": "mine.tflite", "mimeType": "", "buffer": data}
+        page.set_input_files("#files", model)
+        page.wait_for_selector(f"#facts:has-text('mine.tflite, {len(data):,} bytes')")
+    use(page, network="cnn")
+    use(page, precision="int8")
+    assert page.locator("input[value='mine.tflite']").count() == 1
+    page.locator("input[value='mine.tflite']").check(force=True)
+    page.wait_for_selector(f"#facts:has-text('{len(data):,} bytes')")
+    use(page, network="cnn")
+    use(page, precision="int8")
+
+
+def test_pictures_are_answered_while_a_model_is_on_its_way(browser, site):
+    page = browser.new_page(service_workers="block")  # whose requests are not held
+    visit(page, site)
+    held = []
+    page.route("**/resnet18-int8*", lambda route: held.append(route))
+    page.locator("input[name=network][value=resnet18]").check(force=True)
+    page.click("[aria-label^='Sample: frog']")
+    page.wait_for_selector("#best .label:text('frog')")
+    assert "cnn-int8" in page.inner_text("#facts")
+    held[0].continue_()
+    page.wait_for_selector("#facts:has-text('resnet18-int8')", timeout=60_000)
+    page.close()
+
+
+def test_a_model_that_did_not_come_at_the_start_can_be_chosen_again(browser, site):
+    page = browser.new_page()
+    page.route("**/cnn-int8*", lambda route: route.abort())
+    page.goto(site)
+    page.wait_for_selector("#alert:visible")
+    assert page.inner_text("#alert p") == (
+        "The model cnn-int8 could not be loaded (Failed to fetch); check the connection and choose "
+        "it again."
+    )
+    assert page.inner_text("#best .label") == "No answer"
+    page.unroute("**/cnn-int8*")
+    bring(page, "photo.png", PHOTO.read_bytes())
+    assert page.inner_text("#best .label") == "cat"
+    assert page.get_attribute("#answer", "aria-busy") == "false"
+    page.close()
