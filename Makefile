@@ -12,7 +12,7 @@ help:
 	@echo 'make lint         ruff and mypy'
 	@echo 'make wheel-check  build the wheel and use it alone, outside the checkout'
 	@echo 'make models       export the shipped models again'
-	@echo 'make web          build the browser page into web/dist; needs Node.js 20.19'
+	@echo 'make web          build the browser page into web/dist; needs Node.js 20.19 or 22.12'
 	@echo 'make clean        remove .venv and what was built'
 
 demo: .venv/runtime
@@ -44,7 +44,7 @@ web: web/node_modules/.package-lock.json
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	@command -v npm >/dev/null || \
-	    { echo 'Node.js 20.19 or newer is needed, with npm: https://nodejs.org' >&2; exit 1; }
+	    { echo 'Node.js 20.19, or 22.12 or newer, is needed, with npm: https://nodejs.org' >&2; exit 1; }
 	cd web && npm ci --no-progress
 	@touch $@
 
@@ -67,5 +67,7 @@ clean:
 	@touch $@
 
 .venv/everything: .venv/bin/python pyproject.toml
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || \
+	    { echo 'TensorFlow is not there for Python 3.14; make clean, then make PYTHON=python3.13 ...' >&2; exit 1; }
 	$(PIP) -e '.[train,export,micro,camera,peers,ray,dev]'
 	@touch $@ .venv/runtime

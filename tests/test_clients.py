@@ -73,7 +73,7 @@ def photographs(count: int = 200) -> list[np.ndarray]:
 @needs_mediapipe
 @pytest.mark.slow
 def test_photographs_must_be_shrunk_before_mediapipe_sees_them(tmp_path, capsys):
-    """MediaPipe does not antialias; README.md says how to shrink, and what is lost without it."""
+    """MediaPipe does not antialias; export/README.md says how to shrink, and what it costs."""
     pictures = photographs()
     expected = ours("cnn-int8", pictures)
     shrunk = [
