@@ -30,7 +30,7 @@ from train.recipes import Recipe
 from train.schedule import learning_rate, note_progress, stopped_early
 from train.views import View
 
-TEACHER = "teacher-"  # files with its scores begin so
+_TEACHER = "teacher-"  # files with its scores begin so
 
 
 def fit(
@@ -90,7 +90,7 @@ def fit(
         state, best = checkpoint.restore(path, model, decided)
         say(f"resuming after epoch {state.epoch} of {recipe.epochs}")
     else:
-        for scores in run_dir.glob(f"{TEACHER}*.npy"):  # of nobody knows which run's first epoch
+        for scores in run_dir.glob(f"{_TEACHER}*.npy"):  # of nobody knows which run's first epoch
             scores.unlink()
         if loaded:
             say(loaded)
@@ -173,7 +173,7 @@ def _log_scores(
     recipe: Recipe, teacher: distill.Teacher, run_dir: Path, number: int, view: View
 ) -> NDArray[np.float32]:
     """Return the teacher's scores of a view, which is seen again if views are limited."""
-    kept = None if recipe.views is None else run_dir / f"{TEACHER}{number}.npy"
+    kept = None if recipe.views is None else run_dir / f"{_TEACHER}{number}.npy"
     return teacher.log_scores(view, kept)
 
 

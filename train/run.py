@@ -28,7 +28,7 @@ from edge_runtime.metrics import discordant, drop_interval, wilson_interval
 from train import checkpoint, evaluation, plots, temperature, weights
 from train.architectures import NETWORKS
 from train.dataset import Dataset
-from train.fit import TEACHER, fit
+from train.fit import fit
 from train.recipes import Recipe
 
 WEIGHTS = "weights.safetensors"
@@ -60,11 +60,9 @@ def check(run_dir: Path, recipe: Recipe, *, resume: bool) -> None:
 
 
 def _clear(run_dir: Path) -> None:
-    """Delete a run."""
+    """Delete a run, but for its teacher's scores, which `fit` takes from no unknown run."""
     for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, HELD_OUT, *FIGURES):
         (run_dir / name).unlink(missing_ok=True)
-    for path in run_dir.glob(f"{TEACHER}*.npy"):
-        path.unlink()
 
 
 def train(

@@ -2,17 +2,14 @@
 
 import numpy as np
 import pytest
-import typer
 from ai_edge_litert.interpreter import Interpreter
-from typer.testing import CliRunner
 
 from edge_runtime import Classifier
 from edge_runtime.metadata import read_metadata
-from export import calibration, quantize, tflite
+from export import calibration, quantize
 from tests.train.test_folder import make
 from train import data, weights
 from train.architectures import simple_cnn
-from train.cifar10 import ENVIRONMENT_VARIABLE
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +23,6 @@ def own(tmp_path_factory):
     logits.set_weights([0.01 * kernel, bias])  # or its scores would be 0 and 1
     weights.save(model, folder / "cnn.safetensors", about={"class_names": ["dark", "light"]})
     return folder
-
-
-@pytest.fixture
-def command(monkeypatch):
-    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
-    app = typer.Typer()
-    app.command()(tflite.main)
-    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def test_it_is_calibrated_and_judged_on_them(command, own, tmp_path):

@@ -8,8 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from edge_runtime import Classifier, shipped
 from edge_runtime.metadata import read_metadata
@@ -26,15 +24,6 @@ CHECKPOINT = weights.SHIPPED / "cnn.safetensors"
 INT8, NONE = pipeline.Quantization.INT8, pipeline.Quantization.NONE
 # As on a machine without the data set.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != ENVIRONMENT_VARIABLE}
-
-
-@pytest.fixture
-def command(monkeypatch):
-    """The command in this process, which need not import TensorFlow again."""
-    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
-    app = typer.Typer()
-    app.command()(tflite.main)
-    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")
