@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -15,7 +17,11 @@ from train.dataset import Split
 
 History = Sequence[Mapping[str, float]]
 
+_names_as_they_are = rc_context({"text.parse_math": False})  # a $ in one is no formula
+_MOST_TEXTS = 25  # classes of which a confusion matrix's figures can be read
 
+
+@_names_as_they_are
 def curves(histories: Mapping[str, History], path: Path, title: str) -> None:
     """Draw loss and top-1 accuracy of each epoch: training images dashed, held-out ones solid.
 
@@ -44,11 +50,16 @@ def curves(histories: Mapping[str, History], path: Path, title: str) -> None:
     _write(figure, path)
 
 
+@_names_as_they_are
 def confusion(
     matrix: NDArray[np.int64], class_names: Sequence[str], path: Path, title: str
 ) -> None:
-    """Draw a confusion matrix twice: as counts, and in percent of each true class."""
-    figure = Figure(figsize=(15, 7), layout="constrained")
+    """Draw a confusion matrix twice: as counts, and in percent of each true class.
+
+    The figures themselves are there for up to 25 classes.
+    """
+    side = max(7.0, 0.14 * len(class_names))
+    figure = Figure(figsize=(2 * side + 1, side), layout="constrained")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     left, right = figure.subplots(1, 2)
     _matrix(left, shares, [[f"{n}" for n in row] for row in matrix], class_names, "images")
@@ -86,6 +97,7 @@ def reliability(
     _write(figure, path)
 
 
+@_names_as_they_are
 def mistakes(
     split: Split, scores: NDArray[np.floating], class_names: Sequence[str], path: Path, title: str
 ) -> None:
@@ -113,15 +125,20 @@ def _matrix(
     title: str,
 ) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), share in np.ndenumerate(shares):
+    few = len(class_names) <= _MOST_TEXTS
+    for (row, column), share in np.ndenumerate(shares) if few else ():
         colour = "white" if share > 0.5 else "black"
         text = texts[row][column]
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right")
-    axes.set_yticks(range(len(class_names)), class_names)
+    size = 10 if few else 7
+    axes.set_xticks(
+        range(len(class_names)), class_names, rotation=45 if few else 90, ha="right", fontsize=size
+    )
+    axes.set_yticks(range(len(class_names)), class_names, fontsize=size)
     axes.set(xlabel="predicted", ylabel="true", title=title)
 
 
 def _write(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # one that the font lacks is drawn as a box
+        figure.savefig(temporary, dpi=120, format="png")
