@@ -22,9 +22,10 @@ from PIL import Image
 
 from edge_runtime.atomic import replacing
 from edge_runtime.errors import ImageError
-from edge_runtime.image import SUFFIXES, decode, fit
+from edge_runtime.image import SUFFIXES
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.dataset import SIDE, Dataset, Split, pixel_hash
+from train.folder import read_image
 
 FOLDER = Path(__file__).parent / "calibration"
 PER_CLASS = 50
@@ -88,7 +89,7 @@ def choose(source: str | None, committed: Committed, data: Dataset | None) -> Ca
     """
     names = committed.class_names if data is None else data.class_names
     if source is None and data is not None and names != committed.class_names:
-        source = str(min(len(committed.train), _most(data)))
+        source = str(min(len(committed.train), len(data.train)))
     if source is None:
         chosen = Calibration(committed.train.images, committed.train.hashes, "train", SEED)
     elif source.isdecimal():
@@ -119,7 +120,7 @@ def _from_data_set(count: int, data: Dataset | None) -> Calibration:
             f"--calibration {count} takes images from CIFAR-10, which is not there; name it with "
             f"--data or {ENVIRONMENT_VARIABLE}, or leave --calibration out."
         )
-    classes, most = len(data.class_names), _most(data)
+    classes, most = len(data.class_names), len(data.train)
     if not classes <= count <= most:
         raise CalibrationError(
             f"Expected --calibration to be from {classes} to {most:,} images, but got {count}."
@@ -128,21 +129,18 @@ def _from_data_set(count: int, data: Dataset | None) -> Calibration:
     return Calibration(split.images, split.hashes, "train", SEED)
 
 
-def _most(data: Dataset) -> int:
-    """Return how many images its training part gives with as many of every class."""
-    classes = len(data.class_names)
-    return classes * int(np.bincount(data.train.labels, minlength=classes).min())
-
-
 def _balanced(labels: NDArray[np.integer], classes: int, count: int) -> NDArray[np.integer]:
-    """Return the indices of `count` random images, of every class as many, give or take one."""
+    """Return the indices of `count` random images, of every class as many, give or take one.
+
+    A class that has fewer gives all; the others make up for it.
+    """
+    available = np.bincount(labels, minlength=classes)
+    share = np.zeros(classes, int)
+    for _ in range(count):
+        share[np.where(share < available, share, count).argmin()] += 1
     rng = np.random.default_rng(SEED)
-    each, more = divmod(count, classes)
     return np.concatenate(
-        [
-            rng.choice(np.flatnonzero(labels == c), each + (c < more), replace=False)
-            for c in range(classes)
-        ]
+        [rng.choice(np.flatnonzero(labels == c), share[c], replace=False) for c in range(classes)]
     )
 
 
@@ -159,7 +157,7 @@ def _from_folder(folder: Path, class_names: tuple[str, ...]) -> Calibration:
         if not paths:
             raise CalibrationError(f"{folder / name} holds no pictures; put some of each class in.")
         try:
-            images += [fit(decode(path), SIDE, SIDE) for path in paths]
+            images += [read_image(path) for path in paths]
         except ImageError as exc:
             raise CalibrationError(f"A calibration image cannot be used: {exc}") from exc
     hashes = tuple(pixel_hash(image) for image in images)

@@ -101,7 +101,8 @@ def _read_files(path: Path) -> dict[str, bytes]:
     if missing:
         raise DataError(
             f"{path} lacks {', '.join(missing)}; expected the CIFAR-10 *binary* version "
-            f"({ARCHIVE}), not the Python or Matlab one."
+            f"({ARCHIVE}), not the Python or Matlab one, or images of your own as "
+            f"{{train,test}}/CLASS/*.png."
         )
     return found
 

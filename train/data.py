@@ -17,6 +17,7 @@ def load(path: Path | None) -> Dataset:
     Raises:
         DataError: it is missing, incomplete or damaged.
     """
+    path = path and path.expanduser()
     if path is not None and folder.holds_images(path):
         return folder.load(path)
     return cifar10.load(path)

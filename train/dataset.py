@@ -65,6 +65,14 @@ def pixel_hash(image: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(image.transpose(2, 0, 1)).data).hexdigest()
 
 
+def digest(*splits: Split) -> str:
+    """Return a sha256 hex digest over the images of some splits and their labels."""
+    result = hashlib.sha256()
+    for split in splits:
+        result.update("".join(split.hashes).encode() + split.labels.tobytes())
+    return result.hexdigest()
+
+
 def split_held_out(split: Split, classes: int) -> tuple[Split, Split]:
     """Divide the images given for training into (train, held-out).
 

@@ -6,7 +6,6 @@ resumed run ends with the weights of an uninterrupted one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -23,7 +22,7 @@ from edge_runtime.metrics import cross_entropy, top1
 from train import averaging, checkpoint, distill, imagenet, views, weights
 from train.architectures import NETWORKS
 from train.checkpoint import State
-from train.dataset import Split
+from train.dataset import Split, digest
 from train.evaluation import predict
 from train.folding import fold
 from train.recipes import Recipe
@@ -67,7 +66,7 @@ def fit(
     model = build(recipe, classes=classes)
     state = State(learning_rate=recipe.learning_rate)
     best: list[NDArray] | None = None
-    identity = {"seed": seed, "images": _digest(train, held_out)}
+    identity = {"seed": seed, "images": digest(train, held_out)}
     teach = None
     if recipe.teacher:
         if teacher is None:
@@ -114,11 +113,6 @@ def fit(
     elif recipe.ema is not None:
         averaging.take_average(model, train.images, seed)
     return _deployed(model, recipe, classes), state
-
-
-def _digest(*splits: Split) -> str:
-    """Return a hash over the images of some splits."""
-    return hashlib.sha256("".join(h for split in splits for h in split.hashes).encode()).hexdigest()
 
 
 def build(recipe: Recipe, *, classes: int = 10) -> keras.Model:

@@ -1,15 +1,15 @@
 """A user's own images in folders, one a class: root/{train,test}/<class>/*.png.
 
-The images are read, turned upright, cut and resized by the runtime itself, so that a network is
-trained on what the device will feed it.
+The images are decoded, turned upright, cut and resized by the runtime itself and as it does it,
+so that a network is trained on what the device will feed it.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.errors import ImageError
 from edge_runtime.image import SUFFIXES, decode, fit
@@ -26,9 +26,11 @@ def holds_images(root: Path) -> bool:
 def load(root: Path) -> Dataset:
     """Read all images; classes are the folders of root/train, by name.
 
+    Copies of a test image are not trained on, nor held out.
+
     Raises:
-        DataError: fewer than two classes, a class without images, a class in one part only, or
-            an image that cannot be read.
+        DataError: fewer than two classes, a class without images or with too few different ones, a
+            class in one part only, or an image that cannot be read.
     """
     class_names = _class_names(root / "train")
     strangers = set(_class_names(root / "test")) ^ set(class_names)
@@ -37,10 +39,26 @@ def load(root: Path) -> Dataset:
             f"Expected the same classes in {root / 'train'} and {root / 'test'}, but "
             f"{', '.join(sorted(strangers))} is in one of them only."
         )
-    train, held_out = split_held_out(
-        _read(root / "train", class_names, at_least=2), len(class_names)
-    )
-    return Dataset(train, held_out, _read(root / "test", class_names, at_least=1), class_names)
+    given, test = (_read(root / part, class_names) for part in ("train", "test"))
+    seen = set(test.hashes)
+    unseen = given.take([i for i, digest in enumerate(given.hashes) if digest not in seen])
+    train, held_out = split_held_out(unseen, len(class_names))
+    for label, name in enumerate(class_names):
+        if label not in train.labels or label not in held_out.labels:
+            raise DataError(
+                f"Expected {root / 'train' / name} to hold at least 2 images that differ from each "
+                f"other and from those in {root / 'test'}."
+            )
+    return Dataset(train, held_out, test, class_names)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return a picture as the runtime gives it to a network: uint8 (32, 32, 3), RGB.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    return fit(decode(path, at_least=(2 * SIDE, 2 * SIDE)), SIDE, SIDE)
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -52,23 +70,26 @@ def _class_names(folder: Path) -> tuple[str, ...]:
             f"Expected {folder} to hold a folder for each of 2 to {_MAX_CLASSES} classes, "
             f"but got {len(names)}."
         )
+    for name in names:
+        if not name.isprintable():
+            raise DataError(f"{folder} holds a folder whose name cannot be a label: {name!r}.")
     return tuple(names)
 
 
-def _read(part: Path, class_names: tuple[str, ...], *, at_least: int) -> Split:
+def _read(part: Path, class_names: tuple[str, ...]) -> Split:
     images, labels = [], []
     for label, name in enumerate(class_names):
         paths = sorted(p for p in (part / name).iterdir() if p.suffix.lower() in SUFFIXES)
-        if len(paths) < at_least:
+        if not paths:
             raise DataError(
-                f"Expected at least {at_least} images in {part / name}, but got {len(paths)}; "
+                f"Expected images in {part / name}, but got none; "
                 f"{', '.join(sorted(SUFFIXES))} are read."
             )
         for path in paths:
             try:
-                images.append(fit(decode(path), SIDE, SIDE))
+                images.append(read_image(path))
             except ImageError as exc:
-                raise DataError(f"{exc} It is part of the data set {os.fspath(part)}.") from exc
+                raise DataError(f"{exc} It is part of the data set {part}.") from exc
             labels.append(label)
     hashes = tuple(pixel_hash(image) for image in images)
     return Split(np.stack(images), np.array(labels, np.uint8), hashes)

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from edge_runtime.atomic import replacing
 from edge_runtime.metrics import discordant, drop_interval, wilson_interval
 from train import checkpoint, evaluation, plots, temperature, weights
 from train.architectures import NETWORKS
-from train.dataset import Dataset
+from train.dataset import Dataset, digest
 from train.fit import fit
 from train.recipes import Recipe
 
@@ -137,7 +136,9 @@ def train(
     weights.save(model, run_dir / WEIGHTS, about=_about(report))
     _write_json(run_dir / HISTORY, state.history)
     weights.write(
-        run_dir / HELD_OUT, {"scores": held_out_scores, "labels": data.held_out.labels}, {}
+        run_dir / HELD_OUT,
+        {"scores": held_out_scores, "labels": data.held_out.labels},
+        {"images": digest(data.held_out)},
     )
     title = f"{recipe.network}, recipe {recipe_name}"
     on_test = f"{title}: {test.top1:.2%} of {test.images:,} test images"
@@ -189,6 +190,8 @@ def summary(report: dict[str, Any]) -> str:
             f"({low:.2%} to {high:.2%}), loss {figures['loss']:.3f}, "
             f"calibration error {figures['calibration_error']:.2%}, {figures['images']:,} images"
         )
+    gap = report["held_out"]["top1"] - report["test"]["top1"]
+    lines.append(f"     gap: {100 * gap:+.2f} points, held-out over test")
     if report["temperature"] is not None:
         before = report["uncalibrated"]["test"]
         lines.append(
@@ -299,12 +302,14 @@ def compare(run_dirs: Sequence[Path], out: Path) -> str:
 def _gain(first: Path, second: Path) -> str:
     """Return by how many points `second` is more often right, with its paired interval."""
     try:
-        one, other = (weights.read(run_dir / HELD_OUT)[0] for run_dir in (first, second))
+        (one, of_one), (other, of_other) = (
+            weights.read(run_dir / HELD_OUT) for run_dir in (first, second)
+        )
     except weights.CheckpointError:
         return "-"
-    labels = one["labels"]
-    if not np.array_equal(labels, other["labels"]):
+    if of_one != of_other:
         return "-"
+    labels = one["labels"]
     gained, lost = discordant(other["scores"], one["scores"], labels)
     low, high = drop_interval(gained, lost, len(labels))
     gain = (gained - lost) / len(labels)

@@ -34,6 +34,8 @@ def test_it_is_calibrated_and_judged_on_them(command, own, tmp_path):
     assert "lint" not in result.stdout
     card = read_metadata(out).card
     assert card["classes"] == ["dark", "light"]
+    assert not {"author", "license"} & card.keys()  # they are not ours to name
+    assert b"edge-classify authors" not in out.read_bytes()
     assert (card["calibration"]["images"], card["calibration"]["split"]) == (46, "train")
     with Classifier(out) as classifier:
         assert classifier.labels == ("dark", "light")
@@ -64,15 +66,19 @@ def test_without_them_it_says_what_it_needs(command, own, tmp_path):
     assert not (tmp_path / "x.tflite").exists()
 
 
-def test_classes_of_unequal_size_are_calibrated_alike(own):
+def test_a_small_class_gives_all_its_images_and_the_others_the_rest(own):
     loaded = data.load(own / "images")
     light = np.flatnonzero(loaded.train.labels == 1)
     few = loaded.train.take([*np.flatnonzero(loaded.train.labels == 0), *light[:3]])
     uneven = type(loaded)(few, loaded.held_out, loaded.test, loaded.class_names)
     committed = calibration.read()
-    assert len(calibration.choose(None, committed, uneven).images) == 6
-    with pytest.raises(calibration.CalibrationError, match="to be from 2 to 6 images, but got 7"):
-        calibration.choose("7", committed, uneven)
+    assert len(calibration.choose(None, committed, uneven).images) == len(few) == 26
+    for count, of_light in ((5, 2), (6, 3), (12, 3)):
+        chosen = calibration.choose(str(count), committed, uneven)
+        assert len(set(chosen.hashes)) == count
+        assert len({*chosen.hashes} & {loaded.train.hashes[i] for i in light}) == of_light
+    with pytest.raises(calibration.CalibrationError, match="to be from 2 to 26 images, but got 27"):
+        calibration.choose("27", committed, uneven)
 
 
 def test_some_images_are_of_all_classes():

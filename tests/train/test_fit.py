@@ -209,6 +209,9 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path):
     train(small(SEED, epochs=1), tmp_path)
     with pytest.raises(CheckpointError, match="run with other seed;"):
         train(small(SEED, epochs=1), tmp_path, seed=1)
+    moved = dataclasses.replace(TRAIN, labels=1 - TRAIN.labels)
+    with pytest.raises(CheckpointError, match="run with other images;"):
+        fit(small(SEED, epochs=1), moved, HELD_OUT, tmp_path, classes=2)
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):

@@ -1,12 +1,19 @@
 """Training on a user's own folders of images."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.engine import Tensor
 from edge_runtime.image import fit
+from edge_runtime.metadata import Metadata
+from edge_runtime.preprocessing import Preprocessing
+from edge_runtime.quantization import Quantization
 from tests.train.conftest import command
-from train import folder
+from train import data, folder
 from train.dataset import DataError
 
 
@@ -37,6 +44,25 @@ def test_folders_become_splits(tmp_path):
         np.testing.assert_array_equal(data.test.images[0], fit(image, 32, 32))
 
 
+def test_images_are_read_as_the_runtime_reads_them(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+    large = Image.fromarray(pixels).resize((1600, 1200), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "photo.jpg", quality=90)
+    raw_bytes = Tensor((1, 32, 32, 3), np.dtype(np.uint8), Quantization(1 / 255, 0))
+    preprocessing = Preprocessing(raw_bytes, Metadata(), mean=None, std=None, how=None)
+    read = folder.read_image(tmp_path / "photo.jpg")
+    np.testing.assert_array_equal(read, preprocessing(tmp_path / "photo.jpg")[0])
+    assert (read != fit(large, 32, 32)).any()  # the runtime decodes a large JPEG at less than full
+
+
+def test_copies_of_test_images_are_not_trained_on(tmp_path):
+    make(tmp_path)
+    shutil.copy(tmp_path / "test" / "dark" / "0.png", tmp_path / "train" / "dark" / "copy.png")
+    data = folder.load(tmp_path)
+    assert len(data.train) + len(data.held_out) == 48
+    assert not {*data.train.hashes, *data.held_out.hashes} & {*data.test.hashes}
+
+
 def test_cifar_folders_are_not_taken_for_it(tmp_path):
     (tmp_path / "data_batch_1.bin").touch()
     assert not folder.holds_images(tmp_path)
@@ -56,6 +82,23 @@ def empty_a_class(root):
         path.unlink()
 
 
+def copy_one_image_over_all_of_a_class(root):
+    first, *others = sorted((root / "train" / "dark").iterdir())
+    for path in others:
+        path.unlink()
+        shutil.copy(first, path.with_suffix(first.suffix))
+
+
+def train_a_class_on_the_test_images(root):
+    shutil.rmtree(root / "train" / "dark")
+    shutil.copytree(root / "test" / "dark", root / "train" / "dark")
+
+
+def give_a_class_a_name_of_two_lines(root):
+    for part in ("train", "test"):
+        (root / part / "dark").rename(root / part / "dark\nand grey")
+
+
 def remove_the_test_part(root):
     (root / "test").rename(root / "validation")
 
@@ -65,7 +108,10 @@ def remove_the_test_part(root):
     [
         (damage_an_image, r"2\.png is damaged .* It is part of the data set"),
         (rename_a_class, r"but bright, light is in one of them only"),
-        (empty_a_class, r"Expected at least 1 images in .*dark, but got 0"),
+        (empty_a_class, r"Expected images in .*dark, but got none"),
+        (copy_one_image_over_all_of_a_class, r"Expected .*dark to hold at least 2 images that dif"),
+        (train_a_class_on_the_test_images, r"from each other and from those in .*test\."),
+        (give_a_class_a_name_of_two_lines, r"whose name cannot be a label: 'dark\\nand grey'"),
         (remove_the_test_part, r"test is missing; expected a folder"),
     ],
 )
@@ -73,6 +119,12 @@ def test_damaged_folders(tmp_path, damage, message):
     damage(make(tmp_path))
     with pytest.raises(DataError, match=message):
         folder.load(tmp_path)
+
+
+def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make(tmp_path / "images")
+    assert data.load(Path("~/images")).class_names == ("dark", "light")
 
 
 def test_one_class_is_refused_by_the_command(tmp_path):

@@ -153,10 +153,17 @@ def test_runs_whose_held_out_images_differ_are_not_compared_on_them(finished, tm
     for folder in (other, older):
         shutil.copytree(finished[0], folder)
     tensors, _ = weights.read(other / runs.HELD_OUT)
-    weights.write(other / runs.HELD_OUT, tensors | {"labels": 1 - tensors["labels"]}, {})
+    weights.write(other / runs.HELD_OUT, tensors, {"images": "of other ones, equally labelled"})
     (older / runs.HELD_OUT).unlink()
     result = command("compare", finished[0], other, older, "--out", tmp_path / "compare.png")
     assert [line.split()[-1] for line in result.stdout.splitlines()[2:4]] == ["-", "-"]
+
+
+def test_the_curves_are_a_png_whatever_the_file_is_called(finished, tmp_path):
+    result = command("compare", finished[0], "--out", tmp_path / "curves.v2")
+    assert (result.exit_code, result.stderr) == (0, "")
+    with Image.open(tmp_path / "curves.v2") as plot:
+        assert plot.format == "PNG"
 
 
 def test_compare_needs_finished_runs(finished, tmp_path):
