@@ -27,6 +27,7 @@ def model_card(
     training: Mapping[str, Any],
     calibration: Mapping[str, Any] | None,
     tools: Sequence[str],
+    ours: bool,
 ) -> dict[str, Any]:
     """Return the model card of a graph whose input's real values are pixels divided by 255.
 
@@ -37,6 +38,7 @@ def model_card(
         training: what the checkpoint says of itself, see `train.run.ship`.
         calibration: of a graph with activation ranges, the images that set them.
         tools: distributions that had a part in the graph; their versions are recorded.
+        ours: whether the weights are those of this project, and so its authors' and its licence's.
     """
     figures = ("epochs", "seed", "temperature", "held_out_top1", "test_top1")
     recipe = {"recipe": training["recipe_name"]} if "recipe_name" in training else {}
@@ -56,8 +58,7 @@ def model_card(
         "calibration": dict(calibration) if calibration else None,
         "checkpoint_sha256": checkpoint_sha256,
         "version": version("edge-classify"),
-        "author": AUTHOR,
-        "license": LICENSE,
+        **({"author": AUTHOR, "license": LICENSE} if ours else {}),
         "tools": {name: version(name) for name in sorted(tools)},
     }
 

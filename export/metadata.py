@@ -106,14 +106,14 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
     card_file = table(
         {0: text(CARD_FILE), 1: text("Origin and use of the model, JSON.")}, {2: _DESCRIPTIONS}
     )
+    origin = {4: card.get("author"), 5: card.get("license")}
     metadata = table(
         {
             0: text(f"{network}-{card['precision']}"),
             1: text(f"Classifies pictures as one of: {', '.join(card['classes'])}."),
             2: text(card["version"]),
             3: vector(table({2: vector(image), 3: vector(scores)})),
-            4: text(card["author"]),
-            5: text(card["license"]),
+            **{number: text(said) for number, said in origin.items() if said},
             6: vector(card_file),
             7: text(_PARSER_VERSION),
         }

@@ -109,6 +109,7 @@ def export_tflite(
         training=source.about,
         calibration=source.calibration.provenance() if quantization.integer else None,
         tools=TOOLS + QAT_TOOLS if quantization is Quantization.QAT else TOOLS,
+        ours=source.shipped,
     )
     if float_layers:
         card["float_layers"] = list(float_layers)

@@ -25,6 +25,7 @@ class Source:
     Attributes:
         about: what the checkpoint says of itself, see `train.run.ship`.
         sha256: of the checkpoint.
+        shipped: whether the checkpoint is one that this project ships.
         held_out: images that judge: all of them, or the committed ones.
         scores: the float network's on them, float32 (N, classes).
         data: the data set, where it is there.
@@ -33,6 +34,7 @@ class Source:
     model: keras.Model
     about: dict[str, Any]
     sha256: str
+    shipped: bool
     class_names: tuple[str, ...]
     calibration: calibration.Calibration
     held_out: Split
@@ -78,6 +80,7 @@ def load(
         model=model,
         about=about,
         sha256=weights.file_hash(checkpoint),
+        shipped=checkpoint.resolve().parent == weights.SHIPPED.resolve(),
         class_names=names,
         calibration=calibration.choose(images, committed, data),
         held_out=held_out,

@@ -24,6 +24,7 @@ def card(graph=GRAPH, **changes):
         "training": {"recipe_name": "none", "epochs": 1, "test_top1": 0.5, "secret": "x"},
         "calibration": None,
         "tools": ["numpy"],
+        "ours": True,
     }
     return model_card(graph, **options | changes)
 
