@@ -30,6 +30,7 @@ from train import augment, weights
 from train.dataset import Split
 
 CHECKPOINT = "checkpoint.safetensors"
+_RANGES_BATCH = 50  # images whose activations of all layers are in memory at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +197,13 @@ def _set_ranges(
     student: tf_keras.Model, teacher: tf_keras.Model, images: NDArray[np.uint8]
 ) -> None:
     """Start from the ranges of the teacher's activations; the default is -6 to 6 everywhere."""
-    pixels = images.astype(np.float32) / 255.0
     of_layers = tf_keras.Model(teacher.input, {x.name: x.output for x in teacher.layers[1:]})
-    ranges = {name: (x.min(), x.max()) for name, x in of_layers.predict_on_batch(pixels).items()}
+    ranges: dict[str, tuple[float, float]] = {}
+    for start in range(0, len(images), _RANGES_BATCH):
+        pixels = images[start : start + _RANGES_BATCH].astype(np.float32) / 255.0
+        for name, x in of_layers.predict_on_batch(pixels).items():
+            low, high = ranges.get(name, (np.inf, -np.inf))
+            ranges[name] = min(low, float(x.min())), max(high, float(x.max()))
     for layer in student.layers:
         # The input's layer wraps none; pixels are 0-1, which is exactly 1/255 a step.
         low, high = ranges[layer.layer.name] if hasattr(layer, "layer") else (0.0, 1.0)
