@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 LAST_LAYER = "logits"
 _TINY = 1e-30
+_FEWEST = 50  # images
 
 
 def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float | None:
     """Return the temperature that calibrates a network best, None where the images do not tell it.
 
     The cross-entropy is convex in 1 / T; Newton's method finds its minimum. Where all images are
-    classified right, as few may be, it lies at infinity. No trained network needs a temperature
-    outside 1/10 and 10.
+    classified right, it lies at infinity; where they are fewer than 50, chance decides more than
+    the network. No trained network needs a temperature outside 1/10 and 10.
 
     Args:
         scores: (N, classes), after softmax, of images that were not trained on.
@@ -28,7 +29,7 @@ def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float | No
     """
     logits = np.log(np.maximum(scores.astype(np.float64), _TINY))
     of_truth = logits[np.arange(len(labels)), labels]
-    if (scores.argmax(axis=1) == labels).all():
+    if len(labels) < _FEWEST or (scores.argmax(axis=1) == labels).all():
         return None
     inverse = 1.0
     for _ in range(50):

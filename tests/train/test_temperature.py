@@ -39,9 +39,16 @@ def test_the_temperature_that_spoilt_the_scores_is_found(off_by):
 
 @pytest.mark.parametrize("sure", [0.6, 1.0])
 def test_images_that_are_all_classified_right_do_not_tell_it(sure):
-    scores = np.full((4, 10), (1 - sure) / 9)
-    scores[np.arange(4), np.arange(4)] = sure
-    assert temperature.fit(scores, np.arange(4)) is None
+    labels = np.arange(60) % 10
+    scores = np.full((60, 10), (1 - sure) / 9)
+    scores[np.arange(60), labels] = sure
+    assert temperature.fit(scores, labels) is None
+
+
+@pytest.mark.parametrize(("images", "enough"), [(49, False), (50, True)])
+def test_few_images_do_not_tell_it(images, enough):
+    logits, labels = drawn(images)
+    assert (temperature.fit(softmax(logits), labels) is not None) == enough
 
 
 def test_folding_divides_the_logits():
