@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+.NOTPARALLEL:  # demo and test fill one .venv
 .PHONY: help demo test slow lint wheel-check models web clean
 
 help:
