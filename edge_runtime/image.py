@@ -51,6 +51,7 @@ _BYTES_PER_PIXEL = {
     "F": 17,
 }
 _OTHER_BYTES_PER_PIXEL = 12
+_ORIENTATION = 0x0112  # EXIF
 _WHOLE_FORMATS = frozenset({"WEBP", "AVIF", "JPEG2000"})
 _WHOLE_FACTOR = 4
 _JPEGS = ("JPEG", "MPO")  # the second is what many phones write: several in a row
@@ -226,7 +227,13 @@ def _held_whole(image: Image.Image) -> int:
 
 def _check_size(image: Image.Image, name: str, held: int) -> None:
     pixels = image.width * image.height
-    needed = held + pixels * _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
+    each = _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
+    if "transparency" in image.info:  # a colour that is to be seen through
+        each = max(each, _OTHER_BYTES_PER_PIXEL)
+    with contextlib.suppress(Exception):  # as odd metadata
+        if image.getexif().get(_ORIENTATION, 1) != 1:  # what is turned is held twice
+            each = max(each, 8)
+    needed = held + pixels * each
     if image.format in _WHOLE_FORMATS:
         needed *= _WHOLE_FACTOR
     if needed > MAX_BYTES:

@@ -108,6 +108,20 @@ def test_what_decodes_to_too_much_is_refused_before_it_is_decoded(mode, side):
     _check_size(image, "x", 0)
 
 
+@pytest.mark.parametrize(
+    ("extra", "side"), [({"transparency": (0, 0, 0)}, 6_700), ({"exif": True}, 8_200)]
+)
+def test_copies_for_transparency_and_turning_count(tmp_path, extra, side):
+    if "exif" in extra:
+        extra = {"exif": Image.Exif()}
+        extra["exif"][0x0112] = 6
+    with Image.open(saved(tmp_path, Image.new("RGB", (4, 4)), "small.png", **extra)) as image:
+        _check_size(image, "x", 0)
+        image._size = (side, side)
+        with pytest.raises(ImageError, match=r"x would take 51\d MiB to decode"):
+            _check_size(image, "x", 0)
+
+
 def test_what_a_decoder_holds_beside_the_pixels_counts(tmp_path):
     """A progressive JPEG is held whole however small it is wanted; a tile may exceed its image."""
     image = Image.new("L", (10, 10)).resize((17_000, 17_000 // 2))
