@@ -60,8 +60,8 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
         import signal
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was written is to be kept
-    colours = job.out is None and job.kind == "text" and sys.stdout.isatty()
-    lines = formatter(job.kind, record(classifier), colours=colours)
+    colours = job.out is None and job.kind == "text" and sys.stdout and sys.stdout.isatty()
+    lines = formatter(job.kind, record(classifier), colours=bool(colours))
     if job.out is not None and os.path.islink(job.out):  # noqa: PTH114 - the link stays one
         job = job._replace(out=os.path.realpath(job.out))
     output = Output(Path(job.out) if job.out else None, job.kind, resume=job.resume)

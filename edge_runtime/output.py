@@ -92,24 +92,31 @@ class Output:
         self.done: set[int] = set()
         self._stream: TextIO = sys.stdout
         if path is None:
+            if self._stream is None:  # closed, as in `>&-`
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
             self.write(header(kind))
             return
         if path.exists() and not path.is_file():
             number = errno.EISDIR if path.is_dir() else errno.EINVAL
             raise OSError(number, os.strerror(number), str(path))
         part = self.part = path.with_name(path.name + ".part")
+        if part.exists():
+            with part.open("a") as stream:
+                _lock(stream, part)
         kept = part.with_name(part.name + ".new")
         with kept.open("w", errors="surrogateescape", newline="") as stream:
             stream.write(header(kind))
             if resume:
                 for former in (part, path):
                     if former.exists():
+                        _require_kind(former, kind)
                         for source, lines in _answered(former, kind):
                             self.done.add(hash(source))
                             stream.write(lines)
                         break
         kept.replace(part)
         self._stream = part.open("a", errors="surrogateescape", newline="")
+        _lock(self._stream, part)
 
     def write(self, lines: str) -> None:
         """Write whole lines; standard output sees them at once."""
@@ -143,6 +150,38 @@ class Output:
             raise
 
 
+def _lock(stream: TextIO, path: Path) -> None:
+    """Keep other runs from writing a file, until it is closed, where the system can do that.
+
+    Raises:
+        OSError: another run is writing it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        raise OSError(exc.errno, "another run is writing it", str(path)) from exc
+    except OSError:  # a file system without locks
+        pass
+
+
+def _require_kind(path: Path, kind: Format) -> None:
+    """Refuse to go on with a file of another format, whose answers would be lost.
+
+    Raises:
+        OSError: it is one.
+    """
+    start = header(kind) or "{"
+    with path.open(errors="surrogateescape", newline="") as stream:
+        found = stream.read(len(start))
+    if not start.startswith(found):
+        why = f"it does not hold what --{kind} writes; leave --resume out to begin anew"
+        raise OSError(errno.EINVAL, why, str(path))
+
+
 def _answered(path: Path, kind: Format) -> Iterator[tuple[str, str]]:
     """Yield the images that a file has an answer to, with its lines.
 
@@ -153,7 +192,9 @@ def _answered(path: Path, kind: Format) -> Iterator[tuple[str, str]]:
             for line in stream:
                 with suppress(ValueError):  # a line cut short
                     result = json.loads(line)
-                    if "predictions" in result and "frame" not in result and line.endswith("\n"):
+                    if not isinstance(result, dict) or "frame" in result:
+                        continue
+                    if "predictions" in result and line.endswith("\n"):
                         yield result["source"], line
             return
         import csv

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import shipped
+from edge_runtime.output import Output
 from edge_runtime.progress import Progress
 from tests.conftest import run
 
@@ -136,6 +137,36 @@ def test_a_line_cut_short_is_done_again(tmp_path):
     assert out.read_text() == good
 
 
+def test_answers_of_another_format_are_not_thrown_away(tmp_path):
+    out, part = tmp_path / "results", tmp_path / "results.part"
+    for kept, kind in ((run("edge-classify", "--json", CAT).stdout, "csv"),
+                       (run("edge-classify", "--csv", CAT).stdout, "json"),
+                       (run("edge-classify", CAT).stdout, "json")):  # fmt: skip
+        part.write_text(kept)
+        result = run("edge-classify", f"--{kind}", "--out", out, "--resume", SHIP)
+        assert (result.returncode, part.read_text()) == (1, kept)
+        assert f"{part} (it does not hold what --{kind} writes; leave --resume" in result.stderr
+
+
+def test_lines_that_are_no_answers_are_passed_over(tmp_path):
+    out = tmp_path / "results"
+    (tmp_path / "results.part").write_text('{"a": 1}\n5\n[]\n')
+    result = run("edge-classify", "--json", "--out", out, "--resume", SHIP)
+    assert (result.returncode, out.read_text().count("\n")) == (0, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks on files")
+def test_two_runs_do_not_write_one_file(tmp_path):
+    first = Output(tmp_path / "results", "json")
+    first.write("{}\n")
+    for resume in ([], ["--resume"]):
+        result = run("edge-classify", "--json", "--out", tmp_path / "results", *resume, SHIP)
+        assert result.returncode == 1
+        assert "results.part (another run is writing it)." in result.stderr
+    first.finish()
+    assert (tmp_path / "results").read_text() == "{}\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_what_was_done_and_resume_goes_on(tmp_path, number):
     folder, out = tmp_path / "many", tmp_path / "out.jsonl"
@@ -208,6 +239,15 @@ def test_standard_error_that_is_closed():
     result = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert result.returncode == 1
     assert json.loads(result.stdout)["source"] == "nope.png"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_standard_output_that_is_closed(options):
+    command = f"{COMMAND} {options} {SHIP} >&-"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "could not be written to standard output (Bad file descriptor)." in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
