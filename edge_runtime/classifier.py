@@ -88,6 +88,8 @@ class Classifier:
         _require("threads", threads >= 1, "at least 1", threads)
         _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
+        _require("labels", not isinstance(labels, str), "a list of names", labels)
+        means, stds = (None if v is None else tuple(map(float, v)) for v in (mean, std))
         self.path = shipped.find(model)
         self.delegate = delegate
         self.threads = threads
@@ -95,9 +97,9 @@ class Classifier:
         self._options: dict[str, Any] = {
             "model": str(self.path.absolute()),
             "gpu_precision": gpu_precision,
-            "labels": labels,
-            "mean": mean,
-            "std": std,
+            "labels": None if labels is None else list(labels),
+            "mean": means,
+            "std": stds,
             "fit": fit,
         }
         auto = delegate == "auto"
@@ -110,7 +112,7 @@ class Classifier:
         engine = open_engine(
             self.path, delegate=first, threads=threads, gpu_precision=gpu_precision
         )
-        self.preprocessing = Preprocessing(engine.input, metadata, mean=mean, std=std, how=fit)
+        self.preprocessing = Preprocessing(engine.input, metadata, mean=means, std=stds, how=fit)
         if auto:
             engine = self._open_auto(self.preprocessing, gpu_precision)
         self._engine: Engine | None = engine
@@ -122,14 +124,17 @@ class Classifier:
         self._quantization = engine.output.quantization
         self._score_table = score_table(self._quantization, engine.output.dtype)
         classes = engine.output.shape[-1]
-        self.labels = tuple(labels or metadata.labels) or tuple(map(str, range(classes)))
+        if labels is None and not metadata.labels:
+            self.labels = tuple(map(str, range(classes)))
+        else:
+            self.labels = tuple(metadata.labels if labels is None else labels)
         if len(self.labels) != classes:
-            whose = "There are" if labels else f"{self.path} carries"
+            whose = f"{self.path} carries" if labels is None else "There are"
             raise ModelError(
                 f"{whose} {len(self.labels)} labels for {classes} classes; "
-                f"{'give one a class' if labels else 'export the model again'}."
+                f"{'export the model again' if labels is None else 'give one a class'}."
             )
-        if not labels and not metadata.labels:
+        if labels is None and not metadata.labels:
             self.assumptions += ("class numbers stand in for labels",)
         if self._gives_logits:
             self.assumptions += ("its outputs are logits, to be followed by a softmax",)
@@ -151,12 +156,12 @@ class Classifier:
         return self.predictions(self.scores(image), top_k=top_k)
 
     def classify_batch(
-        self, images: Iterable[str | Path | NDArray[np.uint8]], *, top_k: int = 1
+        self, images: Iterable[str | Path | BinaryIO | NDArray[np.uint8]], *, top_k: int = 1
     ) -> list[list[Prediction]]:
         """Classify several images, in their order.
 
-        Files are decoded and classified in as many processes as there are threads, once there are
-        enough of them to be worth it.
+        Files and URLs, where there is nothing else, are decoded and classified in as many processes
+        as there are threads, once there are enough of them to be worth it.
 
         Raises:
             ImageError: one of the images cannot be read.

@@ -55,7 +55,8 @@ class Preprocessing:
         _, self._height, self._width, self._channels = tensor.shape
         self.fit = how or metadata.fit or "crop"
         self.assumptions: tuple[str, ...] = ()
-        means, stds = mean or metadata.mean, std or metadata.std
+        means = metadata.mean if mean is None else mean
+        stds = metadata.std if std is None else std
         if means is None and stds is None and tensor.dtype in (np.uint8, np.int8):
             offset, scale = raw_bytes(tensor.dtype, tensor.quantization)
             means, stds = (offset,), (scale,)
@@ -117,5 +118,5 @@ class Preprocessing:
 
 
 def _unexpected(image: object) -> str:
-    got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else repr(image)
+    got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
     return f"Expected `image` to be a path or uint8 (H, W, 3), but got {got}."

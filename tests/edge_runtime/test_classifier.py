@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -98,6 +100,17 @@ def test_labels_must_be_as_many_as_classes(tmp_path):
     path.write_bytes((GOLDEN / "uint8.tflite").read_bytes().replace(b"green\nblue", b"green,blue"))
     with pytest.raises(ModelError, match="2 labels for 3 classes"):
         Classifier(path)
+    with pytest.raises(ModelError, match="There are 0 labels for 3 classes; give one a class"):
+        Classifier(GOLDEN / "uint8.tflite", labels=[])
+    with pytest.raises(ValueError, match="Expected `labels` to be a list of names, but got 'rgb'"):
+        Classifier(GOLDEN / "uint8.tflite", labels="rgb")
+
+
+def test_means_may_be_an_array():
+    one = Classifier("cnn-float32", mean=[0, 1, 2], std=[255, 254, 253])
+    other = Classifier("cnn-float32", mean=np.arange(3.0), std=np.array([255, 254, 253]))
+    np.testing.assert_array_equal(*(c.scores(shipped.samples()["cat"]) for c in (one, other)))
+    json.dumps(other.arguments())
 
 
 @pytest.mark.parametrize(
@@ -108,10 +121,11 @@ def test_labels_must_be_as_many_as_classes(tmp_path):
         np.zeros((4, 4, 3), np.float32),
         np.zeros((0, 4, 3), np.uint8),
         None,
+        b"\x89PNG" * 1000,
     ],
 )
 def test_arrays_that_are_no_images(image):
-    with pytest.raises(ImageError, match="Expected `image` to be a path or uint8"):
+    with pytest.raises(ImageError, match=r"Expected `image` to be a path or uint8.{,60}$"):
         Classifier(GOLDEN / "uint8.tflite").classify(image)
 
 
