@@ -151,4 +151,4 @@ def _may_be_many(source: str) -> bool:
     """
     if source == "-":
         return sys.stdin is not None and os.path.isfile(sys.stdin.fileno())  # noqa: PTH113
-    return "*" in source or os.path.isdir(source)  # noqa: PTH112
+    return any(c in source for c in "*?[") or os.path.isdir(source)  # noqa: PTH112

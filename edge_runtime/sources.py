@@ -148,10 +148,12 @@ def _standard_input() -> Iterator[Source]:
 
 def _is_name(line: bytes) -> bool:
     """Say whether a first line is a name and not the beginning of an image."""
-    text_magic = (b"GIF8", b"RIFF", b"BM", b"II*", b"MM", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+    import re
+
     if not line or b"\0" in line or line[:1] in (b"\x89", b"\xff"):
         return False
-    return not line.startswith(text_magic) or os.path.lexists(line)
+    in_text = re.match(rb"GIF8[79]a|RIFF|BM|P[1-6](\s|#|$)", line)
+    return in_text is None or os.path.lexists(line)
 
 
 def _glob(pattern: str) -> Iterator[Source]:

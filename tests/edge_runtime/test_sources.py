@@ -127,6 +127,9 @@ def test_names_on_standard_input():
     lines = result.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [str(CAT), str(shipped.samples()["ship"])]
     assert "no file nope.png" in result.stderr
+    missing = run("edge-classify", "-", input=f"P1040001.JPG\n{CAT}\n")
+    assert (missing.returncode, missing.stdout.split(":")[0]) == (1, str(CAT))
+    assert "no file P1040001.JPG" in missing.stderr
     assert "Standard input is empty" in run("edge-classify", "-", input="").stderr
 
 
