@@ -134,8 +134,8 @@ def classify(
             sources,
             delegate=delegate,
             as_csv=as_csv,
-            to_parquet=bool(out and out.rstrip("/").endswith(".parquet")),
             as_json=as_json,
+            out=out,
             of_stream=max_frames is not None or duration is not None or every != 1,
         )
     from edge_runtime.job import Job
@@ -172,13 +172,13 @@ def _check_for_ray(
     delegate: str,
     as_csv: bool,
     as_json: bool,
-    to_parquet: bool,
+    out: str | None,
     of_stream: bool,
 ) -> None:
     """Refuse what a cluster cannot do."""
     from edge_runtime.sources import STANDARD_INPUT, is_stream
 
-    if as_csv or as_json == to_parquet:
+    if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
         raise typer.BadParameter(
             "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
             "--out NAME."
@@ -212,7 +212,7 @@ def _lines(path: Path | None) -> list[str] | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as exc:
         raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc
 

@@ -240,3 +240,15 @@ def test_without_options_it_does_what_the_defaults_say(tmp_path):
     for field, default in Job._field_defaults.items():
         option = {"kind": None, "duration_s": "duration"}.get(field, field)
         assert option is None or defaults[0][option].default == default
+
+
+def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path):
+    names = tmp_path / "labels.txt"
+    names.write_text("one\ntwo\nthree\n", encoding="utf-8-sig")
+    model, image = GOLDEN / "uint8.tflite", shipped.samples()["ship"]
+    result = run("edge-classify", "--model", model, "--labels", names, "--top-k", "3", image)
+    assert {part.split()[0] for part in result.stdout.split(": ")[1].split(", ")} == {
+        "one",
+        "two",
+        "three",
+    }

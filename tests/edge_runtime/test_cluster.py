@@ -52,6 +52,8 @@ def local(*arguments, cwd):
     ("arguments", "sentence"),
     [
         ([], "--ray writes a folder"),
+        (["--json"], "--ray writes a folder"),
+        (["--json", "--out", ""], "--ray writes a folder"),
         (["--out", "x"], "--ray writes a folder"),
         (["--out", "x.parquet", "--json"], "--ray writes a folder"),
         (["--out", "x.parquet", "--csv"], "--ray writes a folder"),
