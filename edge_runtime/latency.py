@@ -25,6 +25,7 @@ MARGIN = 0.01  # smaller differences are of no practical interest, and within a 
 _LEVEL = 0.95
 _NORMAL_QUANTILE = 1.96  # of that level, two-sided
 _RESAMPLES = 1000
+_AT_ONCE = 1 << 20  # values resampled at a time: 24 MiB
 # Neighbouring calls resemble one another, so whole stretches of rounds are resampled: a moving
 # block bootstrap (Kuensch 1989, Ann. Statist. 17, 1217-1241).
 _BLOCKS = 50
@@ -175,9 +176,12 @@ def _median_interval(values: NDArray[Any], stretch: int, seed: int) -> tuple[flo
     length = min(count, stretch * max(1, count // (stretch * _BLOCKS)))
     blocks = -(-count // length)
     starts = stretch * rng.integers(0, (count - length) // stretch + 1, (_RESAMPLES, blocks))
-    rows = (starts[..., np.newaxis] + np.arange(length)).reshape(_RESAMPLES, -1)[:, :count]
+    medians = []
+    for some in np.array_split(starts, min(_RESAMPLES, -(-_RESAMPLES * count // _AT_ONCE))):
+        rows = (some[..., np.newaxis] + np.arange(length)).reshape(len(some), -1)[:, :count]
+        medians.append(np.median(values[rows], axis=1))
     tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.percentile(np.median(values[rows], axis=1), (tail, 100 - tail))
+    low, high = np.percentile(np.concatenate(medians), (tail, 100 - tail))
     ordered = np.sort([np.median(values[i : i + stretch]) for i in range(0, count, stretch)])
     number = len(ordered)
     rank = max(0, math.floor((number - 1 - _NORMAL_QUANTILE * math.sqrt(number)) / 2))

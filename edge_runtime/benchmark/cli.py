@@ -6,6 +6,7 @@ picture could not be, 2 wrong usage, 3 slower than the record that `--compare` n
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -112,6 +113,12 @@ def benchmark(
         raise typer.BadParameter(
             f"expected --baseline to be one of {', '.join(names)}, but got {baseline}."
         )
+    if "" in (delegate or []):
+        raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
+    if out is not None:
+        out = Path(os.path.realpath(out))  # a link stays one
+        if not out.parent.is_dir() or (out.exists() and not out.is_file()):
+            raise typer.BadParameter(f"expected --out to name a file in a folder, but got {out}.")
     settings = sweep(names, delegate or ["xnnpack"], threads or [1], batch or [1])
     old = None
     if compare is not None:
