@@ -39,7 +39,7 @@ _ISOLATED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
-READY = "document.getElementById('spoken').textContent !== ''"
+ANSWER = "#spoken:not(:empty)"  # what the page says of a picture
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -121,7 +121,7 @@ def main() -> None:
             page.on("response", lambda response, loaded=loaded: loaded.add(response.url))
             before = time.perf_counter()
             page.goto(address)
-            page.wait_for_function(READY)
+            page.wait_for_selector(ANSWER, state="attached")
             starts_s.append(time.perf_counter() - before)
             page.close()
         first = sorted(starts_s)[2]
@@ -131,7 +131,7 @@ def main() -> None:
         print(f"page weight {plain / 1e6:.1f} MB, {packed / 1e6:.1f} MB gzipped")
         page = browser.new_page()
         page.goto(address)
-        page.wait_for_function(READY)
+        page.wait_for_selector(ANSWER, state="attached")
         for network, precision in (("cnn", "float32"), ("cnn", "int8"), ("resnet18", "int8")) * 3:
             page.check(f"input[value={network}]", force=True)
             page.wait_for_selector(f"#facts:has-text('{network}-')")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks import browser as chromium
+
+VIOLATIONS_ARE_ERRORS = """addEventListener('securitypolicyviolation', event => {
+    throw new Error(`${event.violatedDirective} forbids ${event.blockedURI}`);
+});"""
 
 
 @pytest.fixture(scope="package")
@@ -41,6 +46,7 @@ def page(browser, site):
     page = context.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(error))
+    page.add_init_script(VIOLATIONS_ARE_ERRORS)
     visit(page, site)
     yield page
     context.close()
@@ -49,7 +55,7 @@ def page(browser, site):
 
 def visit(page, address):
     page.goto(address)
-    page.wait_for_function(chromium.READY)
+    page.wait_for_selector(chromium.ANSWER, state="attached")
 
 
 def png(image, **options) -> bytes:
@@ -64,9 +70,9 @@ def bring(page, name, data, mime="image/png"):
     """Choose a file and wait for its answer."""
     page.evaluate("document.getElementById('spoken').textContent = ''")
     page.set_input_files("#files", {"name": name, "mimeType": mime, "buffer": data})
-    page.wait_for_function(
-        "name => document.getElementById('spoken').textContent.startsWith(name)", arg=name
-    )
+    from playwright.sync_api import expect
+
+    expect(page.locator("#spoken")).to_have_text(re.compile(f"^{re.escape(name)}"), timeout=30_000)
 
 
 def scores(page) -> dict[str, float]:
@@ -93,4 +99,4 @@ def use(page, **choice):
             continue
         page.evaluate("document.getElementById('spoken').textContent = ''")
         option.check(force=True)
-        page.wait_for_function(chromium.READY, timeout=60_000)
+        page.wait_for_selector(chromium.ANSWER, state="attached", timeout=60_000)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import browser as chromium
 from tests.conftest import ROOT
-from tests.web.conftest import bring, use, visit
+from tests.web.conftest import VIOLATIONS_ARE_ERRORS, bring, use, visit
 
 PHOTO = ROOT / "examples" / "chelsea.png"
 
@@ -60,6 +60,29 @@ def test_nothing_leaves_the_host(browser, site):
     page.wait_for_selector("text=Works offline from now on.")
     assert len(asked) > 5
     assert [url for url in asked if not url.startswith((site, "blob:", "data:"))] == []
+    page.close()
+
+
+def test_the_browser_lets_nothing_leave(browser, site):
+    page = browser.new_page()
+    refused = []
+    page.on("pageerror", lambda error: refused.append(error.message))
+    page.add_init_script(VIOLATIONS_ARE_ERRORS)
+    visit(page, site)
+    assert refused == []
+    for attempt in (
+        "fetch('http://127.0.0.2:9/', {method: 'POST', body: 'picture'}).catch(() => 0)",
+        "new Promise(done => Object.assign(new Image(), {onerror: done, src: '//127.0.0.2:9/x'}))"
+        ".then(() => 0)",
+        "navigator.sendBeacon('http://127.0.0.2:9/', 'picture') && 0",
+    ):
+        page.evaluate(attempt)
+    page.wait_for_timeout(200)
+    assert [sentence.split()[0] for sentence in refused] == [
+        "connect-src",
+        "img-src",
+        "connect-src",
+    ]
     page.close()
 
 
