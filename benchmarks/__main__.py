@@ -22,6 +22,7 @@ from benchmarks import results as stored
 from benchmarks.contenders import Contender, Missing, model_files, of_files, told_apart
 from benchmarks.peers import Network
 from benchmarks.results import Results
+from edge_runtime import shipped
 from edge_runtime.disturbance import Watch
 from edge_runtime.environment import read_environment
 from edge_runtime.errors import EdgeRuntimeError
@@ -29,13 +30,11 @@ from train import cifar10
 from train.architectures import NETWORKS
 from train.dataset import DataError
 
-_ACCURACY = "accuracy"
-
 
 class Pass(StrEnum):
     """What can be measured by itself."""
 
-    ACCURACY = _ACCURACY
+    ACCURACY = "accuracy"
     LATENCY = "latency"
 
 
@@ -90,15 +89,19 @@ def main(
     try:
         results = stored.read(out / "results.json")
         files = model_files(models or []) if models or not untrained else []
+        references = [shipped.find(path) for path in reference or []]
+        results.write(out / "results.json")  # for the measuring takes long
+    except OSError as exc:
+        typer.echo(f"benchmarks: {_unwritable(out, exc)}", err=True)
+        raise typer.Exit(2) from None
     except (EdgeRuntimeError, ValueError) as exc:
         typer.echo(f"benchmarks: {exc}", err=True)
         raise typer.Exit(2) from None
     counts, batches = threads or [1], batch or [1]
     code = 0
     try:
-        results.forget(latency_pass.machine() if only is not Pass.ACCURACY else None)
         found = list(of_files(files, delegate or [], counts)) if files else []
-        for path in reference or []:
+        for path in references:
             found += of_files([path], delegate or ["xnnpack"], counts)
         found = list(told_apart(found))
         of_peers: list[Network] = []
@@ -116,6 +119,7 @@ def main(
             _say(f"peers of {network.name}: converting what is not there yet")
             found += peers.contenders(network, out / "peers", counts, batches)
         contenders = [c for c in found if isinstance(c, Contender)]
+        results.forget(latency_pass.machine() if only is not Pass.ACCURACY else None)
         for missing in (m for m in found if isinstance(m, Missing)):
             row = results.row(missing.subject)
             row.reasons = dict.fromkeys(("accuracy", "latency"), missing.reason)
@@ -133,13 +137,14 @@ def main(
     if code == 0:
         asked_for = {f.subject for f in found if f.subject.runtime == stored.OURS}
         asked_for -= {s for s in asked_for if s.network == "any" or not s.trained}
-        code = int(any(results.rows[subject.name].reasons for subject in asked_for))
+        passes = {only} if only else set(Pass)
+        code = int(any(passes & results.rows[subject.name].reasons.keys() for subject in asked_for))
     try:
         results.write(out / "results.json")
         for path in report.write(results, out):
             typer.echo(path)
     except OSError as exc:
-        _say(f"{out} cannot be written to ({exc.strerror}); name another folder with --out.")
+        _say(_unwritable(out, exc))
         code = 1
     raise typer.Exit(code)
 
@@ -159,7 +164,7 @@ def _accuracy(
             if row.accuracy is None:
                 row.reasons["accuracy"] = str(exc)
         return
-    with _recorded(_ACCURACY, results, out):
+    with _recorded(stored.ACCURACY, results, out):
         accuracy_pass.run(contenders, results, loaded.test, loaded.class_names, say=_say)
 
 
@@ -182,9 +187,13 @@ def _latency(
     on_peers = peers.contenders(probe, folder, names=rivals)
     probes = roofline.probes((c for c in on_peers if isinstance(c, Contender)), probe)
     for (network, _), group in of_network.items():
-        with _recorded(f"latency of {network}", results, out):
+        with _recorded(stored.LATENCY + network, results, out):
             latency_pass.run(group, probes, results, seconds=seconds, say=_say)
         latency_pass.cross_check(group, results, seconds=min(2.0, seconds / 20))
+
+
+def _unwritable(out: Path, exc: OSError) -> str:
+    return f"{out} cannot be written to ({exc.strerror}); name another folder with --out."
 
 
 @contextmanager
@@ -202,11 +211,12 @@ def _recorded(name: str, results: Results, out: Path) -> Iterator[None]:
         conditions = watch.stop()
         results.passes[name] = {
             "complete": complete,
+            "machine": latency_pass.machine(),
             "environment": read_environment().lines(),
             "conditions": conditions.record(),
             # Other programs change times, never answers.
-            "disturbed": conditions.disturbed if name != _ACCURACY else None,
-            "sentence": conditions.sentence if name != _ACCURACY else "",
+            "disturbed": conditions.disturbed if name != stored.ACCURACY else None,
+            "sentence": conditions.sentence if name != stored.ACCURACY else "",
         }
         results.write(out / "results.json")
 

@@ -49,7 +49,7 @@ def run(
             judged[key] = row
             say(f"accuracy: {key.name}")
             try:
-                scores = all_scores(contender.open(), test.images)
+                scores = all_scores((contender.open_single or contender.open)(), test.images)
             except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
                 row.accuracy, row.reasons["accuracy"] = None, str(exc)
                 continue

@@ -45,8 +45,9 @@ class Contender:
     Attributes:
         path: its file.
         size_bytes: of all its files.
-        sha256: of the file, or of the weights that it was made of.
+        sha256: tells its files from others.
         open: loads it; raises EdgeRuntimeError or RuntimeError where that cannot be.
+        open_single: the same for one image a call, if `open` is for several.
     """
 
     subject: Subject
@@ -54,6 +55,7 @@ class Contender:
     size_bytes: int
     sha256: str
     open: Callable[[], Runner]
+    open_single: Callable[[], Runner] | None = None
 
     def call(self, image: NDArray[np.uint8]) -> Callable[[], object]:
         """Load it, and return the call that latency means, on an image."""
@@ -69,16 +71,28 @@ class Missing:
     reason: str
 
 
+def of_classes(model: str | Path, classes: int, **options: Any) -> Classifier:
+    """Return a classifier that tells so many classes apart; the options are `Classifier`'s.
+
+    Raises:
+        EdgeRuntimeError: it cannot be used.
+        ModelError: it tells another number apart.
+    """
+    classifier = Classifier(model, **options)
+    found = len(classifier.labels)
+    if found != classes:
+        classifier.close()
+        raise ModelError(
+            f"{model} tells {found} classes apart; expected the {classes} of the test images."
+        )
+    return classifier
+
+
 class Ours:
     """A model file on `edge_runtime`."""
 
     def __init__(self, path: Path, delegate: str, threads: int) -> None:
-        self._classifier = Classifier(path, delegate=delegate, threads=threads)
-        if len(self._classifier.labels) != CLASSES:
-            raise ModelError(
-                f"{path} tells {len(self._classifier.labels)} classes apart; expected the "
-                f"{CLASSES} of CIFAR-10."
-            )
+        self._classifier = of_classes(path, CLASSES, delegate=delegate, threads=threads)
 
     def ready(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         return self._classifier.preprocessing(image)

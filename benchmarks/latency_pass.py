@@ -51,7 +51,7 @@ def run(
     """
     openers: dict[Subject, Callable[[], Call]] = {}
     image = _image()
-    macs = None
+    macs: dict[str, int] = {}  # by network; a peer's are those of our file
     for contender in contenders:
         subject = contender.subject
         row = results.row(subject, size_bytes=contender.size_bytes, sha256=contender.sha256)
@@ -62,7 +62,8 @@ def run(
             row.latency, row.reasons["latency"] = None, str(exc)
             continue
         if subject.runtime == OURS:
-            macs = row.macs = multiply_adds(contender.path)
+            row.macs = multiply_adds(contender.path)
+            macs.setdefault(subject.network, row.macs)
         openers[subject] = opener
         if row.latency is None:
             row.reasons["latency"] = "interrupted before its turn"
@@ -76,7 +77,7 @@ def run(
     series, complete = take_turns([group for group in groups if group], seconds)
     of_probes = series[-1].times
     reached = roofline.reached(probes, of_probes) if probes and of_probes else {}
-    if reached:
+    if reached and (complete or base.network not in results.roofline):
         results.roofline[base.network] = reached
     of_base = []
     for other, (times, stretch, error) in zip(others, series, strict=False):
@@ -90,7 +91,8 @@ def run(
         of_other = times[other.name] // other.batch
         against = compare(of_base[-1], of_other, stretch=stretch)
         row = results.rows[other.name]
-        row.macs = row.macs or macs
+        if other.runtime != OURS:
+            row.macs = macs.get(other.network)
         _fill(
             row,
             summarize(of_other, stretch=stretch),
@@ -118,9 +120,13 @@ def run(
         raise KeyboardInterrupt
 
 
-def _fill(row: Row, summary: Summary, reached: Mapping[str, Any], **more: object) -> None:
+def _fill(
+    row: Row, summary: Summary, reached: Mapping[str, Any], *, complete: bool, **more: object
+) -> None:
     row.reasons.pop("latency", None)
-    row.latency = asdict(summary) | more | {"machine": machine()}
+    if row.latency and row.latency["complete"] and not complete:
+        return  # a former run's figures are worth more than a part of this one's
+    row.latency = asdict(summary) | more | {"complete": complete, "machine": machine()}
     row.latency["roofline"] = roofline.fraction(row, reached)
 
 

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Bbox
 
-from benchmarks.results import OURS, Results, Row, Subject
+from benchmarks.results import LATENCY, OURS, Results, Row, Subject
 from edge_runtime.atomic import replacing
 from export.verify import points
 
@@ -264,6 +264,6 @@ def _half_width(rows: list[Row]) -> str:
 
 def _machine(results: Results) -> str:
     for name, record in results.passes.items():
-        if name.startswith("latency"):
+        if name.startswith(LATENCY):
             return str(record["environment"][0])
     return ""

@@ -14,6 +14,8 @@ from typing import Any
 from edge_runtime.atomic import replacing
 
 OURS = "edge_runtime"
+ACCURACY = "accuracy"  # the name of a pass
+LATENCY = "latency of "  # and a network: so are its passes called
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Results:
     """All rows, and the circumstances of each pass.
 
     Attributes:
-        passes: by the name of the pass: environment, conditions, whether it was interrupted.
+        passes: by the name of the pass: machine, environment, conditions, and whether it was
+            interrupted.
         roofline: by network and precision: the multiply-adds a second that a GEMM reached.
         cross_check: rows of `litert-benchmark` against ours.
         classes: names in the order of the scores.
@@ -99,6 +102,8 @@ class Results:
     def forget(self, machine: str | None) -> None:
         """Drop rows that were only named as not to be measured, and times of another machine.
 
+        With the times goes what was measured beside them.
+
         Args:
             machine: the one that measures now, see `latency_pass.machine`; None keeps all times.
         """
@@ -110,6 +115,19 @@ class Results:
                     f"{row.latency.get('machine', 'an unknown one')}"
                 )
                 row.latency = None
+        if machine:
+            self.passes = {
+                name: record
+                for name, record in self.passes.items()
+                if not name.startswith(LATENCY) or record.get("machine") == machine
+            }
+            self.roofline = {
+                network: probes
+                for network, probes in self.roofline.items()
+                if f"{LATENCY}{network}" in self.passes
+            }
+            timed = {name for name, row in self.rows.items() if row.latency}
+            self.cross_check = [found for found in self.cross_check if found["name"] in timed]
 
     def write(self, path: Path) -> None:
         """Write all of it as JSON, in full precision, atomically."""

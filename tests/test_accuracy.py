@@ -36,3 +36,9 @@ def test_the_command_prints_what_it_measured(monkeypatch):
     missing = CliRunner().invoke(app, ["nope"])
     assert missing.exit_code == 1
     assert missing.stderr.startswith("accuracy: There is no model nope")
+    other = CliRunner().invoke(app, ["tests/golden/uint8.tflite", "cnn-int8"])
+    assert other.exit_code == 1
+    assert other.stdout == ""  # said before the work
+    assert other.stderr == (
+        "accuracy: cnn-int8 tells 10 classes apart; expected the 3 of the test images.\n"
+    )

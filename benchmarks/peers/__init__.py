@@ -92,7 +92,10 @@ def contenders(
             if precision not in files:
                 continue
             path = files[precision]
-            size = sum(p.stat().st_size for p in {path, *_beside(path)})
+            parts = [path, *_beside(path)]
+            size = sum(part.stat().st_size for part in parts)
+            digests = [file_hash(part) for part in parts]
+            digest = hashlib.sha256("".join(digests).encode()).hexdigest()
             for count in threads:
                 for batch in batches:
                     yield Contender(
@@ -106,8 +109,9 @@ def contenders(
                         ),
                         path,
                         size,
-                        file_hash(path),
+                        digest,
                         partial(_opened, peer.Session, path, precision, count, batch),
+                        partial(_opened, peer.Session, path, precision, count, 1),
                     )
 
 

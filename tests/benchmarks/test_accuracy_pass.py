@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,17 @@ def contender(precision, opens, **subject):
     return Contender(
         Subject("net", precision, "edge_runtime", "xnnpack", **subject), Path(), 1, "", opens
     )
+
+
+def test_rows_of_a_batch_are_judged_an_image_a_call():
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    images[:, 0, 0, 0] = LABELS
+    of_batch = contender("int8", no_model, batch=32)
+    of_batch = replace(of_batch, open_single=lambda: Fixed(0))
+    results = Results()
+    test = Split(images, LABELS, ("",) * 4)
+    accuracy_pass.run([of_batch], results, test, ("a", "b", "c"), say=lambda line: None)
+    assert results.rows[of_batch.subject.name].accuracy["top1"] == 1
 
 
 def no_model():

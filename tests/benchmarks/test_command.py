@@ -78,6 +78,19 @@ def test_what_cannot_be_opened_is_a_row_with_the_reason(tmp_path, small_data):
     assert "is not an image classifier" in reasons["no_image-as it is, edge_runtime, xnnpack"]
 
 
+def test_one_pass_does_not_answer_for_the_other(tmp_path, monkeypatch):
+    def nothing(path=None):
+        raise DataError("--data names nowhere, which does not exist.")
+
+    monkeypatch.setattr(cifar10, "load", nothing)
+    result, _ = run(tmp_path, "cnn-int8")
+    assert result.exit_code == 1
+    result, rows = run(tmp_path, "cnn-int8", "--only", "latency")
+    assert result.exit_code == 0, result.output
+    [row] = rows.values()
+    assert row["reasons"] == {"accuracy": "--data names nowhere, which does not exist."}
+
+
 def test_another_run_adds_to_the_first(tmp_path, small_data):
     run(tmp_path, "cnn-int8", "--only", "accuracy")
     _, rows = run(tmp_path, "cnn-int8", "--only", "latency")
@@ -113,6 +126,7 @@ def test_ctrl_c_keeps_what_is_there(tmp_path, small_data, monkeypatch):
         (["nope"], "There is no model nope"),
         (["--untrained", "vgg"], "expected one of cnn, resnet18, but got vgg"),
         (["--threads", "0"], "--threads"),
+        (["--reference", "typo.tflite"], "There is no model typo.tflite"),
     ],
 )
 def test_wrong_usage(tmp_path, arguments, said):
@@ -120,6 +134,20 @@ def test_wrong_usage(tmp_path, arguments, said):
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.split())
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("taken", ["", "results.json"])
+def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch, taken):
+    out = tmp_path / "out"
+    if taken:
+        (out / taken).mkdir(parents=True)
+    else:
+        out.write_text("")
+    monkeypatch.setattr(command.accuracy_pass, "run", None)
+    result = CliRunner().invoke(APP, ["cnn-int8", *QUICK, "--out", str(out)])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith(f"benchmarks: {out} cannot be written to (")
+    assert result.stderr.endswith("name another folder with --out.\n")
 
 
 def test_a_damaged_earlier_result_is_left_alone(tmp_path):

@@ -10,7 +10,7 @@ from benchmarks.results import Results, Subject
 from edge_runtime import shipped
 from edge_runtime.errors import DelegateError
 
-MODEL = shipped.models()["cnn-int8"]
+MODEL, RESNET18 = (shipped.models()[name] for name in ("cnn-int8", "resnet18-int8"))
 
 
 class Busy:
@@ -32,9 +32,13 @@ class Busy:
             pass
 
 
-def contender(precision, opens, runtime="edge_runtime", path=MODEL, **subject):
+def contender(
+    precision, opens, runtime="edge_runtime", path=MODEL, network="net", sha256="", **subject
+):
     delegate = "xnnpack" if runtime == "edge_runtime" else ""
-    return Contender(Subject("net", precision, runtime, delegate, **subject), path, 1, "", opens)
+    return Contender(
+        Subject(network, precision, runtime, delegate, **subject), path, 1, sha256, opens
+    )
 
 
 def no_delegate():
@@ -69,6 +73,16 @@ def test_ratios_are_to_our_int8():
     assert broken.reasons == {"latency": "No GPU is available here."}
     assert broken.latency is None
     assert peer.macs == base.macs == 38_896_896  # the network's
+
+
+def test_a_peer_has_the_multiply_adds_of_its_network_and_not_of_a_foreign_file():
+    rows = run(
+        contender("int8", lambda: Busy(50)),
+        contender("float32", lambda: Busy(50), path=RESNET18, network="foreign"),
+        contender("int8", lambda: Busy(50), runtime="Peer"),
+    )
+    assert rows["int8Peer"].macs == rows["int8edge_runtime"].macs == 38_896_896
+    assert rows["float32edge_runtime"].macs > 500_000_000
 
 
 def test_one_alone_is_measured_too():
@@ -124,6 +138,21 @@ def test_ctrl_c_leaves_former_times():
         latency_pass.run([ours], [], results, seconds=0.2, say=lambda line: None)
     assert results.rows[ours.subject.name].latency == former
     assert results.rows[ours.subject.name].reasons == {}
+
+
+def test_ctrl_c_puts_no_part_in_the_place_of_the_whole():
+    results = Results()
+
+    def measure(float32, seconds):
+        both = [contender("int8", lambda: Busy(100)), contender("float32", lambda: float32)]
+        latency_pass.run(both, [], results, seconds=seconds, say=lambda line: None)
+
+    measure(Busy(100), 0.1)
+    whole = {name: row.latency for name, row in results.rows.items()}
+    assert all(latency["complete"] for latency in whole.values())
+    with pytest.raises(KeyboardInterrupt):
+        measure(Busy(100, interrupt_at=300), 20)  # in the second stretch
+    assert {name: row.latency for name, row in results.rows.items()} == whole
 
 
 def test_a_row_that_fails_on_the_way_has_the_reason():

@@ -101,9 +101,23 @@ def test_a_batch_gives_as_many_answers(cnn, expected, folder, name, package):
     batches = of_peer(cnn, folder, name, batches=[3], threads=[2])
     contender = batches["float32"]
     assert contender.subject.name.endswith("2 threads, batch 3")
+    assert contender.open_single().ready(IMAGES[0]).shape[0] == 1
     runner = contender.open()
     answers = runner.run(runner.ready(IMAGES[0]))
     np.testing.assert_allclose(answers, np.repeat(expected[:1], 3, axis=0), atol=1e-4)
+
+
+def test_openvino_s_rows_are_told_by_the_weights_too(cnn, folder):
+    pytest.importorskip("nncf")
+    before = of_peer(cnn, folder, "open_vino")["float32"]
+    weights = before.path.with_suffix(".bin")
+    kept = weights.read_bytes()
+    try:
+        weights.write_bytes(bytes([kept[0] ^ 1]) + kept[1:])
+        assert of_peer(cnn, folder, "open_vino")["float32"].sha256 != before.sha256
+    finally:
+        weights.write_bytes(kept)
+    assert of_peer(cnn, folder, "open_vino")["float32"].sha256 == before.sha256
 
 
 def test_a_missing_extra_says_what_to_install(cnn, folder, monkeypatch):

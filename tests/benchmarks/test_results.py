@@ -57,3 +57,22 @@ def test_times_of_another_machine_and_rows_that_only_have_a_reason_are_dropped()
     assert here.latency
     assert (there.latency, there.accuracy) == (None, {"top1": 1})
     assert there.reasons == {"latency": "it was last measured on another machine, that one"}
+
+
+def test_nothing_of_another_machine_stays_beside_the_times():
+    results = Results()
+    here, there = results.row(INT8), results.row(Subject("resnet18", "int8"))
+    here.latency, there.latency = {"machine": "this one"}, {"machine": "that one"}
+    results.passes = {
+        "accuracy": {"machine": "that one"},
+        "latency of cnn": {"machine": "this one"},
+        "latency of resnet18": {"machine": "that one"},
+    }
+    results.roofline = {"cnn": {}, "resnet18": {}}
+    results.cross_check = [{"name": here.subject.name}, {"name": there.subject.name}]
+    results.forget(None)
+    assert len(results.passes) == 3
+    results.forget("this one")
+    assert set(results.passes) == {"accuracy", "latency of cnn"}
+    assert set(results.roofline) == {"cnn"}
+    assert results.cross_check == [{"name": here.subject.name}]
