@@ -52,6 +52,17 @@ def test_another_network_is_loaded_when_it_is_chosen_and_then_kept(browser):
     context.close()
 
 
+def test_a_model_that_came_at_the_second_time_is_kept_too(browser, site):
+    page = browser.new_page()
+    page.route("**/cnn-int8-*.tflite", lambda route: route.abort(), times=1)
+    page.goto(site)
+    page.wait_for_selector("#best .label:text('No answer')")
+    page.click("[aria-label='Sample: truck']")
+    page.wait_for_selector("#best .label:text('truck')")
+    page.wait_for_selector("text=Works offline from now on.")
+    page.close()
+
+
 def test_nothing_leaves_the_host(browser, site):
     page = browser.new_page()
     asked = []

@@ -213,6 +213,56 @@ def test_one_picture_of_several_is_broken(page):
     assert page.is_hidden("#alert")
 
 
+# Holds the next thing that is fetched until the page says `release()`.
+HOLD = """() => { const real = window.fetch; window.fetch = async (...what) => {
+    window.fetch = real;
+    await new Promise(resolve => { window.release = resolve; });
+    return real(...what);
+}; }"""
+
+
+def choose(page, sample):
+    page.click(f"[aria-label^='Sample: {sample}']")
+
+
+def check_stage(page, sample):
+    """The picture, its mark and the answer are all of one sample."""
+    page.wait_for_timeout(500)
+    assert page.get_attribute("#still", "aria-label") == f"Sample: {sample}"
+    pressed = page.locator("#tray [aria-pressed=true]")
+    assert pressed.get_attribute("aria-label") == f"Sample: {sample}: {sample}"
+    assert page.inner_text("#best .label") == sample
+
+
+def test_a_picture_that_takes_long_does_not_displace_a_later_one(browser, site):
+    page = browser.new_page()
+    visit(page, site)
+    page.evaluate(HOLD)
+    choose(page, "truck")
+    choose(page, "frog")
+    page.wait_for_selector("#best .label:text('frog')")
+    page.evaluate("release()")
+    check_stage(page, "frog")
+    page.close()
+
+
+def test_the_answer_is_of_what_is_on_the_stage_while_a_model_is_made_ready(playwright, site):
+    """Another picture is chosen at some moments of that, which takes long on a GPU."""
+    with chromium.launch(playwright, *chromium.SOFTWARE_GPU) as browser:
+        page = browser.new_page()
+        visit(page, site)
+        for ms, sample in zip((10, 50, 100, 200), itertools.cycle(["frog", "truck"])):
+            use(page, accelerator="wasm")
+            page.evaluate(
+                "([sample, ms]) => { document.querySelector('input[value=webgpu]').click();"
+                "const picture = document.querySelector(`[aria-label^='Sample: ${sample}']`);"
+                "setTimeout(() => picture.click(), ms); }",
+                [sample, ms],
+            )
+            page.wait_for_selector("#facts:has-text('GPU: WebGPU')")
+            check_stage(page, sample)
+
+
 def test_keyboard_and_names(browser, site):
     """Everything can be reached and has a name; the precision changes by an arrow key."""
     page = browser.new_page()

@@ -22,7 +22,12 @@ let classifier: Classifier | undefined;
 let latencies = new Latencies();
 let camera: Camera | undefined;
 let rate: Rate | undefined;
-let last: { picture: Picture; answer: Answer; item: tray.Item | undefined } | undefined;
+// What is to be seen: a picture of the tray, or a frame of the camera.
+let onStage: { picture: Picture; item?: tray.Item } | undefined;
+let answered: Answer | undefined;
+// How often the user has asked to see something: a picture that took long to read must not
+// displace what was asked for later.
+let wish = 0;
 const items: tray.Item[] = [];
 
 /** Returns what does one thing after the other. */
@@ -76,7 +81,7 @@ async function use(model: ModelFile, accelerator: Accelerator): Promise<void> {
     view.element('answer').setAttribute('aria-busy', 'false');
     showChoice();
   }
-  if (last !== undefined && camera === undefined) await answerStill(last.picture, last.item);
+  if (onStage !== undefined && camera === undefined) await answerStill();
 }
 
 function showChoice(): void {
@@ -112,16 +117,25 @@ view.element('model').addEventListener('change', (event) => {
   view.showAlert('');
   void attempt(async () => {
     await use(model, wanted.get('accelerator') as Accelerator);
-    await showOffline(); // with this model
+    await settle();
   });
 });
 
 // Pictures
 
-async function answer(picture: Picture, item?: tray.Item): Promise<Answer> {
-  const result = await inTurn(() => classifier!.classify(picture));
-  last = { picture, answer: result, item };
-  latencies.add(result.runMs);
+async function classify(picture: Picture, item?: tray.Item): Promise<Answer> {
+  const answer = await inTurn(() => classifier!.classify(picture));
+  latencies.add(answer.runMs);
+  if (item !== undefined) tray.caption(item, answer.predictions[0]!.label);
+  return answer;
+}
+
+/** Answers what is on the stage; returns nothing where that has changed meanwhile. */
+async function answer(): Promise<Answer | undefined> {
+  const { picture, item } = onStage!;
+  const result = await classify(picture, item);
+  if (onStage!.picture !== picture) return undefined;
+  answered = result;
   show(result);
   return result;
 }
@@ -132,21 +146,31 @@ function show(result: Answer): void {
   view.showSpeed(latencies, rate);
 }
 
-async function answerStill(picture: Picture, item?: tray.Item): Promise<void> {
-  const result = await answer(picture, item);
+async function answerStill(): Promise<void> {
+  const result = await answer();
+  if (result === undefined) return;
   const { label, score } = result.predictions[0]!;
-  if (item !== undefined) tray.caption(item, label);
-  view.speak(`${item?.name ?? 'The last frame'}: ${label}, ${view.percent(score)}`);
+  view.speak(`${nameOnStage()}: ${label}, ${view.percent(score)}`);
   await repeat(result, REPEATS_AFTER_A_PICTURE);
 }
 
-async function showItem(item: tray.Item): Promise<void> {
+async function showItem(item: tray.Item, mine = ++wish): Promise<void> {
   const picture = await tray.open(item);
+  if (mine !== wish) return;
   stopCamera();
-  tray.mark(item);
-  view.showStill(picture, item.name);
-  await ready();
-  await answerStill(picture, item);
+  onStage = { picture, item };
+  showStage();
+  if (classifier === undefined) await ready(); // and what is on the stage is answered
+  else await answerStill();
+}
+
+function showStage(): void {
+  tray.mark(onStage!.item);
+  view.showStill(onStage!.picture, nameOnStage());
+}
+
+function nameOnStage(): string {
+  return onStage!.item?.name ?? 'The last frame';
 }
 
 function choose(item: tray.Item): void {
@@ -167,8 +191,7 @@ async function bringModel(file: File): Promise<void> {
 async function bringPicture(file: File): Promise<tray.Item> {
   const item = tray.addItem(file.name, async () => file, choose, { first: true });
   try {
-    const { predictions } = await answer(await tray.open(item));
-    tray.caption(item, predictions[0]!.label);
+    await classify(await tray.open(item), item);
     items.push(item);
     return item;
   } catch (error) {
@@ -178,6 +201,7 @@ async function bringPicture(file: File): Promise<tray.Item> {
 }
 
 async function bring(files: File[]): Promise<void> {
+  const before = wish;
   await ready();
   const failures: string[] = [];
   let shown: tray.Item | undefined;
@@ -189,7 +213,7 @@ async function bring(files: File[]): Promise<void> {
       failures.push(sentence(error));
     }
   }
-  if (shown !== undefined) await showItem(shown);
+  if (shown !== undefined && wish === before) await showItem(shown);
   if (failures.length > 0) throw new PageError(failures.join(' '));
 }
 
@@ -224,7 +248,7 @@ document.addEventListener('drop', (event) => {
   accept(event.dataTransfer?.files, 'That is no file; save the picture and drop its file.');
 });
 
-view.element('top-k').addEventListener('change', () => last && classifier && show(last.answer));
+view.element('top-k').addEventListener('change', () => answered && classifier && show(answered));
 view.element('alert').querySelector('button')!.addEventListener('click', () => view.showAlert(''));
 
 // Speed
@@ -235,7 +259,7 @@ async function repeat(result: Answer, limit: { runs: number; ms: number }): Prom
   let pause = 0;
   for (let run = 0; run < limit.runs && performance.now() < until; run++) {
     await inTurn(async () => {
-      const newer = last?.answer !== result || classifier !== current;
+      const newer = answered !== result || classifier !== current;
       if (newer) limit = { runs: 0, ms: 0 };
       else latencies.add((await current.time(result.seen)).runMs);
     });
@@ -248,12 +272,12 @@ async function repeat(result: Answer, limit: { runs: number; ms: number }): Prom
 }
 
 view.element('measure').addEventListener('click', (event) => {
-  if (last === undefined) return;
+  if (answered === undefined) return;
+  const result = answered;
   const button = event.target as HTMLButtonElement;
   button.disabled = true;
   latencies = new Latencies();
-  const { answer } = last;
-  void attempt(() => repeat(answer, REPEATS_ON_DEMAND)).finally(() => {
+  void attempt(() => repeat(result, REPEATS_ON_DEMAND)).finally(() => {
     button.disabled = false;
     if (document.activeElement === document.body) button.focus(); // disabled, it lost it
     view.speak(view.element('speed').querySelector('dl')!.innerText);
@@ -263,12 +287,19 @@ view.element('measure').addEventListener('click', (event) => {
 // The camera
 
 async function startCamera(): Promise<void> {
+  const mine = ++wish;
   await ready();
+  if (mine !== wish) return;
   const video = view.element<HTMLVideoElement>('live');
-  camera = await Camera.open(video, () => {
+  const opened = await Camera.open(video, () => {
     stopCamera();
     view.showAlert('The camera has gone; plug it in or allow it, and start it again.');
   });
+  if (mine !== wish) {
+    opened.close();
+    return;
+  }
+  camera = opened;
   rate = new Rate();
   tray.mark(undefined);
   showCamera(true);
@@ -281,9 +312,11 @@ async function follow(current: Camera): Promise<void> {
     while (camera === current) {
       const frame = await current.frame();
       if (camera !== current) break;
-      const { predictions } = await answer(frame);
+      onStage = { picture: frame };
+      const result = await answer();
+      if (result === undefined) break;
       rate?.tick();
-      const { label } = predictions[0]!;
+      const { label } = result.predictions[0]!;
       if (label !== said.label && performance.now() > said.at + 1500) {
         said = { label, at: performance.now() };
         view.speak(label);
@@ -301,7 +334,7 @@ function stopCamera(): void {
   camera = rate = undefined;
   showCamera(false);
   view.showSpeed(latencies, rate);
-  if (last !== undefined) view.showStill(last.picture, 'The last frame');
+  if (onStage !== undefined) showStage();
 }
 
 function showCamera(on: boolean): void {
@@ -331,7 +364,10 @@ for (const { name, url } of samples) {
   items.push(tray.addItem(`Sample: ${name}`, read, choose, { url }));
 }
 
-async function showOffline(): Promise<void> {
+/** Once there is a model: answers a sample until the user asks for more, and stays for later. */
+async function settle(): Promise<void> {
+  const sample = items.find(({ name }) => name === 'Sample: ship') ?? items[0];
+  if (wish === 0 && onStage === undefined && sample !== undefined) await showItem(sample, 0);
   view.element('offline').textContent = await keepForOffline();
 }
 
@@ -347,6 +383,7 @@ async function ready(): Promise<void> {
 async function start(): Promise<void> {
   void loadRuntime().catch(() => undefined); // while the model is on its way; `use` tells of it
   await use(chosen.model, chosen.accelerator);
+  void attempt(settle);
 }
 
 void attempt(async () => {
@@ -356,7 +393,4 @@ void attempt(async () => {
     view.element('best').querySelector('.label')!.textContent = 'No answer';
     throw error;
   }
-  const sample = items.find(({ name }) => name === 'Sample: ship') ?? items[0];
-  if (last === undefined && camera === undefined && sample !== undefined) await showItem(sample);
-  await showOffline();
 });
