@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edge_runtime import native_log
 from edge_runtime.batch import Pool
 from edge_runtime.errors import ClusterError, EdgeRuntimeError
-from edge_runtime.job import INTERRUPTED, Job, how_to_go_on
+from edge_runtime.job import INTERRUPTED, Job, decisive, how_to_go_on
 from edge_runtime.output import complain, record
 from edge_runtime.progress import Progress, terminal
 from edge_runtime.sources import Source
@@ -106,7 +106,9 @@ def run(classifier: Classifier, names: list[str], job: Job, *, engines: int | No
     try:
         with _connected():
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has its own
-            parts.begin(_manifest(classifier, content, names, job), resume=job.resume)
+            here = os.getcwd()  # noqa: PTH109
+            manifest = decisive(classifier, content, job) | {"sources": names, "directory": here}
+            parts.begin(manifest, resume=job.resume)
             for part in _classified(classifier, content, names, job, parts, engines):
                 done.add(part.name)
                 progress.clear()
@@ -129,22 +131,6 @@ def run(classifier: Classifier, names: list[str], job: Job, *, engines: int | No
     parts.finish(done)
     complain(progress.summary() + (f" ({kept:,} kept)" if kept else ""))
     return 1 if progress.failed or kept_failed else 0
-
-
-def _manifest(classifier: Classifier, content: bytes, names: list[str], job: Job) -> dict[str, Any]:
-    """Return all that the results depend on, except the pictures."""
-    options = classifier.arguments()
-    del options["model"]
-    return {
-        "model": sha256(content).hexdigest(),
-        **options,
-        "labels": classifier.labels and list(classifier.labels),
-        "top_k": job.top_k,
-        "threshold": job.threshold,
-        "format": job.kind,
-        "sources": names,
-        "directory": os.getcwd(),  # noqa: PTH109
-    }
 
 
 @contextmanager

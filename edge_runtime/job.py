@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.batch import classify_files
 from edge_runtime.errors import EdgeRuntimeError
@@ -50,6 +50,25 @@ class Job(NamedTuple):
     ray: bool = False
 
 
+def decisive(classifier: Classifier, content: bytes, job: Job) -> dict[str, Any]:
+    """Return all that answers depend on besides the pictures, as JSON types.
+
+    Args:
+        content: of the model file.
+    """
+    from hashlib import sha256
+
+    values = {
+        **classifier.arguments(),
+        "model": sha256(content).hexdigest(),
+        "labels": classifier.labels,
+        "top_k": job.top_k,
+        "threshold": job.threshold,
+        "format": job.kind,
+    }
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+
 def run(classifier: Classifier, names: list[str], job: Job) -> int:
     """Classify what the names stand for, write the results, and return the exit code.
 
@@ -64,7 +83,9 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
     lines = formatter(job.kind, record(classifier), colours=bool(colours))
     if job.out is not None and os.path.islink(job.out):  # noqa: PTH114 - the link stays one
         job = job._replace(out=os.path.realpath(job.out))
-    output = Output(Path(job.out) if job.out else None, job.kind, resume=job.resume)
+    out = Path(job.out) if job.out else None
+    made_with = decisive(classifier, classifier.path.read_bytes(), job) if out else {}
+    output = Output(out, job.kind, made_with, resume=job.resume)
     progress = Progress(_total(names, output.done) if terminal() else None, terminal())
     interrupted = False
     try:

@@ -1,7 +1,7 @@
 """How results are written: for people, as JSON lines, or as CSV; to standard output or a file.
 
 A file appears under its name only when all is done. Until then what there is lies beside it, in
-`FILE.part`, which `--resume` goes on with.
+`FILE.part`, which `--resume` goes on with, and in `FILE.part.job` what the answers depend on.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from edge_runtime.atomic import replacing
 from edge_runtime.errors import EdgeRuntimeError
 
 if TYPE_CHECKING:
@@ -70,6 +71,17 @@ def formatter(
     return lambda source, result, frame: _text(source, result, frame, colours)
 
 
+def differing(job: Mapping[str, Any], former: Mapping[str, Any]) -> str:
+    """Return why a job cannot go on with a former one's answers, or nothing where it can.
+
+    Args:
+        job: what answers depend on, see `job.decisive`, as is `former`.
+    """
+    keys = sorted(key for key in job if job[key] != former.get(key))
+    others = ", ".join(keys)
+    return f"was made with other values of {others}; leave --resume out to begin anew" * bool(keys)
+
+
 def header(kind: Format) -> str:
     """Return what stands above all lines."""
     return ",".join(_CSV_COLUMNS) + "\r\n" if kind == "csv" else ""
@@ -78,15 +90,19 @@ def header(kind: Format) -> str:
 class Output:
     """Standard output, or a file that takes its name when the block ends well."""
 
-    def __init__(self, path: Path | None, kind: Format, *, resume: bool = False) -> None:
+    def __init__(
+        self, path: Path | None, kind: Format, job: Mapping[str, Any], *, resume: bool = False
+    ) -> None:
         """Open it.
 
         Args:
             path: the file; None is standard output.
+            job: what a stopped one must have been the same in to go on, as JSON types.
             resume: keep the answers that a former run left, see `done`.
 
         Raises:
-            OSError: the file cannot be written, or what has its name is no file.
+            OSError: the file cannot be written, what has its name is no file, or a former run's
+                answers are of another kind or job.
         """
         self._path = path
         self.done: set[int] = set()
@@ -103,6 +119,7 @@ class Output:
         if part.exists():
             with part.open("a") as stream:
                 _lock(stream, part)
+        self._made_with = part.with_name(part.name + ".job")
         kept = part.with_name(part.name + ".new")
         with kept.open("w", errors="surrogateescape", newline="") as stream:
             stream.write(header(kind))
@@ -110,6 +127,8 @@ class Output:
                 for former in (part, path):
                     if former.exists():
                         _require_kind(former, kind)
+                        if former == part:
+                            self._require_job(job)
                         for source, lines in _answered(former, kind):
                             self.done.add(hash(source))
                             stream.write(lines)
@@ -117,6 +136,8 @@ class Output:
         kept.replace(part)
         self._stream = part.open("a", errors="surrogateescape", newline="")
         _lock(self._stream, part)
+        with replacing(self._made_with) as temporary:
+            temporary.write_text(json.dumps(job))
 
     def write(self, lines: str) -> None:
         """Write whole lines; standard output sees them at once."""
@@ -138,6 +159,18 @@ class Output:
                 os.fsync(self._stream.fileno())
                 self._stream.close()
             self.part.replace(self._path)
+            self._made_with.unlink(missing_ok=True)
+
+    def _require_job(self, job: Mapping[str, Any]) -> None:
+        """Refuse to mix answers of another model, say, with this job's.
+
+        Raises:
+            OSError: they would be.
+        """
+        with suppress(FileNotFoundError, ValueError):
+            why = differing(job, json.loads(self._made_with.read_text()))
+            if why:
+                raise OSError(errno.EINVAL, f"it {why}", str(self.part))
 
     @contextmanager
     def _naming(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 from edge_runtime.errors import ClusterError, EdgeRuntimeError
 from edge_runtime.filesystems import locate
-from edge_runtime.output import formatter
+from edge_runtime.output import differing, formatter
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Prediction
@@ -104,12 +104,9 @@ class Parts:
                 former = self._read_manifest(path)
                 if former is None:
                     continue
-                differing = sorted(key for key in job if job[key] != former.get(key))
-                if differing:
-                    raise ClusterError(
-                        f"{path} was made with other values of {', '.join(differing)}; "
-                        f"leave --resume out to begin anew."
-                    )
+                why = differing(job, former)
+                if why:
+                    raise ClusterError(f"{path} {why}.")
                 if path == self._out:
                     self._move(self._out, self._folder)
                 return

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import shipped
+from edge_runtime import Classifier, shipped
+from edge_runtime.job import Job, decisive
 from edge_runtime.output import Output
 from edge_runtime.progress import Progress
 from tests.conftest import run
@@ -157,7 +158,7 @@ def test_lines_that_are_no_answers_are_passed_over(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks on files")
 def test_two_runs_do_not_write_one_file(tmp_path):
-    first = Output(tmp_path / "results", "json")
+    first = Output(tmp_path / "results", "json", {})
     first.write("{}\n")
     for resume in ([], ["--resume"]):
         result = run("edge-classify", "--json", "--out", tmp_path / "results", *resume, SHIP)
@@ -190,7 +191,35 @@ def test_a_stop_keeps_what_was_done_and_resume_goes_on(tmp_path, number):
     assert f"({before:,} kept)" in resumed.stderr
     sources = [json.loads(line)["source"] for line in out.read_text().splitlines()]
     assert sources == [f"{folder}/{i:05}.png" for i in range(3000)]
-    assert not part.exists()
+    assert [path.name for path in tmp_path.iterdir() if path != folder] == ["out.jsonl"]
+
+
+def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
+    out = tmp_path / "results"
+    command = ("edge-classify", "--json", "--mean", "0,0,0", "--out", out, "--resume", CAT, SHIP)
+    answer = run("edge-classify", "--json", CAT).stdout
+    with Classifier(mean=(0, 0, 0)) as classifier:
+        job = decisive(classifier, classifier.path.read_bytes(), Job(kind="json", out=str(out)))
+    stopped = Output(out, "json", job)
+    stopped.write(answer)
+    stopped.keep()
+    part = tmp_path / "results.part"
+    for options, names in (
+        (["--top-k", "2"], "top_k"),
+        (["--model", "cnn-float32", "--std", "127"], "model, std"),
+        (["--threshold", "0.5", "--fit", "pad"], "fit, threshold"),
+    ):
+        result = run(*command, *options)
+        assert result.returncode == 1
+        assert (
+            f"results.part (it was made with other values of {names}; leave --resume out to begin "
+            "anew)." in result.stderr
+        )
+        assert part.read_text() == answer
+    result = run(*command)
+    assert "1 classified, 0 failed" in result.stderr
+    assert "(1 kept)" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
 def test_an_output_that_cannot_be_written():
