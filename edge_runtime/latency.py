@@ -133,7 +133,7 @@ def compare(
     The ratio is the median of all rounds' ratios: what slows the machine down for some rounds is
     in both times of each. The other is slower or faster, where the ratio's whole 95 % interval
     lies beyond `margin`. A wide interval makes no verdict: measure more rounds, or quieten the
-    machine.
+    machine. Nor do fewer than six stretches, of which no 95 % interval can be had.
 
     Args:
         base_ns: integer (rounds,), nanoseconds, as `measure` returns them.
@@ -153,7 +153,9 @@ def compare(
     ratios = other_ns / base_ns
     low, high = _median_interval(ratios, stretch, seed)
     verdict: Verdict = "indistinguishable"
-    if low > 1 + margin:
+    if len(ratios) < _FEWEST_STRETCHES * stretch:
+        pass
+    elif low > 1 + margin:
         verdict = "slower"
     elif high < 1 / (1 + margin):
         verdict = "faster"

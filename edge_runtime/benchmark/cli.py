@@ -6,6 +6,7 @@ picture could not be, 2 wrong usage, 3 slower than the record that `--compare` n
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -58,7 +59,8 @@ def benchmark(
         ),
     ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="CPU threads, 1 if not given; may be repeated.")
+        list[int] | None,
+        typer.Option(min=1, max=1024, help="CPU threads, 1 if not given; may be repeated."),
     ] = None,
     delegate: Annotated[
         list[str] | None,
@@ -74,7 +76,10 @@ def benchmark(
     ] = None,
     calls: Annotated[
         int | None,
-        typer.Option(min=20, help="Of each row; else as many as fit into 8 s, at most 1,000."),
+        typer.Option(
+            min=20,
+            help="Of each row, or a few more; else as many as fit into 8 s, at most 1,000.",
+        ),
     ] = None,
     cold_starts: Annotated[int, typer.Option(min=0, help="Processes started for each row.")] = 5,
     sustained: Annotated[
@@ -103,7 +108,7 @@ def benchmark(
     from edge_runtime import shipped
     from edge_runtime.benchmark.pictures import find_pictures
     from edge_runtime.benchmark.pipeline import sweep
-    from edge_runtime.benchmark.record import read
+    from edge_runtime.benchmark.record import read, require_writable
     from edge_runtime.benchmark.regression import require_comparable
     from edge_runtime.benchmark.session import Plan, run
     from edge_runtime.environment import read_environment
@@ -117,8 +122,13 @@ def benchmark(
         raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
     if out is not None:
         out = Path(os.path.realpath(out))  # a link stays one
-        if not out.parent.is_dir() or (out.exists() and not out.is_file()):
-            raise typer.BadParameter(f"expected --out to name a file in a folder, but got {out}.")
+        try:
+            require_writable(out)
+        except EdgeRuntimeError as exc:
+            raise typer.BadParameter(str(exc)) from exc
+    for name, number in (("--sustained", sustained), ("--tolerance", tolerance)):
+        if not math.isfinite(number):
+            raise typer.BadParameter(f"expected {name} to be a number, but got {number}.")
     settings = sweep(names, delegate or ["xnnpack"], threads or [1], batch or [1])
     old = None
     if compare is not None:
@@ -134,9 +144,17 @@ def benchmark(
         raise typer.Exit(1) from exc
     plan = Plan(settings, pictures, baseline, calls, cold_starts, sustained)
     show = _progress()
-    session = run(plan, show)
+    session = run(plan, show, measured=_let_it_be_written)
     show("")
     raise typer.Exit(_publish(session, as_json, out, compare, old, tolerance / 100))
+
+
+def _let_it_be_written() -> None:
+    """Let no second Ctrl-C lose what was measured."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _publish(
@@ -170,10 +188,11 @@ def _publish(
                 if row.error:
                     _complain(row.error)
         else:
-            print(to_text(session, bold=sys.stdout.isatty()), end="")
+            print(to_text(session, bold=sys.stdout is not None and sys.stdout.isatty()), end="")
             if regression:
                 print(regression_text(regression, session, str(compare), tolerance), end="")
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     finally:  # also when the reader of standard output has left
         if out is not None:
             write(record, out)
@@ -183,7 +202,8 @@ def _publish(
     if regression and regression.slower:
         _complain(f"slower than {compare} by more than {tolerance:.0%}.")
         return _SLOWER
-    return int(bool(session.plan.pictures.failed or any(row.error for row in session.rows)))
+    failed = any(row.error or row.too_short for row in session.rows)
+    return int(bool(session.plan.pictures.failed or failed))
 
 
 def _complain(sentence: str) -> None:

@@ -1,6 +1,6 @@
 """From nothing to the first answer, in a process of its own, and the memory that takes.
 
-python -m edge_runtime.benchmark.cold_start SETTING PICTURE...    what the child runs
+python -m edge_runtime.benchmark.cold_start < SETTING-AND-PICTURES    what the child runs
 """
 
 from __future__ import annotations
@@ -58,15 +58,14 @@ def cold_start(setting: Setting, pictures: Sequence[Path]) -> ColdStart:
 
     from edge_runtime.probe import child_command, child_environment
 
-    command = child_command(
-        "edge_runtime.benchmark.cold_start", json.dumps(setting), *map(str, pictures)
-    )
+    command = child_command("edge_runtime.benchmark.cold_start")
+    task = json.dumps([setting, list(map(str, pictures))]).encode()
     started = time.monotonic_ns()  # as opposed to perf_counter, it is the same in all processes
     try:
         child = subprocess.run(
             command,
             env=child_environment(),
-            stdin=subprocess.DEVNULL,
+            input=task,
             capture_output=True,
             timeout=_TIMEOUT_S,
         )
@@ -74,6 +73,11 @@ def cold_start(setting: Setting, pictures: Sequence[Path]) -> ColdStart:
         raise ModelError(
             f"{setting.model} gave no answer in a process of its own in {_TIMEOUT_S} s; try "
             f"another delegate."
+        ) from exc
+    except OSError as exc:  # no memory for another process, say
+        raise ModelError(
+            f"{setting.model} could not be started in a process of its own ({exc.strerror}); end "
+            f"other programs, or leave that out with --cold-starts 0."
         ) from exc
     try:
         first_line, imported, loaded, answered, invoke_ns, peak = json.loads(child.stdout)
@@ -132,7 +136,8 @@ def _main() -> None:
     from edge_runtime.benchmark.pipeline import Pipeline, Setting
 
     imported = time.monotonic_ns()
-    setting, pictures = Setting(*json.loads(sys.argv[1])), list(map(Path, sys.argv[2:]))
+    task, names = json.loads(sys.stdin.buffer.read())
+    setting, pictures = Setting(*task), list(map(Path, names))
     try:
         pipeline = Pipeline(setting)
         loaded = time.monotonic_ns()

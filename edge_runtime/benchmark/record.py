@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import statistics
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +41,23 @@ def to_record(session: Session) -> dict[str, Any]:
     }
 
 
+def require_writable(path: Path) -> None:
+    """See to it, before anything is measured, that a record can be written.
+
+    Raises:
+        RecordError: there is no such folder, or it cannot be written to.
+    """
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
+        raise RecordError(f"expected --out to name a file in a folder, but got {path}.")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent):
+            pass
+    except OSError as exc:
+        raise RecordError(
+            f"expected --out in a folder that can be written to, but got {path} ({exc.strerror})."
+        ) from exc
+
+
 def write(record: Mapping[str, Any], path: Path) -> None:
     """Write a record; the file appears when it is complete.
 
@@ -59,7 +78,7 @@ def read(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise RecordError(f"{path} cannot be read ({exc.strerror}); check the name.") from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise RecordError(f"{path} is no JSON ({exc}); make it with --json or --out.") from exc
     found = record.get("format") if isinstance(record, dict) else None
     if found != FORMAT:
@@ -95,13 +114,10 @@ def _row(row: Row) -> dict[str, Any]:
         }
     if row.cold:
         record["cold_start"] = {
-            "median": _start(median(row.cold)),
-            "processes": [_start(start) for start in row.cold],
+            "median": median(row.cold)._asdict()
+            | {"total_ms": statistics.median(start.total_ms for start in row.cold)},
+            "processes": [{**start._asdict(), "total_ms": start.total_ms} for start in row.cold],
         }
     if row.sustained:
         record["sustained"] = row.sustained._asdict() | {"ends": asdict(row.sustained.ends)}
     return record
-
-
-def _start(start: Any) -> dict[str, Any]:
-    return {**start._asdict(), "total_ms": start.total_ms}

@@ -50,7 +50,8 @@ class Plan:
         settings: the rows.
         pictures: what is classified, in this order over and over.
         baseline: the model whose first row the others are compared with; None is the first.
-        calls: that count, of each row; None takes as many as fit into some seconds.
+        calls: that count, of each row, or a few more for whole loads; None takes as many as fit
+            into some seconds.
         cold_starts: processes for each row.
         sustained_s: the length of each row's long run; 0 for none.
     """
@@ -74,8 +75,11 @@ class Row:
         model_sha256: of that file.
         times: int64 (calls, stages), nanoseconds an image, in the order of `STAGES`.
         stages: percentiles of each stage, and of all together as `END_TO_END`.
-        against: `invoke` and `END_TO_END` compared with the baseline's.
+        against: `invoke` and `END_TO_END` compared with the baseline's; the latter where both have
+            the same batch, for else a turn is about other pictures, and some take longer.
         cold: the processes that it was started in.
+        sustained: the long run.
+        too_short: whether that had too few calls to tell anything.
     """
 
     setting: Setting
@@ -88,11 +92,12 @@ class Row:
     against: dict[str, Comparison] = field(default_factory=dict)
     cold: list[ColdStart] = field(default_factory=list)
     sustained: Sustained | None = None
+    too_short: bool = False
 
     @property
     def images_per_s(self) -> float:
         """How many pictures become answers in a second, one batch after the other."""
-        return 1e6 / self.stages[END_TO_END].p50_us
+        return 1e9 / float(self.times.sum(axis=1).mean())
 
 
 @dataclass(slots=True)
@@ -116,24 +121,26 @@ class Session:
     interrupted: bool = False
 
 
-def run(plan: Plan, report: Callable[[str], None] = lambda _: None) -> Session:
+def run(
+    plan: Plan,
+    report: Callable[[str], None] = lambda _: None,
+    measured: Callable[[], None] = lambda: None,
+) -> Session:
     """Measure what is planned; after an interruption (Ctrl-C), return what there is.
 
     Args:
         report: is told what is being done.
+        measured: is called when nothing more is measured, and statistics are all that is left.
     """
     session = Session(
         plan, datetime.now(UTC), read_environment(), [Row(setting) for setting in plan.settings]
     )
+    contestants: list[_Contestant] = []
     try:
         report("loading")
-        contestants = [c for row in session.rows if (c := _load(row, plan.pictures.paths))]
-        try:
-            with _watched(session, "latency"):
-                _take_turns(session, contestants, report)
-        finally:
-            for contestant in contestants:
-                contestant.row.times = contestant.times()
+        contestants += filter(None, (_load(row, plan.pictures.paths) for row in session.rows))
+        with _watched(session, "latency"):
+            _take_turns(session, contestants, report)
         with _watched(session, "cold start", bool(plan.cold_starts)):
             _start_cold(session, report)
         with _watched(session, "sustained", bool(plan.sustained_s)):
@@ -142,6 +149,10 @@ def run(plan: Plan, report: Callable[[str], None] = lambda _: None) -> Session:
                 contestant.sustain(plan.sustained_s)
     except KeyboardInterrupt:
         session.interrupted = True
+    measured()
+    report("statistics")
+    for contestant in contestants:
+        contestant.row.times = contestant.times()
     _judge(session)
     return session
 
@@ -165,7 +176,10 @@ class _Contestant:
         self._pictures = cycle(pictures)
         self._turns: list[list[tuple[int, ...]]] = []
         self.counts = False
+        self._setting = row.setting
         self._load()
+        if row.setting.delegate == "auto":  # which might choose another at the next time
+            self._setting = row.setting._replace(delegate=self._pipeline.placement.delegate)
         row.placement = self._pipeline.placement
         row.model_bytes = self._pipeline.path.stat().st_size
         with self._pipeline.path.open("rb") as stream:
@@ -199,12 +213,13 @@ class _Contestant:
             self.row.sustained = sustain(lambda: sum(self._run()) // self._batch, seconds)
         except EdgeRuntimeError as exc:
             self.row.error = str(exc)
+        self.row.too_short = self.row.error is None and self.row.sustained is None
         if self.row.sustained and not self.row.sustained.complete:
             raise KeyboardInterrupt
 
     def _load(self) -> None:
         begun = perf_counter()
-        self._pipeline = Pipeline(self.row.setting)
+        self._pipeline = Pipeline(self._setting)
         for _ in range(TURN):
             self._run()
         self.load_s = perf_counter() - begun
@@ -240,14 +255,16 @@ def _take_turns(
     rounds = -(-calls // TURN)
     load_s = sum(contestant.load_s for contestant in contestants)
     loads = int(np.clip(_BUDGET_S / load_s, MIN_LOADS, MAX_LOADS))
-    rounds_of_a_load = max(1, rounds // loads)
+    rounds_of_a_load = -(-rounds // loads)
+    # Whole loads, and so many that there can be a verdict, see `compare`.
+    rounds = rounds_of_a_load * max(MIN_LOADS, -(-rounds // rounds_of_a_load))
     session.calls_of_a_load = TURN * rounds_of_a_load
     for contestant in contestants:
         contestant.counts = True
     # In portions, so that it can be told how far it is.
     portion = max(1, round(0.2 / round_s))
     for first in range(0, rounds, rounds_of_a_load):
-        last = min(rounds, first + rounds_of_a_load)
+        last = first + rounds_of_a_load
         for contestant in contestants:
             contestant.load_again()
         for done in range(first, last, portion):
@@ -281,7 +298,8 @@ def _judge(session: Session) -> None:
             continue
         # An interruption may leave one row a turn more than another.
         calls = min(len(row.times), len(session.baseline.times))
-        for name in ("invoke", END_TO_END):
+        alike = row.setting.batch == session.baseline.setting.batch
+        for name in ("invoke", END_TO_END) if alike else ("invoke",):
             base, other = _series(session.baseline)[name], _series(row)[name]
             row.against[name] = compare(
                 _turns(base[:calls]),

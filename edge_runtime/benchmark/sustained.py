@@ -14,7 +14,8 @@ from edge_runtime.latency import Comparison, Verdict, compare
 Drift = Literal["steady", "slower at the end", "faster at the end"]
 
 _TENTHS = 10
-_WINDOWS = 500  # of each the median is kept, however long the run
+_WINDOWS, _LONGEST_S = 500, 0.1  # of each the median is kept
+_FEWEST = 6 * _TENTHS  # for less there is no verdict, see `compare`
 # The two ends are not interleaved: a shared machine wanders by a few percent, throttling takes
 # more than ten.
 MARGIN = 0.05
@@ -52,7 +53,7 @@ def sustain(call: Callable[[], int], seconds: float) -> Sustained | None:
         call: returns what it took, nanoseconds an image.
 
     Returns:
-        None where there were too few calls to tell ten tenths apart.
+        None where there were too few calls to tell the first tenth from the last.
 
     Raises:
         KeyboardInterrupt: after too few calls; after more, the result says so.
@@ -61,10 +62,11 @@ def sustain(call: Callable[[], int], seconds: float) -> Sustained | None:
     series: list[int] = []
     calls = 0
     complete = True
+    window_s = min(seconds / _WINDOWS, _LONGEST_S)
     try:
         while now - begun < seconds:
             # The end of the window that the moment lies in; slow calls jump over some.
-            ends = begun + (int((now - begun) / seconds * _WINDOWS) + 1) * seconds / _WINDOWS
+            ends = begun + (int((now - begun) / window_s) + 1) * window_s
             times = []
             while now < ends:
                 times.append(call())
@@ -72,10 +74,10 @@ def sustain(call: Callable[[], int], seconds: float) -> Sustained | None:
             series.append(int(statistics.median(times)))
             calls += len(times)
     except KeyboardInterrupt:
-        if len(series) < _TENTHS:
+        if len(series) < _FEWEST:
             raise
         complete = False
-    if len(series) < _TENTHS:
+    if len(series) < _FEWEST:
         return None
     tenths = np.array_split(np.array(series), _TENTHS)
     shorter = min(len(tenths[0]), len(tenths[-1]))

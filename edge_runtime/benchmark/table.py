@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,8 @@ def _against(session: Session) -> list[str]:
         return []
 
     def cells(row: Row) -> list[str]:
-        return [cell for c in row.against.values() for cell in _ratio(c)]
+        found = [cell for c in row.against.values() for cell in _ratio(c)]
+        return found if END_TO_END in row.against else [*found, "other pictures in a turn"]
 
     header = ["alone", *_RATIO, "end to end", *_RATIO]
     title = f"Time over that of {_name(session.baseline.setting)} in the same turn"
@@ -118,7 +120,7 @@ def _cold(session: Session) -> list[str]:
         totals = [start.total_ms for start in row.cold]
         parts = (
             *(middle.process_ms, middle.imports_ms, middle.load_ms),
-            *(middle.first_image_ms, middle.first_invoke_ms, middle.total_ms),
+            *(middle.first_image_ms, middle.first_invoke_ms, statistics.median(totals)),
         )
         peak = f"{middle.peak_bytes / 2**20:.0f}" if middle.peak_bytes else "unknown"
         return [*(f"{ms:.1f}" for ms in parts), f"{min(totals):.0f} to {max(totals):.0f}", peak]
@@ -133,7 +135,7 @@ def _sustained(session: Session) -> list[str]:
     def cells(row: Row) -> list[str]:
         run = row.sustained
         if run is None:
-            return []
+            return [f"too few calls in {session.plan.sustained_s:g} s; give --sustained more"]
         first = run.tenths_us[0]
         tenths = " ".join(f"{tenth / first:.2f}" for tenth in run.tenths_us)
         ratio, interval, _ = _ratio(run.ends)
@@ -141,7 +143,8 @@ def _sustained(session: Session) -> list[str]:
 
     header = ["s", "first us", "each tenth over the first", "last", "95 % interval", "verdict"]
     title = "Sustained, end to end"
-    return _block(title, header, [row for row in session.rows if row.sustained], cells)
+    rows = [row for row in session.rows if row.sustained or row.too_short]
+    return _block(title, header, rows, cells)
 
 
 def _conditions(session: Session) -> list[str]:

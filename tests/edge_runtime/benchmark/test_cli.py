@@ -121,6 +121,16 @@ def test_one_s_own_pictures(tmp_path):
 def test_a_long_run_shows_drift():
     result = benchmark(TINY, "--sustained", 0.5, *BRIEF)
     assert re.search(r" 1\.00 \d\.\d\d .*(steady|at the end)$", result.stdout, re.MULTILINE)
+    short = benchmark("cnn-float32", "--delegate", "cpu", "--sustained", 0.01, *BRIEF)
+    assert "too few calls in 0.01 s; give --sustained more" in short.stdout
+    assert short.returncode == 1
+
+
+def test_the_results_go_to_the_file_when_standard_output_is_closed(tmp_path):
+    command = f"edge-benchmark {TINY} {' '.join(BRIEF)} --out {tmp_path}/out.json >&-"
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(command, shell=True, check=True, env=environment)
+    assert json.loads((tmp_path / "out.json").read_text())["rows"][0]["error"] is None
 
 
 def test_no_regression_against_a_generous_record(record, tmp_path):
@@ -163,16 +173,27 @@ def altered(path: Path, folder: Path, factor: float) -> Path:
         (["--calls", "3"], "--calls"),
         (["--threads", "0"], "--threads"),
         (["--sustained", "-1"], "--sustained"),
+        (["--sustained", "nan"], "expected --sustained to be a number, but got nan"),
+        (["--tolerance", "inf"], "expected --tolerance to be a number, but got inf"),
+        (["--threads", "1", "--threads", "100000"], "100000 is not in the range 1<=x<=1024"),
         (["--delegate", ""], "expected --delegate to be a name"),
         (["--out", "nowhere/new.json"], "expected --out to name a file in a folder"),
         (["--out", "/dev/null"], "expected --out to name a file"),
         (["--out", "."], "expected --out to name a file"),
+        (["--out", "/proc/new.json"], "in a folder that can be written to, but got /proc/new.json"),
     ],
 )
 def test_wrong_usage(options, sentence):
     result = benchmark(TINY, *options)
     assert (result.returncode, result.stdout) == (2, "")
     assert sentence in " ".join(result.stderr.split())
+
+
+def test_a_nest_of_brackets_is_no_record(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    result = benchmark(TINY, "--compare", tmp_path / "deep.json")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "deep.json is no JSON" in " ".join(result.stderr.split())
 
 
 def test_a_record_of_another_machine_is_refused_at_once(record, tmp_path):
@@ -223,7 +244,7 @@ def test_what_was_measured_survives_an_interruption(tmp_path, number):
     record = json.loads(out.read_text())
     assert record["interrupted"]
     [row] = record["rows"]
-    assert row["stages"]["invoke"]["calls"] == 20
+    assert row["stages"]["invoke"]["calls"] == 30
     assert 0 < len(row["cold_start"]["processes"]) < 1000
 
 

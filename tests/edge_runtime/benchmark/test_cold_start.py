@@ -6,8 +6,10 @@ from edge_runtime import shipped
 from edge_runtime.benchmark.cold_start import ColdStart, cold_start, median
 from edge_runtime.benchmark.pipeline import Setting
 from edge_runtime.errors import ModelError
+from tests.conftest import GOLDEN
 
 PICTURES = list(shipped.samples().values())
+TINY = str(GOLDEN / "logits.tflite")
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -30,6 +32,19 @@ def test_the_peak_is_the_child_s_and_not_this_process_s():
 def test_what_the_process_says_is_passed_on():
     with pytest.raises(ModelError, match=r"in a process of its own .*no model nothing"):
         cold_start(Setting("nothing"), PICTURES[:1])
+
+
+def test_a_process_that_cannot_be_started_is_one_row_s_affair(monkeypatch):
+    def no_memory(*arguments, **options):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("subprocess.run", no_memory)
+    with pytest.raises(ModelError, match=r"cnn-int8 could not be started .*\(Cannot allocate"):
+        cold_start(Setting("cnn-int8"), PICTURES[:1])
+
+
+def test_as_many_pictures_as_no_command_line_holds():
+    assert cold_start(Setting(TINY, batch=20_000), PICTURES[:1] * 20_000).total_ms > 0
 
 
 def test_medians_of_each_part_and_the_highest_peak():
