@@ -13,6 +13,9 @@ from edge_runtime.errors import StreamError
 from edge_runtime.sources import is_file
 
 _TIMEOUT_MS = 10_000
+_MOST_IN_A_ROW = 1000  # frames of a video that cannot be decoded, before it counts as over
+# By this much more frames than it has may a video announce; some only estimate it.
+_ESTIMATE = 0.1
 _NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
 
 
@@ -30,9 +33,11 @@ class OpenCv:
 
     Attributes:
         live: whether frames come as time passes; a video, on a server too, knows their number.
+        damaged: whether frames of a video could not be decoded, and were passed over.
     """
 
     def __init__(self, source: str) -> None:
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would print its own complaints
         try:
             import cv2
         except ImportError as exc:
@@ -44,13 +49,25 @@ class OpenCv:
             self._capture = self._opened(source)
         if not self._capture.isOpened():
             raise StreamError(f"{source} cannot be opened; check {_what_to_check(source)}.")
-        self.live = not is_file(source) and self._capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 0
+        announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.live = not is_file(source) and announced <= 0
+        self.damaged = False
+        self._announced, self._asked = 0.0 if self.live else announced, 0
 
     def read(self) -> NDArray[np.uint8] | None:
         """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""
-        there, frame = self._capture.read()
-        if not there or frame is None:
-            return None
+        failed = 0
+        while True:
+            there, frame = self._capture.read()
+            self._asked += 1
+            if there and frame is not None:
+                break
+            failed += 1
+            if self._asked >= self._announced or failed >= _MOST_IN_A_ROW:
+                # The last one to fail is the end.
+                self.damaged |= failed - 1 > _ESTIMATE * self._announced
+                return None
+        self.damaged |= failed > 0
         code = self._cv2.COLOR_GRAY2RGB if frame.ndim == 2 else self._cv2.COLOR_BGR2RGB
         image: NDArray[np.uint8] = self._cv2.cvtColor(frame, code)
         return image
@@ -64,7 +81,10 @@ class OpenCv:
         cv2 = self._cv2
         if source.lower().startswith("camera:"):
             number = source.partition(":")[2]
-            return cv2.VideoCapture(int(number) if number.isdecimal() else number)
+            try:
+                return cv2.VideoCapture(int(number) if number.isdecimal() else number)
+            except (cv2.error, OverflowError):  # far beyond any camera's number
+                return cv2.VideoCapture()
         if source.lower().startswith(_NETWORK):
             timeouts = [
                 cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,

@@ -43,9 +43,11 @@ class Capture(Protocol):
 
     Attributes:
         live: whether they come as time passes, and not from a video, which has an end.
+        damaged: whether some could not be read, and were passed over.
     """
 
     live: bool
+    damaged: bool
 
     def read(self) -> NDArray[np.uint8] | None:
         """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""
@@ -78,7 +80,8 @@ def classify_stream(
         open_capture: what opens a source; OpenCV if None.
 
     Raises:
-        StreamError: the source cannot be opened, gives no frame, or stays lost for `retry_s`.
+        StreamError: the source cannot be opened, gives no frame, stays lost for `retry_s`, or is a
+            video some of whose frames cannot be decoded; then the others have been yielded.
         ModelError: the model fails on a frame.
         ValueError: `every` or `max_frames` is not positive.
     """
@@ -176,6 +179,11 @@ class _Reader:
             if image is None:
                 if not (number or self._stopped):
                     raise StreamError(f"{self._source} gives no frame; save it in another format.")
+                if self._capture is not None and self._capture.damaged:
+                    raise StreamError(
+                        f"{self._source} is damaged: some of its frames cannot be decoded. The "
+                        f"others were classified; copy it again, or save it in another format."
+                    )
                 return
             number += 1
             with self._changed:

@@ -37,6 +37,7 @@ class Capture:
     def __init__(self, frames, period_s=0.0, first=1):
         self.numbers = iter(range(first, first + frames))
         self.period_s = period_s
+        self.damaged = False
         self.closed = False
 
     def read(self):
@@ -224,7 +225,32 @@ def test_real_video_on_the_command_line(video):
     assert [json.loads(line)["frame"] for line in bounded.stdout.splitlines()] == [4, 8]
 
 
-@pytest.mark.parametrize("source", ["camera:99", "nothing.mp4", "rtsp://127.0.0.1:9/x"])
+def test_of_a_damaged_video_the_other_frames_are_classified(video):
+    """Two frames in its middle are zeros; another is cut in its middle."""
+    content = bytearray(video.read_bytes())
+    starts = [i for i in range(len(content)) if content[i : i + 4] == b"00dc"][1:13]
+    for start in starts[3:5]:
+        content[start + 8 : start + 200] = bytes(192)
+    video.write_bytes(content)
+    command = ("edge-classify", "--json", "--model", GOLDEN / "uint8.tflite", video)
+    result = run(*command)
+    *frames, error = map(json.loads, result.stdout.splitlines())
+    assert [line["predictions"][0]["label"] for line in frames] == [
+        colour(number) for number in range(1, 13) if number not in (4, 5)
+    ]
+    assert error["error"].startswith(f"{video} is damaged: some of its frames cannot be decoded.")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 2  # with what was assumed, and nothing of FFmpeg's
+    video.write_bytes(content[: starts[2]])
+    short = run(*command)
+    assert short.returncode == 1
+    assert short.stdout.count("predictions") == 2
+    assert "is damaged" in short.stderr
+
+
+@pytest.mark.parametrize(
+    "source", ["camera:99", "camera:99999999999", "nothing.mp4", "rtsp://127.0.0.1:9/x"]
+)
 def test_what_cannot_be_opened_is_one_line(source):
     result = run("edge-classify", "--json", source)
     assert result.returncode == 1
