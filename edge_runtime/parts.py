@@ -36,7 +36,7 @@ Kind = Literal["parquet", "json"]
 _MANIFEST = "_job.json"
 _AT_ONCE = 16  # requests to an object store, each of which takes tens of milliseconds
 _SUFFIXES = {"parquet": ".parquet", "json": ".jsonl"}
-# What a folder may hold that lost its manifest, or has none yet.
+# What a folder may hold besides its manifest.
 _OURS = re.compile(
     r"part-\d{6,}-[0-9a-f]{16}\.(parquet|jsonl)"
     r"|\.(part-\d{6,}-[0-9a-f]{16}\.(parquet|jsonl)|_job\.json)\.[0-9a-f]{32}"
@@ -68,7 +68,7 @@ class Parts:
     """The parts of one job's results; may be pickled."""
 
     def __init__(self, out: str, kind: Kind) -> None:
-        """Look where they go.
+        """Look where they go; the one who begins with them is the one who may finish.
 
         Args:
             out: the folder's name when all is done, a path or URI.
@@ -83,6 +83,7 @@ class Parts:
         self._name = out
         self._folder = self._out + ".part"
         self._kind: Kind = kind
+        self._run = uuid4().hex
 
     def begin(self, job: dict[str, Any], *, resume: bool) -> None:
         """Make the folder ready, empty or with what a former run left.
@@ -95,10 +96,12 @@ class Parts:
             OSError: the folder cannot be written.
         """
         for path in (self._out, self._folder):
-            if not self._is_ours(path):
+            strange = self._strange(path)
+            if strange:
                 raise ClusterError(
-                    f"{path} is no folder of results, and is not replaced; give --out another name."
+                    f"{path} {strange}, and is not replaced; give --out another name."
                 )
+        manifest = (json.dumps(job | {"run": self._run}, indent=2) + "\n").encode()
         if resume:
             for path in (self._folder, self._out):
                 former = self._read_manifest(path)
@@ -109,10 +112,11 @@ class Parts:
                     raise ClusterError(f"{path} {why}.")
                 if path == self._out:
                     self._move(self._out, self._folder)
+                self._put(f"{self._folder}/{_MANIFEST}", manifest)
                 return
         self._delete(self._folder)
         self._filesystem.create_dir(self._folder, recursive=True)
-        self._put(f"{self._folder}/{_MANIFEST}", (json.dumps(job, indent=2) + "\n").encode())
+        self._put(f"{self._folder}/{_MANIFEST}", manifest)
 
     def name(self, number: int, digest: str) -> str:
         """Return a part's name."""
@@ -139,8 +143,10 @@ class Parts:
             run: what ran the model, from `edge_runtime.output.record`.
 
         Raises:
+            ClusterError: another run has begun with the same folder.
             OSError: it cannot be written.
         """
+        self._require_own()
         results = list(results)
         failed = sum(isinstance(result, EdgeRuntimeError) for _, result in results)
         if self._kind == "json":
@@ -158,10 +164,13 @@ class Parts:
             names: the parts that belong there; others, of files that are there no longer, go.
 
         Raises:
+            ClusterError: another run has begun with the same folder.
             OSError: it cannot be written.
         """
+        self._require_own()
         for path in self._list(self._folder):
-            if path.rsplit("/", 1)[-1] not in {*names, _MANIFEST}:
+            name = path.rsplit("/", 1)[-1]
+            if name not in names and _OURS.fullmatch(name):
                 self._filesystem.delete_file(path)
         self._delete(self._out)
         self._move(self._folder, self._out)
@@ -200,19 +209,29 @@ class Parts:
         selector = FileSelector(folder, allow_not_found=True)
         return [info.path for info in self._filesystem.get_file_info(selector)]
 
-    def _is_ours(self, path: str) -> bool:
+    def _strange(self, path: str) -> str:
+        """Say why a path is not for results alone, or nothing where it is, or is not there."""
         if self._filesystem.get_file_info(path).type == FileType.File:
-            return False
-        names = [found.rsplit("/", 1)[-1] for found in self._list(path)]
-        return _MANIFEST in names or all(map(_OURS.fullmatch, names))
+            return "is a file"
+        names = sorted(found.rsplit("/", 1)[-1] for found in self._list(path))
+        others = [name for name in names if name != _MANIFEST and not _OURS.fullmatch(name)]
+        return f"holds {others[0]}, which is no result" if others else ""
+
+    def _require_own(self) -> None:
+        manifest = self._read_manifest(self._folder)
+        if manifest is None or manifest.get("run") != self._run:
+            raise ClusterError(f"{self._folder} is another run's by now; give each its own --out.")
 
     def _read_manifest(self, folder: str) -> dict[str, Any] | None:
         try:
             with self._filesystem.open_input_file(f"{folder}/{_MANIFEST}") as stream:
-                manifest: dict[str, Any] = json.loads(stream.read())
+                return dict(json.loads(stream.read()))
         except FileNotFoundError:
             return None
-        return manifest
+        except (ValueError, TypeError) as exc:
+            raise ClusterError(
+                f"{folder}/{_MANIFEST} is damaged; remove {folder}, or give --out another name."
+            ) from exc
 
 
 def _parquet(results: list[tuple[str, Result]], metadata: dict[str, str]) -> pa.Buffer:
