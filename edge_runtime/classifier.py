@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from edge_runtime.stream import Frame
 
 
+_MOST_THREADS = 1024  # far more crash LiteRT
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One class that an image may belong to."""
@@ -85,7 +88,7 @@ class Classifier:
             ValueError: an argument is none of those named.
         """
         _require("delegate", delegate != "", "a name", delegate)
-        _require("threads", threads >= 1, "at least 1", threads)
+        _require("threads", 1 <= threads <= _MOST_THREADS, f"1 to {_MOST_THREADS:,}", threads)
         _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
         _require("labels", not isinstance(labels, str), "a list of names", labels)

@@ -52,7 +52,8 @@ def classify(
         typer.Option(help="xnnpack, cpu, gpu, npu, auto, or the path of a delegate's library."),
     ] = "xnnpack",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads in all; else all cores for many images.")
+        int | None,
+        typer.Option(min=1, max=1024, help="CPU threads in all; else all cores for many images."),
     ] = None,
     gpu_precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
     labels: Annotated[

@@ -34,6 +34,7 @@ from export import c_source, calibration
 from export.c_source import ALIGNMENT_BYTES
 
 IMAGES = 200
+_LARGEST_ARENA_BYTES = 1 << 30  # far beyond any microcontroller
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,11 @@ def measure_arena(graph: bytes) -> int:
     enough = -(-int(total) // ALIGNMENT_BYTES)
     too_small = enough - 1
     while not _runs(graph, enough * ALIGNMENT_BYTES):
+        if enough * ALIGNMENT_BYTES > _LARGEST_ARENA_BYTES:
+            raise EdgeRuntimeError(
+                "It runs on TensorFlow Lite Micro in no arena of up to "
+                f"{_LARGEST_ARENA_BYTES >> 20} MiB; export it with --quantize int8."
+            )
         too_small, enough = enough, 2 * enough
     while enough - too_small > 1:
         middle = (too_small + enough) // 2
@@ -182,6 +188,9 @@ def _interpreter(graph: bytes, path: Path) -> Callable[[NDArray[Any]], NDArray[A
     try:
         with native_log.dropped():
             interpreter = runtime.Interpreter.from_bytes(graph)
+            image = interpreter.get_input_details(0)
+            interpreter.set_input(np.zeros(image["shape"], image["dtype"]), 0)
+            interpreter.invoke()
     except RuntimeError as exc:
         raise EdgeRuntimeError(
             f"{path} does not run on TensorFlow Lite Micro ({exc}); export it with --quantize int8."
