@@ -18,7 +18,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
-from edge_runtime.errors import ClusterError, EdgeRuntimeError
+from edge_runtime.errors import ClusterError, EdgeRuntimeError, ResumeError
 from edge_runtime.shipped import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ def classify(
     if classifier.assumptions:
         complain(f"{classifier.path}: assumed that {', that '.join(classifier.assumptions)}.")
     gc.enable()
-    if not job.ray:
-        return run(classifier, sources, job)
     try:
+        if not job.ray:
+            return run(classifier, sources, job)
         from edge_runtime import cluster
 
         return cluster.run(classifier, sources, job, engines=threads)
-    except ClusterError as exc:
+    except (ClusterError, ResumeError) as exc:
         complain(str(exc))
         return 2
 

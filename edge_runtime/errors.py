@@ -32,5 +32,9 @@ class StreamError(EdgeRuntimeError):
     """A camera or video cannot be opened, or is lost for good."""
 
 
+class ResumeError(EdgeRuntimeError):
+    """A former run's results are not such that this one can go on with them."""
+
+
 class ClusterError(EdgeRuntimeError):
     """Ray is not installed, its cluster away, or there are other results in the way."""

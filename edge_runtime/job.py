@@ -85,7 +85,8 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
         job = job._replace(out=os.path.realpath(job.out))
     out = Path(job.out) if job.out else None
     made_with = decisive(classifier, classifier.path.read_bytes(), job) if out else {}
-    output = Output(out, job.kind, made_with, resume=job.resume)
+    streams = set(filter(is_stream, names)) if job.resume else ()
+    output = Output(out, job.kind, made_with, resume=job.resume, streams=streams)
     progress = Progress(_total(names, output.done) if terminal() else None, terminal())
     interrupted = False
     try:
@@ -132,7 +133,7 @@ def _images(
 ) -> Iterator[tuple[str, Result, None]]:
     sources: Iterable[Source] = expand(names)
     if done:
-        sources = (source for source in sources if hash(source.name) not in done)
+        sources = (s for s in sources if s.content is not None or hash(s.name) not in done)
     for source, result in classify_files(classifier, sources, top_k=job.top_k):
         yield source, result, None
 

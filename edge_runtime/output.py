@@ -10,13 +10,13 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from edge_runtime.atomic import replacing
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import EdgeRuntimeError, ResumeError
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classifier, Prediction
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Result = list[Prediction] | EdgeRuntimeError
 
 Format = Literal["text", "json", "csv", "parquet"]  # the last has no lines, see `parts`
+_ERRORS = "surrogateescape"  # names of files may be no valid UTF-8
 _CSV_COLUMNS = ("source", "frame", "rank", "label", "index", "score", "error")
 
 
@@ -91,7 +92,13 @@ class Output:
     """Standard output, or a file that takes its name when the block ends well."""
 
     def __init__(
-        self, path: Path | None, kind: Format, job: Mapping[str, Any], *, resume: bool = False
+        self,
+        path: Path | None,
+        kind: Format,
+        job: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        streams: Container[str] = (),
     ) -> None:
         """Open it.
 
@@ -99,10 +106,11 @@ class Output:
             path: the file; None is standard output.
             job: what a stopped one must have been the same in to go on, as JSON types.
             resume: keep the answers that a former run left, see `done`.
+            streams: cameras and videos that are to begin anew, so that their frames go.
 
         Raises:
-            OSError: the file cannot be written, what has its name is no file, or a former run's
-                answers are of another kind or job.
+            OSError: the file cannot be written, or what has its name is no file.
+            ResumeError: a former run's answers are of another kind or job.
         """
         self._path = path
         self.done: set[int] = set()
@@ -120,23 +128,23 @@ class Output:
             with part.open("a") as stream:
                 _lock(stream, part)
         self._made_with = part.with_name(part.name + ".job")
-        kept = part.with_name(part.name + ".new")
-        with kept.open("w", errors="surrogateescape", newline="") as stream:
+        former = [file for file in (part, path) if resume and file.exists()][:1]
+        if former == [part]:
+            self._require_job(job)
+        with (
+            replacing(part, parents=False) as new,
+            new.open("w", errors=_ERRORS, newline="") as stream,
+        ):
             stream.write(header(kind))
-            if resume:
-                for former in (part, path):
-                    if former.exists():
-                        _require_kind(former, kind)
-                        if former == part:
-                            self._require_job(job)
-                        for source, lines in _answered(former, kind):
-                            self.done.add(hash(source))
-                            stream.write(lines)
-                        break
-        kept.replace(part)
-        self._stream = part.open("a", errors="surrogateescape", newline="")
+            for file in former:
+                for source, lines, is_frame in _answered(file, kind, cut=file == part):
+                    if not is_frame:
+                        self.done.add(hash(source))
+                    if not (is_frame and source in streams):
+                        stream.write(lines)
+        self._stream = part.open("a", errors=_ERRORS, newline="")
         _lock(self._stream, part)
-        with replacing(self._made_with) as temporary:
+        with replacing(self._made_with, parents=False) as temporary:
             temporary.write_text(json.dumps(job))
 
     def write(self, lines: str) -> None:
@@ -165,12 +173,12 @@ class Output:
         """Refuse to mix answers of another model, say, with this job's.
 
         Raises:
-            OSError: they would be.
+            ResumeError: they would be.
         """
         with suppress(FileNotFoundError, ValueError):
             why = differing(job, json.loads(self._made_with.read_text()))
             if why:
-                raise OSError(errno.EINVAL, f"it {why}", str(self.part))
+                raise ResumeError(f"{self.part} {why}.")
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -201,44 +209,56 @@ def _lock(stream: TextIO, path: Path) -> None:
         pass
 
 
-def _require_kind(path: Path, kind: Format) -> None:
-    """Refuse to go on with a file of another format, whose answers would be lost.
+def _answered(path: Path, kind: Format, *, cut: bool) -> Iterator[tuple[str, str, bool]]:
+    """Yield what a file has an answer to, with its lines, and whether that is a frame.
+
+    Errors are no answers.
+
+    Args:
+        cut: whether the writing was stopped, so that the last image's lines may not all be there.
 
     Raises:
-        OSError: it is one.
+        ResumeError: the file is of another kind; what it holds would be lost.
     """
-    start = header(kind) or "{"
-    with path.open(errors="surrogateescape", newline="") as stream:
-        found = stream.read(len(start))
-    if not start.startswith(found):
-        why = f"it does not hold what --{kind} writes; leave --resume out to begin anew"
-        raise OSError(errno.EINVAL, why, str(path))
+    with path.open(errors=_ERRORS, newline="") as stream:
+        try:
+            yield from (_answered_json if kind == "json" else _answered_csv)(stream, cut)
+        except (ValueError, LookupError, TypeError) as exc:
+            raise ResumeError(
+                f"{path} does not hold what --{kind} writes; leave --resume out to begin anew."
+            ) from exc
 
 
-def _answered(path: Path, kind: Format) -> Iterator[tuple[str, str]]:
-    """Yield the images that a file has an answer to, with its lines.
-
-    Errors are no answers, and nor are the frames of a camera or video, which begins anew.
-    """
-    with path.open(errors="surrogateescape", newline="") as stream:
-        if kind == "json":
-            for line in stream:
-                with suppress(ValueError):  # a line cut short
-                    result = json.loads(line)
-                    if not isinstance(result, dict) or "frame" in result:
-                        continue
-                    if "predictions" in result and line.endswith("\n"):
-                        yield result["source"], line
+def _answered_json(stream: TextIO, cut: bool) -> Iterator[tuple[str, str, bool]]:
+    for line in stream:
+        if cut and not line.endswith("\n"):
             return
-        import csv
+        result = json.loads(line)
+        source, error = result["source"], "error" in result
+        if not (error or isinstance(result["predictions"], list)):
+            raise TypeError
+        if not error:
+            yield source, line, "frame" in result
 
-        rows = [row for row in csv.reader(stream) if len(row) == len(_CSV_COLUMNS)][1:]
-    if rows:  # the last image's rows may not all be there
-        last = rows[-1][0]
-        rows = [row for row in rows if row[0] != last]
+
+def _answered_csv(stream: TextIO, cut: bool) -> Iterator[tuple[str, str, bool]]:
+    import csv
+
+    first = stream.readline()
+    if first != header("csv"):
+        if cut and header("csv").startswith(first):
+            return
+        raise ValueError
+    rows = list(csv.reader(stream))
+    if cut and rows:
+        last = rows.pop()
+        rows = [row for row in rows if row[0] != last[0]]
     for row in rows:
-        if not (row[1] or row[-1]):
-            yield row[0], _rows([row])
+        source, frame, *_, error = row
+        if len(row) != len(_CSV_COLUMNS):
+            raise ValueError
+        if not error:
+            yield source, _rows([row]), frame != ""
 
 
 def _text(source: str, result: Result, frame: Frame | None, colours: bool) -> str:

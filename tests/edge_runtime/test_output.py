@@ -118,10 +118,8 @@ def test_resume_keeps_answers_and_tries_failures_again(tmp_path, kind):
     shutil.copy(SHIP, late)
     whole = run(*command, "--resume", CAT, late, SHIP)
     assert whole.returncode == 0
-    # Of a CSV file the last image's rows might be incomplete, so it is done again.
-    done, kept = (1, 2) if kind == "json" else (2, 1)
-    assert f"{done} classified, 0 failed" in whole.stderr
-    assert f"({kept} kept)" in whole.stderr
+    assert "1 classified, 0 failed" in whole.stderr
+    assert "(2 kept)" in whole.stderr
     text = out.read_text()
     found = [json.loads(line) for line in text.splitlines()] if kind == "json" else rows(text)
     assert {str(r["source"]) for r in found} == {str(CAT), str(late), str(SHIP)}
@@ -145,15 +143,54 @@ def test_answers_of_another_format_are_not_thrown_away(tmp_path):
                        (run("edge-classify", CAT).stdout, "json")):  # fmt: skip
         part.write_text(kept)
         result = run("edge-classify", f"--{kind}", "--out", out, "--resume", SHIP)
-        assert (result.returncode, part.read_text()) == (1, kept)
-        assert f"{part} (it does not hold what --{kind} writes; leave --resume" in result.stderr
+        assert (result.returncode, part.read_text()) == (2, kept)
+        assert f"{part} does not hold what --{kind} writes; leave --resume" in result.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["results.part"]
 
 
-def test_lines_that_are_no_answers_are_passed_over(tmp_path):
+@pytest.mark.parametrize("name", ["results", "results.part"])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("json", '{"a": 1}\n'),
+        ("json", "5\n"),
+        ("json", '{"source": "x"}\n'),
+        ("csv", "source,frame,rank,label,index,score,error\r\nx,y\r\nz,y\r\n"),
+        ("csv", "name,age\r\n"),
+    ],
+)
+def test_lines_of_others_are_not_thrown_away(tmp_path, name, kind, text):
+    (tmp_path / name).write_bytes(text.encode())
+    result = run("edge-classify", f"--{kind}", "--out", tmp_path / "results", "--resume", SHIP)
+    assert result.returncode == 2
+    assert f"{name} does not hold what --{kind} writes" in result.stderr
+    assert (tmp_path / name).read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_finished_file_loses_nothing_to_resume(tmp_path, kind):
+    """Not its last image, nor frames of a video that this run is not about."""
     out = tmp_path / "results"
-    (tmp_path / "results.part").write_text('{"a": 1}\n5\n[]\n')
-    result = run("edge-classify", "--json", "--out", out, "--resume", SHIP)
-    assert (result.returncode, out.read_text().count("\n")) == (0, 1)
+    run("edge-classify", f"--{kind}", "--top-k", "2", "--out", out, CAT, SHIP)
+    frame = {
+        "json": '{"source": "a.avi", "frame": 1, "predictions": []}\n',
+        "csv": "a.avi,1,1,cat,3,0.5,\r\n",
+    }
+    before = out.read_bytes() + frame[kind].encode()
+    out.write_bytes(before)
+    result = run("edge-classify", f"--{kind}", "--out", out, "--resume", shipped.samples()["dog"])
+    assert "1 classified, 0 failed" in result.stderr
+    assert out.read_bytes().startswith(before)
+    assert "dog.png" in out.read_text()[len(before) :]
+
+
+def test_an_image_on_standard_input_is_never_taken_for_another(tmp_path):
+    command = ["edge-classify", "-", "--json", "--out", tmp_path / "results", "--resume"]
+    for image in (CAT, SHIP):
+        with image.open("rb") as stream:
+            assert run(*command, stdin=stream).returncode == 0
+    lines = map(json.loads, (tmp_path / "results").read_text().splitlines())
+    assert [line["predictions"][0]["label"] for line in lines] == ["cat", "ship"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks on files")
@@ -210,10 +247,10 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
         (["--threshold", "0.5", "--fit", "pad"], "fit, threshold"),
     ):
         result = run(*command, *options)
-        assert result.returncode == 1
+        assert result.returncode == 2
         assert (
-            f"results.part (it was made with other values of {names}; leave --resume out to begin "
-            "anew)." in result.stderr
+            f"results.part was made with other values of {names}; leave --resume out to begin anew."
+            in result.stderr
         )
         assert part.read_text() == answer
     result = run(*command)
