@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import native_log, shipped
+from edge_runtime.errors import EdgeRuntimeError
 from export import micro
 from export.metadata import attach
 from tests.conftest import GOLDEN, ROOT, run
@@ -127,6 +128,27 @@ def test_the_arena_of_a_tiny_graph():
     arena = micro.measure_arena(graph)
     assert micro._runs(graph, arena)
     assert not micro._runs(graph, arena - micro.ALIGNMENT_BYTES)
+
+
+def test_a_graph_that_fails_is_one_sentence_and_has_an_end(monkeypatch):
+    graph = micro.graph_alone((GOLDEN / "uint8.tflite").read_bytes())
+    monkeypatch.setattr(micro, "_runs", lambda graph, arena_bytes: False)
+    with pytest.raises(EdgeRuntimeError, match="in no arena of up to 1024 MiB"):
+        micro.measure_arena(graph)
+
+    class Fails:
+        def get_input_details(self, number):
+            return {"shape": (1, 2, 2, 3), "dtype": "uint8"}
+
+        def set_input(self, image, number):
+            pass
+
+        def invoke(self):
+            raise RuntimeError("Interpreter invocation failed.")
+
+    monkeypatch.setattr(runtime.Interpreter, "from_bytes", lambda graph: Fails())
+    with pytest.raises(EdgeRuntimeError, match=r"does not run on .*invocation failed"):
+        micro._interpreter(graph, GOLDEN / "uint8.tflite")
 
 
 def test_an_unwritable_folder(tmp_path):
