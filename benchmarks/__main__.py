@@ -23,6 +23,7 @@ from benchmarks.contenders import Contender, Missing, model_files, of_files, tol
 from benchmarks.peers import Network
 from benchmarks.results import Results
 from edge_runtime import shipped
+from edge_runtime.cli import finite
 from edge_runtime.disturbance import Watch
 from edge_runtime.environment import read_environment
 from edge_runtime.errors import EdgeRuntimeError
@@ -73,7 +74,9 @@ def main(
     only: Annotated[
         Pass | None, typer.Option(help="One pass; the other's figures in --out stay.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0, help="To time each network for, about.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, callback=finite, help="To time each network for, about.")
+    ] = 60.0,
     with_peers: Annotated[
         bool, typer.Option("--peers/--no-peers", help="Time other runtimes too.")
     ] = True,

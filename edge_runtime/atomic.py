@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,21 @@ def replacing(path: str | Path, *, parents: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it took its name, or its folder is none
             temporary.unlink()
+
+
+def target(path: str | Path) -> Path:
+    """Return the file that a name means, so that a link to it stays one when it is replaced.
+
+    Raises:
+        OSError: it means a stream that this process has open, as `/dev/stdout` does; the file
+            behind that is not to be replaced.
+    """
+    real = Path(os.path.realpath(path))
+    if os.path.islink(path) and os.path.realpath(os.path.dirname(path)).startswith(  # noqa: PTH114, PTH120
+        ("/dev", "/proc")
+    ):
+        raise OSError(errno.EINVAL, "it is a stream; leave --out out to write to it", str(path))
+    return real
 
 
 def _umask() -> int:

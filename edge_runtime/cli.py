@@ -5,6 +5,7 @@ What is not needed for `--help` is imported when it is needed.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,13 @@ from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.shipped import DEFAULT_MODEL
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def finite(number: float | None) -> float | None:
+    """Refuse what is no number, which no bound of an option does; for Typer's `callback`."""
+    if number is not None and math.isnan(number):
+        raise typer.BadParameter(f"expected a number, but got {number}.")
+    return number
 
 
 def _print_version(wanted: bool) -> None:
@@ -70,7 +78,8 @@ def classify(
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to show for an image.")] = 1,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Show no class with a lower score.")
+        float,
+        typer.Option(min=0, max=1, callback=finite, help="Show no class with a lower score."),
     ] = 0.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line for each image.")
@@ -87,7 +96,8 @@ def classify(
         int | None, typer.Option(min=1, help="Stop after so many frames of a camera or video.")
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(min=0, help="Stop a camera or video after so many seconds.")
+        float | None,
+        typer.Option(min=0, callback=finite, help="Stop a camera or video after so many seconds."),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Classify each so manieth frame.")] = 1,
     ray: Annotated[
@@ -128,6 +138,10 @@ def classify(
             raise typer.BadParameter(f"expected {option} {', '.join(values)}, but got {value}.")
     means, stds = _numbers("--mean", mean), _numbers("--std", std)
     names = _lines(labels)
+    if out == "":
+        raise typer.BadParameter("expected --out to be a name, but got an empty one.")
+    if info and (as_csv or out or resume or ray):
+        raise typer.BadParameter("--info prints text or, with --json, JSON; leave the others out.")
     if info:
         raise typer.Exit(_show_info(sources, as_json))
     if ray:

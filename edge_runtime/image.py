@@ -157,6 +157,8 @@ def decode(
             f"{name} has more than {MAX_PIXELS:,} pixels; shrink the image first."
         ) from exc
     except Exception as exc:  # on damaged files Pillow's decoders raise almost any type
+        if isinstance(exc, OSError) and exc.errno is not None:  # the system's
+            raise ImageError(f"{name} cannot be read ({exc.strerror}); check the name.") from exc
         raise ImageError(
             f"{name} is damaged ({str(exc) or type(exc).__name__}); save the image again."
         ) from exc

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edge_runtime.atomic import target
 from edge_runtime.batch import classify_files
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.output import Format, Output, complain, formatter, record
@@ -81,9 +81,11 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was written is to be kept
     colours = job.out is None and job.kind == "text" and sys.stdout and sys.stdout.isatty()
     lines = formatter(job.kind, record(classifier), colours=bool(colours))
-    if job.out is not None and os.path.islink(job.out):  # noqa: PTH114 - the link stays one
-        job = job._replace(out=os.path.realpath(job.out))
-    out = Path(job.out) if job.out else None
+    out = None
+    if job.out is not None:
+        out = target(job.out)
+        if os.path.islink(job.out):  # noqa: PTH114
+            job = job._replace(out=str(out))  # what lies beside it is told of by its name
     made_with = decisive(classifier, classifier.path.read_bytes(), job) if out else {}
     streams = set(filter(is_stream, names)) if job.resume else ()
     output = Output(out, job.kind, made_with, resume=job.resume, streams=streams)

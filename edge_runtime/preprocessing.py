@@ -63,7 +63,9 @@ class Preprocessing:
             self.assumptions = ("its input takes the bytes of pixels as they are",)
         elif means is None or stds is None:
             means, stds = means or (0.0,), stds or (255.0,)
-            self.assumptions = (f"a pixel x goes in as (x - {means[0]:g}) / {stds[0]:g}",)
+            self.assumptions = (f"a pixel x goes in as (x - {_all(means)}) / {_all(stds)}",)
+        if how is None and metadata.fit is None:
+            self.assumptions += ("of pictures of another shape the middle is taken",)
         for option, values in (("mean", means), ("std", stds)):
             if len(values) not in (1, self._channels) or not np.isfinite(values).all():
                 raise ModelError(
@@ -115,6 +117,11 @@ class Preprocessing:
         if self._channels == 1:
             pixels = grey(pixels)
         return look_up(self._table, pixels)[np.newaxis]
+
+
+def _all(values: Sequence[float]) -> str:
+    numbers = ", ".join(f"{value:g}" for value in values)
+    return numbers if len(values) == 1 else f"({numbers})"
 
 
 def _unexpected(image: object) -> str:

@@ -190,7 +190,8 @@ def _walk(root: str) -> Iterator[Source]:
         name, is_directory, above = pending.pop()
         if not is_directory:
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
-            if suffix in SUFFIXES and os.path.isfile(name):  # noqa: PTH113
+            # A link to nowhere is told of when it is read.
+            if suffix in SUFFIXES and (os.path.isfile(name) or not os.path.exists(name)):  # noqa: PTH110, PTH113
                 yield Source(name)
             continue
         try:

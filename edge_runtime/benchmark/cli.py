@@ -6,14 +6,14 @@ picture could not be, 2 wrong usage, 3 slower than the record that `--compare` n
 
 from __future__ import annotations
 
-import math
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from edge_runtime.atomic import target
+from edge_runtime.cli import finite
 from edge_runtime.errors import EdgeRuntimeError
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ def benchmark(
     ] = None,
     cold_starts: Annotated[int, typer.Option(min=0, help="Processes started for each row.")] = 5,
     sustained: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Then run each row for so long.")
+        float,
+        typer.Option(
+            min=0, callback=finite, metavar="SECONDS", help="Then run each row for so long."
+        ),
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
@@ -92,7 +95,10 @@ def benchmark(
         typer.Option(metavar="OLD.json", help="Exit with 3 if slower than this former record."),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(min=0, metavar="PERCENT", help="By which --compare lets times grow.")
+        float,
+        typer.Option(
+            min=0, callback=finite, metavar="PERCENT", help="By which --compare lets times grow."
+        ),
     ] = 10.0,
     _version: Annotated[
         bool,
@@ -121,14 +127,13 @@ def benchmark(
     if "" in (delegate or []):
         raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
     if out is not None:
-        out = Path(os.path.realpath(out))  # a link stays one
         try:
+            out = target(out)
             require_writable(out)
+        except OSError as exc:
+            raise typer.BadParameter(f"--out {out}: {exc.strerror}.") from exc
         except EdgeRuntimeError as exc:
             raise typer.BadParameter(str(exc)) from exc
-    for name, number in (("--sustained", sustained), ("--tolerance", tolerance)):
-        if not math.isfinite(number):
-            raise typer.BadParameter(f"expected {name} to be a number, but got {number}.")
     settings = sweep(names, delegate or ["xnnpack"], threads or [1], batch or [1])
     old = None
     if compare is not None:

@@ -53,7 +53,7 @@ def local(*arguments, cwd):
     [
         ([], "--ray writes a folder"),
         (["--json"], "--ray writes a folder"),
-        (["--json", "--out", ""], "--ray writes a folder"),
+        (["--json", "--out", ""], "expected --out to be a name"),
         (["--out", "x"], "--ray writes a folder"),
         (["--out", "x.parquet", "--json"], "--ray writes a folder"),
         (["--out", "x.parquet", "--csv"], "--ray writes a folder"),

@@ -251,6 +251,14 @@ def test_missing_file_and_directory(tmp_path):
         load_image(tmp_path)
 
 
+def test_what_cannot_be_a_file_is_not_called_damaged(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "ring").symlink_to("ring")
+    for name in ("file/image.png", "ring", 300 * "x"):
+        with pytest.raises(ImageError, match=r"cannot be read \(.*\); check the name"):
+            load_image(tmp_path / name)
+
+
 def test_an_image_of_the_right_size_is_untouched():
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     np.testing.assert_array_equal(fit(Image.fromarray(pixels), 32, 32), pixels)

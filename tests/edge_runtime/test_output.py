@@ -71,6 +71,11 @@ def test_threshold_hides_but_does_not_fail():
         (["--mean", "a,b"], "expected --mean to be numbers"),
         (["--labels", "nope.txt"], "--labels nope.txt cannot be read"),
         (["--threshold", "2"], "threshold"),
+        (["--threshold", "nan"], "expected a number, but got nan"),
+        (["--threads", "100000"], "threads"),
+        (["--out", ""], "expected --out to be a name, but got an empty one"),
+        (["--info", "--out", "x"], "--info prints text"),
+        (["--info", "--csv"], "--info prints text"),
         (["--every", "0"], "every"),
     ],
 )
@@ -86,10 +91,11 @@ def test_options_of_unlabelled_models(tmp_path):
     (tmp_path / "labels.txt").write_text("rot\ngrün\nblau\n", encoding="utf-8")
     model = ("--model", GOLDEN / "logits.tflite")
     plain = run("edge-classify", *model, CAT)
-    assert "assumed that a pixel x goes in as (x - 0) / 255, that class numbers" in plain.stderr
+    for assumed in ("a pixel x goes in as (x - 0) / 255", "the middle is taken", "class numbers"):
+        assert assumed in plain.stderr
     named = run(
         "edge-classify", *model, "--labels", tmp_path / "labels.txt", "--mean", "0,0,0",
-        "--std", "255", CAT,
+        "--std", "255", "--fit", "crop", CAT,
     )  # fmt: skip
     assert named.stdout.split(": ")[1].split()[0] in ("rot", "grün", "blau")
     assert named.stdout.split()[-1] == plain.stdout.split()[-1]
@@ -257,6 +263,25 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
     assert "1 classified, 0 failed" in result.stderr
     assert "(1 kept)" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/stdout")
+def test_what_standard_output_goes_to_is_not_replaced(tmp_path):
+    log = tmp_path / "log"
+    for command in (["edge-classify", CAT], ["edge-benchmark", "cnn-int8"]):
+        with log.open("w") as stream:
+            stream.write("before\n")
+            stream.flush()
+            program = COMMAND.parent / command[0]
+            result = subprocess.run(
+                [program, command[1], "--out", "/dev/stdout"],
+                stdout=stream,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        assert result.returncode in (1, 2)
+        assert "it is a stream; leave --out out" in " ".join(result.stderr.split())
+        assert log.read_text() == "before\n"
 
 
 def test_an_output_that_cannot_be_written():

@@ -35,7 +35,7 @@ def test_without_metadata_the_usual_is_assumed_and_said(dtype, scale, zero_point
     raw = prepare(RAMP)
     assert raw.dtype == dtype
     np.testing.assert_allclose(raw[0], expected, rtol=1e-6)
-    assert len(prepare.assumptions) == 1
+    assert len(prepare.assumptions) == 2
 
 
 def test_the_caller_overrides_the_file_and_channels_may_differ():
@@ -50,7 +50,15 @@ def test_the_caller_overrides_the_file_and_channels_may_differ():
 
 
 def test_one_of_the_two_alone_is_said():
-    assert prepared(np.float32, mean=[10.0]).assumptions == ("a pixel x goes in as (x - 10) / 255",)
+    fit = "of pictures of another shape the middle is taken"
+    assert prepared(np.float32, mean=[10.0]).assumptions == (
+        "a pixel x goes in as (x - 10) / 255",
+        fit,
+    )
+    assert prepared(np.float32, std=[1.5, 2.0, 3.0], how="pad").assumptions == (
+        "a pixel x goes in as (x - 0) / (1.5, 2, 3)",
+    )
+    assert prepared(np.float32, mean=[0.0], std=[255.0]).assumptions == (fit,)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +126,7 @@ def test_grey_and_four_dimensional_scores():
     assert [classifier.classify(level)[0].index for level in levels] == [0, 1, 2]
     assert classifier.assumptions == (
         "a pixel x goes in as (x - 0) / 255",
+        "of pictures of another shape the middle is taken",
         "class numbers stand in for labels",
     )
 

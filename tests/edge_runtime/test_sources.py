@@ -39,8 +39,8 @@ def test_links_are_followed_but_not_round(folder):
     (folder / "sub" / "up").symlink_to(folder)
     (folder / "sub" / "self").symlink_to(folder / "sub")
     (folder / "other").symlink_to(folder / "sub" / "deep")
-    (folder / "broken.png").symlink_to("nowhere")
-    expected = ["a.jpg", "b.png", "other/d.gif", "sub/c.PNG", "sub/deep/d.gif"]
+    (folder / "broken.png").symlink_to("nowhere")  # which is said when it is read
+    expected = ["a.jpg", "b.png", "broken.png", "other/d.gif", "sub/c.PNG", "sub/deep/d.gif"]
     assert names(".") == expected
 
 
