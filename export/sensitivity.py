@@ -115,14 +115,13 @@ def keep_fewest_in_float(source: Source, max_drop: float, *, say: Callable[[str]
                 kept.remove(node.index)
         graph, plain = quantizer.graph(kept), quantizer.graph(())
         layers = tuple(n.layer for n in quantizer.nodes if n.index in kept and n.weighted)
-        if layers:
-            mixed_us, plain_us = _price_us(graph, plain)
-            say(
-                f"kept in float: {', '.join(layers)}; price: {len(graph) - len(plain):+,} bytes, "
-                f"{mixed_us - plain_us:+.0f} us an image ({plain_us:.0f} to {mixed_us:.0f}, one "
-                f"thread)"
-            )
-        return Kept(graph, layers)
+    if layers:  # said here, where standard error is heard again
+        mixed_us, plain_us = _price_us(graph, plain)
+        say(
+            f"kept in float: {', '.join(layers)}; price: {len(graph) - len(plain):+,} bytes, "
+            f"{mixed_us - plain_us:+.0f} us an image ({plain_us:.0f} to {mixed_us:.0f}, one thread)"
+        )
+    return Kept(graph, layers)
 
 
 def write(errors: list[LayerError], stem: Path, title: str) -> tuple[Path, Path]:

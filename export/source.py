@@ -72,8 +72,13 @@ def load(
             f"{checkpoint} tells {', '.join(names)} apart; expected --data to name images of these "
             f"classes, {{train,test}}/CLASS/*.png."
         )
+    holds = about.get("network", network)
+    if holds != network:
+        raise weights.CheckpointError(
+            f"{checkpoint} holds a {holds} and not a {network}; add --network {holds}."
+        )
     architecture = about.get("recipe", {}).get("architecture", {})
-    model = NETWORKS[network](len(names), **architecture if about.get("network") == network else {})
+    model = NETWORKS[network](len(names), **architecture if "network" in about else {})
     weights.load(model, checkpoint)
     held_out = committed.held_out if data is None else data.held_out
     return Source(

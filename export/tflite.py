@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from edge_runtime.cli import finite
 from edge_runtime.errors import EdgeRuntimeError
 from train.startup import start
 
@@ -51,7 +52,9 @@ class Io(StrEnum):
 
 
 def main(
-    network: Annotated[Network, typer.Option(help="Which network.")] = Network.CNN,
+    network: Annotated[
+        Network | None, typer.Option(help="Which network.", show_default="cnn")
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -59,12 +62,13 @@ def main(
         ),
     ] = None,
     quantize: Annotated[
-        Quantization,
+        Quantization | None,
         typer.Option(
+            show_default="int8",
             help="none: float32; float16: weights; dynamic: int8 weights; int8: full integer; "
-            "qat: full integer, fine-tuned on the training images."
+            "qat: full integer, fine-tuned on the training images.",
         ),
-    ] = Quantization.INT8,
+    ] = None,
     io: Annotated[
         Io | None,
         typer.Option(help="Type of an int8 or qat model's input and scores.", show_default="uint8"),
@@ -87,7 +91,8 @@ def main(
         ),
     ] = None,
     max_drop: Annotated[
-        float, typer.Option(min=0, help="Points of top-1 accuracy that may be lost.")
+        float,
+        typer.Option(min=0, callback=finite, help="Points of top-1 accuracy that may be lost."),
     ] = 0.5,
     mixed: Annotated[
         bool,
@@ -109,14 +114,15 @@ def main(
     ] = False,
 ) -> None:
     """Export a network to a .tflite file that says what it is, and prove it on held-out images."""
+    if every and (network or quantize or out or checkpoint or mixed or explain or io):
+        raise typer.BadParameter(
+            "it takes no option but images, --max-drop and --overwrite.", param_hint="--all"
+        )
+    network, quantize = network or Network.CNN, quantize or Quantization.INT8
     if io and not quantize.integer:
         raise typer.BadParameter(f"{quantize} models take and give float32.", param_hint="--io")
     if mixed and (quantize is not Quantization.INT8 or io):
         raise typer.BadParameter("it is for int8, with float32 I/O.", param_hint="--mixed")
-    if every and (out or checkpoint or mixed or explain or io):
-        raise typer.BadParameter(
-            "it takes no option but images and --max-drop.", param_hint="--all"
-        )
     signal.signal(signal.SIGTERM, _stop)
     rows = []
     failed = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
+from types import TracebackType
 
 from edge_runtime import native_log
 
@@ -30,6 +31,7 @@ def start(extra: str) -> None:
     Args:
         extra: of pyproject.toml, "train" or "export".
     """
+    sys.excepthook = _one_line_of_interruption
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow" and find_spec(backend) is None:
         sys.exit(f"KERAS_BACKEND names {backend}, which is not installed; install it, or unset it.")
@@ -48,3 +50,13 @@ def start(extra: str) -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # it says here that it found no GPU, not later
+
+
+def _one_line_of_interruption(
+    kind: type[BaseException], exc: BaseException, traceback: TracebackType | None
+) -> None:
+    """Say of Ctrl-C while all is being imported, which takes seconds, what commands say later."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("stopped; nothing was begun", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, exc, traceback)

@@ -1,6 +1,7 @@
 """A CNN that is hard to quantize: its ranking must point at the cause, and mixing must cure it."""
 
 import csv
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -86,18 +87,22 @@ def test_explain_points_at_the_layer(hard, tmp_path):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_mixed_recovers_the_accuracy(hard, tmp_path):
-    said = []
+def test_mixed_recovers_the_accuracy(hard, tmp_path, capfd):
     out = tmp_path / "mixed.tflite"
+
+    def say(line):  # as the command does
+        print(line, file=sys.stderr, flush=True)
+
     export = pipeline.export_tflite(
-        pipeline.Quantization.INT8, out, hard, max_drop=0.001, mixed=True, say=said.append
+        pipeline.Quantization.INT8, out, hard, max_drop=0.001, mixed=True, say=say
     )
+    said = capfd.readouterr().err
     assert export.comparison.top1_drop <= 0.001
     assert CULPRIT in export.float_layers
     assert len(export.float_layers) <= 3  # of 8
     assert export.findings == []
-    assert " bytes, " in said[0]
-    assert " us an image" in said[0]
+    assert f"kept in float: {', '.join(export.float_layers)}; price: " in said
+    assert " us an image" in said
     card = read_metadata(out).card
     assert card["float_layers"] == list(export.float_layers)
     assert card["io"]["input"]["dtype"] == "float32"

@@ -172,6 +172,13 @@ def test_bad_checkpoints(tmp_path, damage):
         source.load("cnn", path)
 
 
+def test_a_checkpoint_says_which_network_it_is(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    weights.save(NETWORKS["resnet18"](), path, about={"network": "resnet18"})
+    with pytest.raises(weights.CheckpointError, match="and not a cnn; add --network resnet18"):
+        source.load("cnn", path)
+
+
 def test_errors_are_one_line(command, tmp_path):
     (tmp_path / "file").write_text("")
     for arguments in (
@@ -199,7 +206,10 @@ def test_errors_are_one_line(command, tmp_path):
         ("--mixed", "--quantize", "float16"),
         ("--mixed", "--io", "uint8"),
         ("--all", "--out", "x.tflite"),
+        ("--all", "--quantize", "int8"),
+        ("--all", "--network", "resnet18"),
         ("--max-drop", "-1"),
+        ("--max-drop", "nan"),
     ],
 )
 def test_wrong_usage(command, arguments):
