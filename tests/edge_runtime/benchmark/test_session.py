@@ -7,7 +7,7 @@ from edge_runtime import shipped
 from edge_runtime.benchmark import session as session_module
 from edge_runtime.benchmark.pictures import find_pictures
 from edge_runtime.benchmark.pipeline import STAGES, Setting
-from edge_runtime.benchmark.session import END_TO_END, Plan, run
+from edge_runtime.benchmark.session import END_TO_END, TURN, Plan, run
 from tests.conftest import GOLDEN
 
 TINY = str(GOLDEN / "logits.tflite")
@@ -68,6 +68,35 @@ def test_every_model_is_loaded_again_and_again(monkeypatch, calls, loads, made):
     assert opened == [TINY, "cnn-int8"] * (1 + loads)
     assert [len(row.times) for row in session.rows] == [made, made]
     assert made / session.calls_of_a_load == loads
+
+
+@pytest.mark.parametrize("calls", [30, 60, 300])
+def test_every_row_is_as_often_the_first_to_open_a_picture(monkeypatch, calls):
+    """Even where a load is as many rounds as there are rows, after it too."""
+    measure = session_module.measure
+    first_of_all, first_of_loads, loads = [], [], []
+
+    def watched(turns, *, rounds, warm_up):
+        names = list(turns)
+        first_of_all.extend(names[number % len(names)] for number in range(rounds))
+        if loads != [opened]:
+            loads[:] = [opened]
+            first_of_loads.append(names[0])
+        return measure(turns, rounds=rounds, warm_up=warm_up)
+
+    class Counting(session_module.Pipeline):
+        def __init__(self, setting):
+            nonlocal opened
+            opened += 1
+            super().__init__(setting)
+
+    opened = 0
+    monkeypatch.setattr(session_module, "measure", watched)
+    monkeypatch.setattr(session_module, "Pipeline", Counting)
+    run(plan(*[TINY] * 3, calls=calls))
+    for firsts in (first_of_all[-calls // TURN :], first_of_loads[1:]):
+        counts = [firsts.count(name) for name in "012"]
+        assert max(counts) - min(counts) <= len(counts)
 
 
 def test_a_model_that_takes_long_to_load_is_loaded_less_often(monkeypatch):
