@@ -10,8 +10,10 @@ from __future__ import annotations
 import marshal
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from itertools import chain, islice
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime import errors
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
 WORTHWHILE = 64  # fewer files are done before a second Python has started
 _CHUNK = 16  # files
 _AHEAD = 4  # chunks that wait at each worker, so that it never waits itself
-# A pipe holds 64 KiB. Were more than that on its way to a worker that waits to be read, each
-# would wait for the other.
-_MAX_WAITING_BYTES = 32 << 10
+# Were more on its way to a worker than a pipe holds, while that worker waits to be read, each would
+# wait for the other. Linux tells how much that is: 64 KiB, or 8 for a user with many pipes.
+_LEAST_PIPE_BYTES = 4096
 
 
 def classify_files(
@@ -48,6 +50,7 @@ def classify_files(
     Raises:
         ValueError: `top_k` is not positive.
     """
+    top_k = index(top_k)
     if top_k < 1:
         raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
     sources = iter(sources)
@@ -58,9 +61,14 @@ def classify_files(
         for source in chain(first, sources):
             yield source.name, _here(classifier, source, top_k)
         return
-    pool = Pool(
-        classifier.arguments(), classifier.labels, processes=classifier.threads, top_k=top_k
-    )
+    try:
+        pool = Pool(
+            classifier.arguments(), classifier.labels, processes=classifier.threads, top_k=top_k
+        )
+    except OSError:  # no process can be started here
+        for source in chain(first, sources):
+            yield source.name, _here(classifier, source, top_k)
+        return
     try:
         yield from pool.results(chain(first, sources))
     finally:
@@ -73,16 +81,21 @@ class Pool:
     def __init__(
         self, arguments: dict[str, Any], labels: tuple[str, ...], *, processes: int, top_k: int
     ) -> None:
-        """Start them.
+        """Start the first of them; others follow as there is work for them.
 
         Args:
             arguments: from `Classifier.arguments`; that they make a classifier is to be known.
             labels: the classifier's.
-            processes: how many there are to be.
+            processes: how many there are to be at most.
             top_k: how many classes an image gets.
+
+        Raises:
+            OSError: not even one can be started.
         """
         self._labels = labels
-        self._workers = [_Worker(arguments, top_k) for _ in range(processes)]
+        self._start = partial(_Worker, arguments, top_k)
+        self._processes = processes
+        self._workers = [self._start()]
 
     def results(self, sources: Iterator[Source]) -> Iterator[tuple[str, Result]]:
         """Yield the sources' results in order, as `classify_files`; go through all of them."""
@@ -92,6 +105,11 @@ class Pool:
         turn = 0
         chunk = next(chunks, None)
         while chunk or under_way:
+            if chunk and turn == len(self._workers) < self._processes:
+                try:
+                    self._workers.append(self._start())
+                except OSError:  # of files or memory there are no more
+                    self._processes = len(self._workers)
             worker = self._workers[turn % len(self._workers)]
             if chunk and worker.has_room_for(questions := _questions(chunk)):
                 worker.send(questions)
@@ -149,12 +167,8 @@ class _Worker:
         self._start()
 
     def has_room_for(self, chunk: list[Question]) -> bool:
-        sizes = [
-            _bytes(question) for questions in (*self._waiting, chunk) for question in questions
-        ]
-        return not self._waiting or (
-            len(self._waiting) < _AHEAD and sum(sizes) < _MAX_WAITING_BYTES
-        )
+        size = sum(len(marshal.dumps(questions)) for questions in (*self._waiting, chunk))
+        return not self._waiting or (len(self._waiting) < _AHEAD and size <= self._pipe_bytes // 2)
 
     def send(self, chunk: list[Question]) -> None:
         self._waiting.append(chunk)
@@ -189,6 +203,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self._pipe_bytes = _pipe_bytes(self._process.stdin)
         self._write(self._told)
 
     def _alone(self, question: Question) -> Answer:
@@ -222,11 +237,14 @@ class _Worker:
         return None
 
 
-def _bytes(question: Question) -> int:
-    """Bound the size of a question on its way."""
-    if isinstance(question, str):
-        return len(question) * 4
-    return len(question[0]) * 4 + len(question[1])
+def _pipe_bytes(pipe: Any) -> int:
+    """Return how many bytes a pipe holds that nobody reads."""
+    try:
+        import fcntl
+
+        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    except (ImportError, AttributeError, OSError):  # not on Linux
+        return _LEAST_PIPE_BYTES
 
 
 def _chunks(sources: Iterator[Source]) -> Iterator[list[Source]]:

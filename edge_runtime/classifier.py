@@ -172,6 +172,8 @@ class Classifier:
             ValueError: as for `classify`.
         """
         images = list(images)
+        if self._engine is None:
+            raise ValueError("The classifier is closed.")
         if self.threads > 1 and all(isinstance(image, (str, Path)) for image in images):
             from edge_runtime.batch import classify_files
             from edge_runtime.sources import Source

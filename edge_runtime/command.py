@@ -18,6 +18,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
+from edge_runtime import native_log
 from edge_runtime.errors import ClusterError, EdgeRuntimeError, ResumeError
 from edge_runtime.shipped import DEFAULT_MODEL
 
@@ -38,6 +39,7 @@ def run_to_end(program: str, work: Callable[[], int]) -> NoReturn:
         program: what it is called.
         work: returns the exit code, or raises SystemExit.
     """
+    native_log.own_process = True
     # Its thread pool costs 30 to 50 ms at start, and numpy does no linear algebra here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):  # a file name may be no valid UTF-8

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import stat
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edge_runtime import native_log
@@ -59,6 +61,13 @@ _SAMPLES_PER_PIXEL = {0: 3, 1: 2, 2: 1.5}  # of a JPEG with 4:4:4, 4:2:2 and 4:2
 _MOST_BYTES_PER_TILE_PIXEL = 8  # four bands of 16 bits
 # Pillow hands these to another program, or its own parsers are not meant for strangers' files.
 _REFUSED_FORMATS = {"EPS": "Encapsulated PostScript", "WMF": "Windows Metafile"}
+# Pillow has its plugins for the first five at hand. Those for icons decode what they open, before
+# its size can be looked at.
+_FORMATS = (
+    *("BMP", "GIF", "JPEG", "PPM", "PNG", "WEBP", "TIFF", "JPEG2000"),
+    *(["AVIF"] if tuple(map(int, PIL.__version__.split(".")[:2])) >= (11, 3) else []),
+    *("DIB", "DDS", "PCX", "PSD", "QOI", "SGI", *_REFUSED_FORMATS, "TGA"),
+)
 
 
 class _WithoutWarnings:
@@ -86,8 +95,17 @@ class _WithoutWarnings:
             if not self._inside:
                 self._caught.__exit__(None, None, None)
 
+    def after_fork(self) -> None:
+        """In a child whose parent's threads were inside, be as if nobody was."""
+        self._lock = Lock()
+        if self._inside:
+            self._inside = 0
+            self._caught.__exit__(None, None, None)
+
 
 _without_warnings = _WithoutWarnings()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_without_warnings.after_fork)
 
 
 def load_image(path: str | Path) -> NDArray[np.uint8]:
@@ -132,16 +150,20 @@ def decode(
                     f"{name} is no regular file; expected an image file, or pass it on standard "
                     f"input and name it `-`."
                 )
-            with Image.open(source) as image:
+            with Image.open(source, formats=_FORMATS) as image:
                 _check(image, name)
                 held = _held_whole(image)
                 if at_least is not None:
                     longest = max(at_least)  # the image may yet be turned
                     image.draft("RGB", (longest, longest))
                 _check_size(image, name, held)
+                if image.format == "PNG":
+                    # It may say behind its pixels only how it is to be turned.
+                    image.load()
+                    _check_size(image, name, held, loaded=True)
                 # libtiff writes what it thinks of a file on standard error.
-                quiet = native_log.dropped() if image.format == "TIFF" else contextlib.nullcontext()
-                with quiet:
+                chatty = image.format == "TIFF" and native_log.own_process
+                with native_log.dropped() if chatty else contextlib.nullcontext():
                     return _upright_rgb(image, name)
     except ImageError:
         raise
@@ -227,13 +249,15 @@ def _held_whole(image: Image.Image) -> int:
     return 0
 
 
-def _check_size(image: Image.Image, name: str, held: int) -> None:
+def _check_size(image: Image.Image, name: str, held: int, *, loaded: bool = False) -> None:
     pixels = image.width * image.height
     each = _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
     if "transparency" in image.info:  # a colour that is to be seen through
         each = max(each, _OTHER_BYTES_PER_PIXEL)
     with contextlib.suppress(Exception):  # as odd metadata
-        if image.getexif().get(_ORIENTATION, 1) != 1:  # what is turned is held twice
+        # A PNG that has not said it yet would be decoded to look behind its pixels.
+        known = image.format != "PNG" or loaded or "exif" in image.info
+        if known and image.getexif().get(_ORIENTATION, 1) != 1:  # what is turned is held twice
             each = max(each, 8)
     needed = held + pixels * each
     if image.format in _WHOLE_FORMATS:

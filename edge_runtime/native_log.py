@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import RLock
+
+# Whether the process is one of this package's commands, where no other thread prints anything. In
+# a host program what is printed meanwhile would be lost.
+own_process = False
 
 
 @contextmanager
@@ -47,6 +51,7 @@ def captured() -> Iterator[Callable[[], str]]:
 
 
 _one_at_a_time = RLock()  # two threads that took turns would leave the descriptor redirected
+_away: dict[int, int] = {}  # descriptors that are redirected, and where they led
 
 
 @contextmanager
@@ -57,16 +62,33 @@ def _redirected(descriptor: int, sink: int) -> Iterator[None]:
 
 def _redirect(descriptor: int, sink: int) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        with suppress(Exception):  # a host program's may be closed, or anything
             stream.flush()
     try:
         saved = os.dup(descriptor)
     except OSError:  # closed by the caller, as in `2>&-`
         yield
         return
+    outer = _away.get(descriptor, saved)
     try:
+        _away[descriptor] = outer
         os.dup2(sink, descriptor)
         yield
     finally:
         os.dup2(saved, descriptor)
         os.close(saved)
+        if outer == saved:
+            del _away[descriptor]
+
+
+def _as_it_was() -> None:
+    """In a child that was forked while another thread had something redirected, undo that."""
+    global _one_at_a_time
+    _one_at_a_time = RLock()
+    for descriptor, saved in _away.items():
+        os.dup2(saved, descriptor)
+    _away.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_as_it_was)

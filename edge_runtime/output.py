@@ -38,7 +38,9 @@ def one_line(text: str) -> str:
 
 def complain(sentence: str, *, program: str = "edge-classify") -> None:
     """Print one line on standard error."""
-    if sys.stderr is not None:  # closed, as in `2>&-`: print would then take standard output
+    if sys.stderr is None:  # closed, as in `2>&-`: print would then take standard output
+        return
+    with suppress(OSError):  # what it tells of goes on without it
         print(f"{program}: {one_line(sentence)}", file=sys.stderr)
 
 
@@ -124,26 +126,25 @@ class Output:
             number = errno.EISDIR if path.is_dir() else errno.EINVAL
             raise OSError(number, os.strerror(number), str(path))
         part = self.part = path.with_name(path.name + ".part")
-        if part.exists():
-            with part.open("a") as stream:
-                _lock(stream, part)
         self._made_with = part.with_name(part.name + ".job")
-        former = [file for file in (part, path) if resume and file.exists()][:1]
-        if former == [part]:
-            self._require_job(job)
-        with (
-            replacing(part, parents=False) as new,
-            new.open("w", errors=_ERRORS, newline="") as stream,
-        ):
-            stream.write(header(kind))
-            for file in former:
-                for source, lines, is_frame in _answered(file, kind, cut=file == part):
-                    if not is_frame:
-                        self.done.add(hash(source))
-                    if not (is_frame and source in streams):
-                        stream.write(lines)
-        self._stream = part.open("a", errors=_ERRORS, newline="")
-        _lock(self._stream, part)
+        with _locked(part):
+            former = [file for file in (part, path) if resume and self._was_begun(file)][:1]
+            if former == [part]:
+                self._require_job(job)
+            with replacing(part, parents=False) as new:
+                with new.open("w", errors=_ERRORS, newline="") as stream:
+                    stream.write(header(kind))
+                    for file in former:
+                        for source, lines, is_frame in _answered(file, kind, cut=file == part):
+                            if not is_frame:
+                                self.done.add(hash(source))
+                            if not (is_frame and source in streams):
+                                stream.write(lines)
+                if os.name == "posix":  # else a file that is open keeps its name
+                    self._stream = new.open("a", errors=_ERRORS, newline="")
+                    _lock(self._stream, new)
+            if os.name != "posix":
+                self._stream = part.open("a", errors=_ERRORS, newline="")
         with replacing(self._made_with, parents=False) as temporary:
             temporary.write_text(json.dumps(job))
 
@@ -165,9 +166,17 @@ class Output:
             with self._naming():
                 self._stream.flush()
                 os.fsync(self._stream.fileno())
-                self._stream.close()
-            self.part.replace(self._path)
+                if os.name != "posix":
+                    self._stream.close()
+            self.part.replace(self._path)  # while it is locked
+            self._stream.close()
             self._made_with.unlink(missing_ok=True)
+
+    def _was_begun(self, file: Path) -> bool:
+        """Say whether a file has a former run's answers; an empty one may be this run's lock."""
+        return file.exists() and bool(
+            file != self.part or file.stat().st_size or self._made_with.exists()
+        )
 
     def _require_job(self, job: Mapping[str, Any]) -> None:
         """Refuse to mix answers of another model, say, with this job's.
@@ -191,6 +200,24 @@ class Output:
             raise
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other runs from a file, which is made where it is missing, inside the block.
+
+    Raises:
+        OSError: another run is writing it.
+    """
+    there = path.exists()
+    with path.open("a") as stream:
+        _lock(stream, path)
+        try:
+            yield
+        except BaseException:
+            if not there:
+                path.unlink(missing_ok=True)
+            raise
+
+
 def _lock(stream: TextIO, path: Path) -> None:
     """Keep other runs from writing a file, until it is closed, where the system can do that.
 
@@ -201,12 +228,18 @@ def _lock(stream: TextIO, path: Path) -> None:
         import fcntl
     except ImportError:
         return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        raise OSError(exc.errno, "another run is writing it", str(path)) from exc
-    except OSError:  # a file system without locks
-        pass
+    with suppress(FileNotFoundError):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        except OSError:  # a file system without locks
+            return
+        else:
+            # Before the lock another run may have put its own in the place of this file.
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return
+    raise OSError(errno.EAGAIN, "another run is writing it", str(path))
 
 
 def _answered(path: Path, kind: Format, *, cut: bool) -> Iterator[tuple[str, str, bool]]:

@@ -67,19 +67,21 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of this package in a Python like this one."""
-    # -P: what lies in the working directory must not stand in for a module.
-    return [sys.executable, "-P", "-m", module, *arguments]
+    """Return the command that runs a module of this package in a Python like this one.
+
+    It finds the very modules that this process finds, but none in the working directory.
+    """
+    here = str(shipped.MODELS.parents[1])
+    path = [str(entry) for entry in sys.path if entry]
+    path += [here] * (here not in path)
+    run = "import runpy, sys; sys.path[:] = sys.argv.pop(2).splitlines(); "
+    run += "runpy.run_module(sys.argv.pop(1), run_name='__main__')"
+    return [sys.executable, "-P", "-c", run, module, "\n".join(path), *arguments]
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of such a child, which finds this very package."""
-    paths = [str(shipped.MODELS.parents[1]), os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-    }
+    """Return the environment of such a child."""
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 
 
 def _key(path: Path, delegate: str) -> str:
@@ -91,23 +93,29 @@ def _key(path: Path, delegate: str) -> str:
     return f"{digest} {delegate} {version('ai-edge-litert')}"
 
 
-def _cache() -> Path:
-    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
-    return Path(folder) / "edge-classify" / "sound-models"
+def _cache() -> Path | None:
+    """Return where hashes are kept; nowhere for a user who has no home."""
+    for folder in (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")):  # noqa: PTH111
+        if os.path.isabs(folder):  # noqa: PTH117
+            return Path(folder) / "edge-classify" / "sound-models"
+    return None
 
 
 def _known() -> set[str]:
+    cache = _cache()
     try:
-        return set(_cache().read_text().splitlines())
+        return set(cache.read_text().splitlines()) if cache else set()
     except (OSError, ValueError):
         return set()
 
 
 def _remember(key: str) -> None:
+    cache = _cache()
     with suppress(OSError):  # a device may have no place to write to
-        _cache().parent.mkdir(parents=True, exist_ok=True)
-        with _cache().open("a") as stream:
-            stream.write(key + "\n")
+        if cache:
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            with cache.open("a") as stream:
+                stream.write(key + "\n")
 
 
 def _try(path: Path, delegate: str, gpu_precision: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 _EVERY_S = 0.1
@@ -39,13 +40,17 @@ class Progress:
             now = time.monotonic()
             if now - self._shown >= _EVERY_S:
                 self._shown = now
-                self._stream.write(f"\r\033[K{self.bar(now - self._started)}")
-                self._stream.flush()
+                self._show(self.bar(now - self._started))
 
     def clear(self) -> None:
         """Take the bar away, so that something else can be printed."""
         if self._stream is not None:
-            self._stream.write("\r\033[K")
+            self._show("")
+
+    def _show(self, text: str) -> None:
+        with suppress(OSError):  # of a terminal that has gone
+            assert self._stream is not None
+            self._stream.write(f"\r\033[K{text}")
             self._stream.flush()
 
     def bar(self, elapsed_s: float) -> str:

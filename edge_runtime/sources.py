@@ -9,9 +9,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from edge_runtime.errors import ImageError
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+    from urllib.request import OpenerDirector, Request
 
 STANDARD_INPUT = "-"
 MAX_URL_BYTES = 64 << 20
@@ -81,13 +85,13 @@ def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
     """
     import time
     from http.client import HTTPException
-    from urllib.request import Request, urlopen
+    from urllib.request import Request
 
     deadline = time.monotonic() + timeout_s
     content = BytesIO()
     try:
         request = Request(url, headers={"User-Agent": "edge-classify"})
-        with urlopen(request, timeout=timeout_s) as response:
+        with _opener(deadline).open(request, timeout=timeout_s) as response:
             if not is_url(response.url):
                 raise ImageError(f"{url} leads to {response.url}; expected an http(s) address.")
             while block := response.read1(_BLOCK):
@@ -107,6 +111,63 @@ def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
         raise ImageError(f"{url} cannot be fetched ({reason}); check the address.") from exc
     content.seek(0)
     return content
+
+
+def _opener(deadline: float) -> OpenerDirector:
+    """Return what opens URLs and waits for what servers say until a moment of `time.monotonic`.
+
+    A socket's own timeout begins anew with each byte, and those may come singly.
+    """
+    import io
+    import socket
+    import time
+    from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+    from urllib.request import HTTPHandler, HTTPSHandler, build_opener
+
+    class Heard(io.RawIOBase):
+        def __init__(self, connected: socket.socket) -> None:
+            self._socket, self._raw = connected, connected.makefile("rb", buffering=0)
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int | None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left_s)
+            return self._raw.readinto(buffer)
+
+        def close(self) -> None:
+            self._raw.close()
+            super().close()
+
+    class Socket:
+        def __init__(self, connected: socket.socket) -> None:
+            self._socket = connected
+
+        def makefile(self, mode: str) -> io.BufferedReader:
+            return io.BufferedReader(Heard(self._socket))
+
+    class Response(HTTPResponse):
+        def __init__(self, connected: socket.socket, *arguments: Any, **options: Any) -> None:
+            super().__init__(cast("socket.socket", Socket(connected)), *arguments, **options)
+
+    class Connection(HTTPConnection):
+        response_class = Response
+
+    class SecureConnection(HTTPSConnection):
+        response_class = Response
+
+    class Http(HTTPHandler):
+        def http_open(self, request: Request) -> HTTPResponse:
+            return self.do_open(Connection, request)
+
+    class Https(HTTPSHandler):
+        def https_open(self, request: Request) -> HTTPResponse:
+            return self.do_open(SecureConnection, request)
+
+    return build_opener(Http, Https)
 
 
 def _expand(name: str) -> Iterator[Source]:
@@ -157,15 +218,46 @@ def _is_name(line: bytes) -> bool:
 
 
 def _glob(pattern: str) -> Iterator[Source]:
-    from glob import glob
-
-    found = sorted(glob(pattern, recursive=True))  # noqa: PTH207
+    found = sorted(set(_matches(pattern)))
     *above, last = pattern.split("/")
     if last == "**" or (last == "*" and "**" in above):  # what directories hold matches as well
         found = [name for name in found if not os.path.isdir(name)]  # noqa: PTH112
     if not found:
         raise ImageError(f"{pattern} matches no file; check the pattern.")
     yield from expand(found)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a pattern matches; unlike `glob`'s, its `**` does not go round linked folders."""
+    from glob import escape, glob
+
+    parts = pattern.split("/")
+    if "**" not in parts:
+        yield from glob(pattern)  # noqa: PTH207
+        return
+    at = parts.index("**")
+    above, below = "/".join(parts[:at]), "/".join(parts[at + 1 :] or ["*"])
+    roots = glob(f"{above}/") if at else [""]  # noqa: PTH207
+    for root in roots:
+        for folder in _folders(root):
+            yield from _matches(escape(folder) + below)
+
+
+def _folders(root: str) -> Iterator[str]:
+    """Yield a folder and those below it that are not hidden, with a slash at the end of each."""
+    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+    while pending:
+        folder, above = pending.pop()
+        try:
+            status = os.stat(folder or ".")  # noqa: PTH116
+            with os.scandir(folder or ".") as entries:
+                names = [e.name for e in entries if _is_directory(e) and e.name[0] != "."]
+        except OSError:  # as `glob`
+            continue
+        here = (status.st_dev, status.st_ino)
+        if here not in above:  # else a link to a directory that this one lies in
+            yield folder
+            pending += [(f"{folder}{name}/", above | {here}) for name in names]
 
 
 def _directory(root: str) -> Iterator[Source]:

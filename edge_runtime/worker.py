@@ -24,8 +24,10 @@ def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the caller decides
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
+    from edge_runtime import native_log
     from edge_runtime.classifier import Classifier
 
+    native_log.own_process = True
     questions: BinaryIO = sys.stdin.buffer
     arguments = json.loads(marshal.load(questions))
     top_k = arguments.pop("top_k")

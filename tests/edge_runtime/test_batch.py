@@ -148,6 +148,63 @@ def test_long_names_and_many_classes_do_not_lock_up(tmp_path):
     assert sum(isinstance(r, ImageError) for _, r in results) == 200
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="pipes have a size there")
+def test_small_pipes_do_not_lock_up(folder, monkeypatch):
+    """As a user with many of them has: 8 KiB, which a chunk's answers alone exceed."""
+    import fcntl
+
+    class Small(batch._Worker):
+        def _start(self):
+            super()._start()
+            for pipe in (self._process.stdin, self._process.stdout):
+                self._pipe_bytes = fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+
+    monkeypatch.setattr(batch, "_Worker", Small)
+    long = [Source("x" * 200 + str(number)) for number in range(400)]
+    with Classifier(GOLDEN / "int8.tflite", threads=2) as classifier:
+        results = list(classify_files(classifier, long))
+    assert len(results) == 400
+
+
+def test_no_more_processes_than_chunks(folder):
+    some = files(folder)[:WORTHWHILE]
+    with Classifier(GOLDEN / "int8.tflite", threads=40) as classifier:
+        before = len(children())
+        results = classify_files(classifier, some)
+        next(results)
+        assert len(children()) - before == WORTHWHILE / batch._CHUNK
+        assert len([*results]) == WORTHWHILE - 1
+        assert len(children()) == before
+
+
+@pytest.mark.parametrize("possible", [0, 1, 3])
+def test_where_no_more_processes_can_be_started_fewer_do_it(folder, monkeypatch, possible):
+    started = []
+
+    class Scarce(batch._Worker):
+        def _start(self):
+            if len(started) >= possible:
+                raise OSError(24, "Too many open files")
+            started.append(1)
+            super()._start()
+
+    monkeypatch.setattr(batch, "_Worker", Scarce)
+    with Classifier(GOLDEN / "int8.tflite", threads=8) as classifier:
+        results = list(classify_files(classifier, files(folder)))
+    assert len(started) == possible
+    assert [isinstance(result, list) for _, result in results] == [True] * 3 * WORTHWHILE
+    assert children() == []
+
+
+def test_a_closed_classifier_and_numpy_s_integers(folder):
+    names = [source.name for source in files(folder)]
+    classifier = Classifier(GOLDEN / "int8.tflite", threads=2)
+    assert len(classifier.classify_batch(names, top_k=np.int64(2))[0]) == 2
+    classifier.close()
+    with pytest.raises(ValueError, match="is closed"):
+        classifier.classify_batch(names)
+
+
 def test_more_labels_than_an_argument_of_a_process_holds(folder):
     labels = [colour + "x" * (1 << 16) for colour in COLOURS]
     with Classifier(GOLDEN / "int8.tflite", threads=2, labels=labels) as classifier:

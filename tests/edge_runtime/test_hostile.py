@@ -134,6 +134,25 @@ def test_without_a_cache_it_still_works(tmp_path, monkeypatch):
     assert Classifier(GOLDEN / "uint8.tflite").labels == ("red", "green", "blue")
 
 
+def test_without_a_home_there_is_no_cache(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    Classifier(GOLDEN / "uint8.tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_children_find_the_modules_that_this_process_finds(tmp_path, monkeypatch):
+    """Beside this package there may be one that is called as one of Python's own."""
+    (tmp_path / "pathlib.py").write_text("raise ImportError")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    Classifier(GOLDEN / "uint8.tflite")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    Classifier(GOLDEN / "float32.tflite")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_model_that_crashes_is_an_error(monkeypatch):
     """A child that kills itself stands for LiteRT's crash."""

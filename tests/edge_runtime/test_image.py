@@ -122,6 +122,35 @@ def test_copies_for_transparency_and_turning_count(tmp_path, extra, side):
             _check_size(image, "x", 0)
 
 
+def test_what_is_to_be_refused_is_not_decoded_for_it(tmp_path, monkeypatch):
+    """Nor is an icon, whose picture Pillow decodes while it opens the file."""
+    large = saved(tmp_path, Image.new("RGBA", (6_700, 6_700)), "large.png")
+    content = large.read_bytes()
+    icon = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(content), 22) + content
+    (tmp_path / "icon.png").write_bytes(icon)
+    apple = b"icns" + struct.pack(">I4sI", len(content) + 16, b"ic10", len(content) + 8) + content
+    (tmp_path / "apple.png").write_bytes(apple)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    with pytest.raises(ImageError, match=r"large\.png would take 51\d MiB to decode"):
+        decode(large)
+    for name in ("icon", "apple"):
+        with pytest.raises(ImageError, match=f"{name}.png is not an image of a known format"):
+            decode(tmp_path / f"{name}.png")
+
+
+def test_a_png_that_says_behind_its_pixels_that_it_is_turned(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path, Image.new("RGB", (4, 2)), "turned.png", exif=exif)
+    content = path.read_bytes()
+    at = content.index(b"eXIf") - 4
+    chunk = content[at : at + 12 + int.from_bytes(content[at : at + 4], "big")]
+    rest = content.replace(chunk, b"")
+    end = rest.index(b"IEND") - 4
+    path.write_bytes(rest[:end] + chunk + rest[end:])
+    assert decode(path).size == (2, 4)
+
+
 def test_what_a_decoder_holds_beside_the_pixels_counts(tmp_path):
     """A progressive JPEG is held whole however small it is wanted; a tile may exceed its image."""
     image = Image.new("L", (10, 10)).resize((17_000, 17_000 // 2))

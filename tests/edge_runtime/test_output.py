@@ -187,6 +187,15 @@ def test_standard_output_that_is_closed(options):
     assert "could not be written to standard output (Bad file descriptor)." in result.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_standard_error_that_is_full():
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [COMMAND, "nope.png", CAT], stdout=subprocess.PIPE, stderr=full, text=True
+        )
+    assert (result.returncode, result.stdout.count("cat.png")) == (1, 1)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 def test_a_full_disk_under_out(tmp_path):
     """A limit on the size of files stands for it."""

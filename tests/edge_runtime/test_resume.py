@@ -112,6 +112,30 @@ def test_two_runs_do_not_write_one_file(tmp_path):
     assert (tmp_path / "results").read_text() == "{}\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks on files")
+@pytest.mark.parametrize("options", [["--json"], ["--json", "--resume"]])
+def test_of_runs_that_begin_at_once_one_goes_on(tmp_path, options):
+    """Though the one before left much that is copied first."""
+    line = run("edge-classify", "--json", CAT).stdout
+    kept = [line.replace(str(CAT), f"{number}.png") for number in range(50_000)]
+    (tmp_path / "out.part").write_text("".join(kept))
+    command = [COMMAND, *options, "--out", tmp_path / "out"]
+    processes = [
+        subprocess.Popen([*command, image], stderr=subprocess.PIPE, text=True)
+        for image in (SHIP, CAT, SHIP)
+    ]
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    done = [process.returncode == 0 for process in processes]
+    assert any(done)
+    for ended_well, errors in zip(done, said, strict=True):
+        assert ended_well or "out.part (another run is writing it)." in errors
+    sources = [json.loads(line)["source"] for line in (tmp_path / "out").read_text().splitlines()]
+    if "--resume" in options:  # those that came later found a finished file
+        assert len(sources) == 50_000 + len({str(SHIP), str(CAT)} & set(sources))
+        assert len(sources) > 50_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_what_was_done_and_resume_goes_on(tmp_path, number):
     folder, out = tmp_path / "many", tmp_path / "out.jsonl"

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -69,6 +70,17 @@ def test_a_glob_may_match_directories(folder):
     assert names("**/deep") == ["sub/deep/d.gif"]
     for pattern in ("sub/**", "sub/**/*"):  # each file once, for it matches itself
         assert names(pattern) == ["sub/c.PNG", "sub/deep/d.gif"]
+
+
+def test_a_glob_does_not_go_round_links(folder):
+    (folder / "sub" / "up").symlink_to(folder)
+    (folder / "sub" / "round").symlink_to(".")
+    (folder / ".hidden").mkdir()
+    shutil.copy(folder / "b.png", folder / ".hidden" / "x.png")
+    assert names("**/*.png") == ["b.png"]
+    assert names("**/*.gif") == ["sub/deep/d.gif"]
+    assert names("s*/**/*.[g]if") == ["sub/deep/d.gif"]
+    assert names(f"{folder}/**/deep/**/d.gif") == [f"{folder}/sub/deep/d.gif"]
 
 
 def test_a_link_round_itself_hides_nothing_else(folder):
@@ -176,13 +188,18 @@ class Web(BaseHTTPRequestHandler):
             self.send_header("Location", "file:///etc/passwd")
             self.end_headers()
             return
-        self.send_response(200)
-        self.send_header("Content-Type", "image/png")
-        self.end_headers()
+        if self.path != "/slow-to-begin.png":
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.end_headers()
         try:
             if self.path == "/endless.png":
                 while True:
                     self.wfile.write(bytes(1 << 16))
+            if self.path == "/slow-to-begin.png":
+                for _ in range(100):
+                    self.wfile.write(b"X")
+                    time.sleep(0.05)
             if self.path == "/slow.png":
                 for _ in range(100):
                     self.wfile.write(b"x")
@@ -221,8 +238,11 @@ def test_the_web_is_not_trusted(web, monkeypatch):
     monkeypatch.setattr(sources, "MAX_URL_BYTES", 1 << 20)
     with pytest.raises(ImageError, match=r"endless\.png has more than 1 MiB"):
         open_url(f"{web}/endless.png")
-    with pytest.raises(ImageError, match=r"slow\.png took more than 0\.5 s"):
-        open_url(f"{web}/slow.png", timeout_s=0.5)
+    for name in ("slow", "slow-to-begin"):
+        begun = time.monotonic()
+        with pytest.raises(ImageError, match=rf"{name}\.png took more than 0\.5 s"):
+            open_url(f"{web}/{name}.png", timeout_s=0.5)
+        assert time.monotonic() - begun < 2
     with pytest.raises(ImageError, match=r"elsewhere\.png cannot be fetched"):
         open_url(f"{web}/elsewhere.png")
     with pytest.raises(ImageError, match="cannot be fetched"):
