@@ -18,6 +18,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.metadata import CARD_FILE, LABELS_FILE
+from export.flatbuffer import packed
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the zip format's first, so that equal inputs give equal bytes
 
@@ -122,22 +123,10 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
     return bytes(builder.Output())
 
 
-class _AlignedBuffer(schema.BufferT):
-    """A buffer at a multiple of 16 bytes, as schema.fbs asks and the generated code ignores."""
-
-    def Pack(self, builder: flatbuffers.Builder) -> int:
-        if self.data is not None:
-            builder.Prep(16, len(self.data))
-        return super().Pack(builder)
-
-
 def _with_metadata(graph: bytes, metadata: bytes) -> bytes:
     """Return a graph with a further buffer, which its list of metadata names."""
     model = schema.ModelT.InitFromPackedBuf(graph)
     model.buffers.append(schema.BufferT(np.frombuffer(metadata, np.uint8)))
-    model.buffers = [_AlignedBuffer(b.data, b.offset, b.size) for b in model.buffers]
     entry = schema.MetadataT("TFLITE_METADATA", len(model.buffers) - 1)
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(2 * len(graph))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)

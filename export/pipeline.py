@@ -11,6 +11,7 @@ from pathlib import Path
 from edge_runtime.atomic import replacing
 from export import bias, convert, quantize, sensitivity, verify
 from export.card import model_card
+from export.gpu import widen_strided
 from export.lint import lint
 from export.metadata import describe
 from export.quantize import Io
@@ -99,6 +100,7 @@ def export_tflite(
         graph, float_layers = kept.graph, kept.layers
     elif mixed:
         say("no layer has to be kept in float")
+    graph = widen_strided(graph)
     card = model_card(
         graph,
         network=source.model.name,

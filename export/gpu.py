@@ -1,0 +1,40 @@
+"""What LiteRT's GPU delegate computes wrongly in a graph, written so that it does not.
+
+LiteRT 2.3's WebGPU, natively and in browsers, computes a strided 1 x 1 convolution with int8
+weights wrongly; it seems to take it for a dense layer. The shortcuts of ResNet18 are such: its int8
+file was right on 40 % of the test images on an H100, and on 94 % on the CPU.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from export.flatbuffer import packed
+
+
+def widen_strided(graph: bytes) -> bytes:
+    """Give every strided 1 x 1 convolution with int8 weights a second column of zeros.
+
+    A kernel of 1 x 2 is computed rightly. The sums stay what they were, to the bit, and so do
+    the answers on every other delegate; ResNet18 takes 1.1 % more multiply-adds.
+    """
+    model = schema.ModelT.InitFromPackedBuf(graph)
+    changed = False
+    for subgraph in model.subgraphs:
+        for operator in subgraph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            if max(code.builtinCode, code.deprecatedBuiltinCode) != schema.BuiltinOperator.CONV_2D:
+                continue
+            options, kernel = operator.builtinOptions, subgraph.tensors[operator.inputs[1]]
+            filters, height, width, channels = kernel.shape
+            strided = max(options.strideW, options.strideH) > 1
+            if (height, width) != (1, 1) or not strided or kernel.type != schema.TensorType.INT8:
+                continue
+            wide = np.zeros((filters, 1, 2, channels), np.int8)
+            wide[:, 0, 0] = model.buffers[kernel.buffer].data.view(np.int8).reshape(filters, -1)
+            kernel.shape = list(wide.shape)
+            model.buffers[kernel.buffer] = schema.BufferT(wide.view(np.uint8).reshape(-1))
+            options.padding = schema.Padding.SAME  # the second column may lie outside the image
+            changed = True
+    return packed(model) if changed else graph

@@ -1,0 +1,98 @@
+"""The strided 1 x 1 convolutions that LiteRT's GPU delegate computes wrongly in int8."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from edge_runtime import shipped
+from export import quantize
+from export.gpu import widen_strided
+from tests.conftest import run
+
+CAT = shipped.samples()["cat"]
+
+
+def network(side: int, stride: int) -> keras.Model:
+    """A strided 1 x 1 convolution between two other layers, whose places the scores tell apart."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    inputs = x = keras.Input((side, side, 3))
+    x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2D(64, 1, stride, activation="relu")(x)
+    x = layers.Flatten()(x)
+    large = keras.initializers.RandomNormal(stddev=0.3)
+    return keras.Model(inputs, layers.Dense(10, "softmax", kernel_initializer=large)(x))
+
+
+def pictures(side: int) -> np.ndarray:
+    """Noise about a colour each."""
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 236, (20, 1, 1, 3), np.uint8)
+    return colours + rng.integers(0, 20, (20, side, side, 3), np.uint8)
+
+
+def scores(graph: bytes, images: np.ndarray) -> np.ndarray:
+    interpreter = Interpreter(model_content=graph)
+    interpreter.allocate_tensors()
+    [image], [output] = interpreter.get_input_details(), interpreter.get_output_details()
+    found = []
+    for picture in images:
+        interpreter.set_tensor(image["index"], picture[None].astype(image["dtype"]))
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(output["index"])[0])
+    return np.array(found)
+
+
+def kernels(graph: bytes) -> list[tuple[int, ...]]:
+    """The shapes of the convolutions' kernels, without filters and channels."""
+    model = schema.ModelT.InitFromPackedBuf(graph)
+    [subgraph] = model.subgraphs
+    convolution = schema.BuiltinOperator.CONV_2D
+    return [
+        tuple(subgraph.tensors[operator.inputs[1]].shape[1:3])
+        for operator in subgraph.operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == convolution
+    ]
+
+
+@pytest.mark.parametrize("side", [32, 33])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_widening_changes_no_score(side, stride):
+    images = pictures(side)
+    graph = quantize.to_int8(network(side, stride), images)
+    widened = widen_strided(graph)
+    assert (kernels(graph), kernels(widened)) == ([(3, 3), (1, 1)], [(3, 3), (1, 2)])
+    expected = scores(graph, images)
+    assert len(np.unique(expected.argmax(1))) > 1
+    np.testing.assert_array_equal(scores(widened, images), expected)
+    assert len(widened) < len(graph) + 32 * 64 + 100  # the narrow kernel is gone
+
+
+def test_widening_leaves_other_graphs_as_they_are():
+    unstrided = quantize.to_int8(network(32, 1), pictures(32))
+    floating = quantize.to_float16(network(32, 2))
+    for graph in (unstrided, floating):
+        assert widen_strided(graph) is graph
+
+
+@pytest.mark.parametrize("to", [quantize.to_dynamic, lambda n: quantize.to_int8(n, pictures(32))])
+def test_the_gpu_computes_the_wide_one_and_the_runtime_refuses_the_narrow(vulkan, tmp_path, to):
+    narrow, wide = tmp_path / "narrow.tflite", tmp_path / "wide.tflite"
+    narrow.write_bytes(to(network(32, 2)))
+    wide.write_bytes(widen_strided(narrow.read_bytes()))
+
+    def classified(path, delegate):
+        command = ("edge-classify", "--json", "--model", path, "--delegate", delegate, CAT)
+        return run(*command, env=vulkan)
+
+    by_gpu, by_cpu = (json.loads(classified(wide, d).stdout) for d in ("gpu", "cpu"))
+    [ours], [theirs] = by_gpu["predictions"], by_cpu["predictions"]
+    assert ours["label"] == theirs["label"]
+    assert ours["score"] == pytest.approx(theirs["score"], abs=16 / 256)
+    refused = classified(narrow, "gpu")
+    assert refused.returncode == 1
+    assert f"The gpu computes {narrow} wrongly" in refused.stderr
