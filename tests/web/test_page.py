@@ -11,8 +11,10 @@ from PIL import Image
 from benchmarks import browser as chromium
 from edge_runtime import Classifier, shipped
 from edge_runtime.image import decode, fit
-from export import calibration
+from export import calibration, quantize
 from tests.conftest import ROOT
+from tests.export.test_gpu import network as strided
+from tests.export.test_gpu import pictures
 from tests.web.conftest import bring, png, scores, seen, use, visit
 
 PHOTO = ROOT / "examples" / "chelsea.png"
@@ -185,6 +187,23 @@ def test_webgpu(playwright, site):
             on_gpu = scores(page)
             assert next(iter(on_gpu)) == next(iter(on_cpu))
             assert max(abs(on_gpu[label] - on_cpu[label]) for label in on_cpu) <= tolerance
+        use(page, network="resnet18")
+        assert "GPU: WebGPU" in page.inner_text("#facts")
+        on_gpu = scores(page)
+        use(page, accelerator="wasm")
+        on_cpu = scores(page)
+        assert max(abs(on_gpu[label] - on_cpu[label]) for label in on_cpu) <= 2 / 256
+        use(page, network="cnn")
+        # What the GPU computes wrongly stays on the CPU.
+        narrow = quantize.to_int8(strided(32, 2), pictures(32))
+        page.set_input_files("#files", {"name": "a.tflite", "mimeType": "", "buffer": narrow})
+        page.wait_for_selector("#facts:has-text('a.tflite')")
+        page.check("input[value=webgpu]", force=True)
+        page.wait_for_selector("#alert:has-text('computes a.tflite wrongly')")
+        assert page.inner_text("#facts dd >> nth=0") == "CPU: XNNPACK in WebAssembly, one thread"
+        assert page.locator("input[value=wasm]").is_checked()
+        use(page, network="cnn")
+        use(page, accelerator="webgpu")
         # While a network is on its way, another choice does not undo that one.
         page.check("input[value=resnet18]", force=True)
         page.check("input[value=wasm]", force=True)

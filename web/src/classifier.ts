@@ -26,6 +26,15 @@ function softmax(logits: number[]): number[] {
   return powers.map((power) => power / sum);
 }
 
+// Rounding moves a few percent of all score; a GPU that computes something else moves most of it.
+const MOST_MOVED = 0.25;
+
+/** Returns how much of all score two answers give to different classes, 0-1. */
+function moved(one: number[], other: number[]): number {
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+  return sum(one.map((value, i) => Math.abs(value / sum(one) - other[i]! / sum(other)))) / 2;
+}
+
 /** An image classifier loaded from a .tflite file. */
 export class Classifier {
   private constructor(
@@ -39,12 +48,15 @@ export class Classifier {
   /**
    * Loads a model.
    *
-   * @throws PageError it is damaged, no image classifier, or does not run here.
+   * @param pictures to hold the GPU's answers against the CPU's, for LiteRT takes some graphs
+   *   without complaint and computes them wrongly there.
+   * @throws PageError it is damaged, no image classifier, or does not run here, or not rightly.
    */
   static async load(
     data: Uint8Array,
     name: string,
     accelerator: Accelerator,
+    pictures: () => Promise<Picture[]>,
   ): Promise<Classifier> {
     const graph = readGraph(data, name);
     const metadata = await readMetadata(data, name);
@@ -74,10 +86,41 @@ export class Classifier {
     }
     const size = input.shape.reduce((product, length) => product * length);
     const warmUp = input.dtype === 'uint8' ? new Uint8Array(size) : new Float32Array(size);
-    const engine = await Engine.load(data, accelerator, warmUp, input.shape);
     const normalization = metadata.normalization ?? assumedNormalization(input.quantization);
     const tables = pixelTables(normalization, input.quantization);
-    return new Classifier(data.length, graph, metadata, engine, tables);
+    const on = async (where: Accelerator) => {
+      const engine = await Engine.load(data, where, warmUp, input.shape);
+      return new Classifier(data.length, graph, metadata, engine, tables);
+    };
+    const classifier = await on(accelerator);
+    if (classifier.engine.accelerator === 'webgpu') {
+      try {
+        const reference = await on('wasm');
+        try {
+          await classifier.ensureAgrees(reference, name, await pictures());
+        } finally {
+          reference.close();
+        }
+      } catch (error) {
+        classifier.close();
+        throw error;
+      }
+    }
+    return classifier;
+  }
+
+  private async ensureAgrees(other: Classifier, name: string, pictures: Picture[]): Promise<void> {
+    const [, height, width] = this.graph.input.shape as [number, number, number];
+    for (const picture of pictures) {
+      const seen = fit(picture, width, height);
+      const [ours, theirs] = [await this.time(seen), await other.time(seen)];
+      if (!(moved(this.scores(ours.raw), this.scores(theirs.raw)) <= MOST_MOVED)) {
+        throw new PageError(
+          `The GPU in this browser computes ${name} wrongly: its answers are not the CPU's. ` +
+            `Use the CPU.`,
+        );
+      }
+    }
   }
 
   /** Classifies one picture. */
@@ -85,8 +128,7 @@ export class Classifier {
     const [, height, width] = this.graph.input.shape as [number, number, number];
     const seen = fit(picture, width, height);
     const { runMs, raw } = await this.time(seen);
-    const values = dequantize(raw, this.graph.output.quantization);
-    const scores = this.graph.givesLogits ? softmax(values) : values;
+    const scores = this.scores(raw);
     if (!scores.every(Number.isFinite)) {
       throw new PageError('The model gave scores that are no numbers; export it again.');
     }
@@ -105,6 +147,11 @@ export class Classifier {
 
   close(): void {
     this.engine.close();
+  }
+
+  private scores(raw: ArrayLike<number>): number[] {
+    const values = dequantize(raw, this.graph.output.quantization);
+    return this.graph.givesLogits ? softmax(values) : values;
   }
 
   private feed(seen: Uint8Array) {

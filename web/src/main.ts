@@ -65,7 +65,7 @@ async function use(model: ModelFile, accelerator: Accelerator): Promise<void> {
     await inOrder(async () => {
       const data = await reading; // meanwhile the model before goes on answering
       await inTurn(async () => {
-        const next = await Classifier.load(data, model.name, accelerator);
+        const next = await Classifier.load(data, model.name, accelerator, firstSamples);
         classifier?.close();
         classifier = next;
       });
@@ -82,6 +82,10 @@ async function use(model: ModelFile, accelerator: Accelerator): Promise<void> {
     showChoice();
   }
   if (onStage !== undefined && camera === undefined) await answerStill();
+}
+
+function firstSamples(): Promise<Picture[]> {
+  return Promise.all(items.slice(0, 3).map((item) => tray.open(item)));
 }
 
 function showChoice(): void {
