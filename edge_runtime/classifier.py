@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _MOST_THREADS = 1024  # far more crash LiteRT
+_PICTURES = 3  # on which a delegate is held against the CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Classifier:
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is no image classifier.
-            DelegateError: the delegate is not available, or does not take the model.
+            DelegateError: the delegate is not available, does not take the model, or computes
+                it wrongly.
             ValueError: an argument is none of those named.
         """
         _require("delegate", delegate != "", "a name", delegate)
@@ -118,6 +121,8 @@ class Classifier:
         self.preprocessing = Preprocessing(engine.input, metadata, mean=means, std=stds, how=fit)
         if auto:
             engine = self._open_auto(self.preprocessing, gpu_precision)
+        elif delegate not in ("xnnpack", "cpu"):
+            self._ensure_agrees(engine)
         self._engine: Engine | None = engine
         self._lock = Lock()
         self.placement: Placement = engine.placement
@@ -265,6 +270,13 @@ class Classifier:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _ensure_agrees(self, engine: Engine) -> None:
+        from edge_runtime.delegates import ensure_agrees
+
+        samples = islice(shipped.samples().values(), _PICTURES)
+        images = [self.preprocessing(path) for path in samples]
+        ensure_agrees(self.path, engine, images, delegate=self.delegate)
 
     def _open_auto(self, preprocessing: Preprocessing, gpu_precision: str) -> Engine:
         from edge_runtime.delegates import choose

@@ -19,7 +19,7 @@ import numpy as np
 
 from edge_runtime import probe, shipped
 from edge_runtime.engine import Engine, open_engine
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import DelegateError, EdgeRuntimeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +31,10 @@ _ROUNDS = 15
 # XNNPACK differs from the built-in kernels by up to 8 of them.
 _INTEGER_TOLERANCE = 16 / 256
 _FLOAT_TOLERANCE = 1e-3
+
+# Rounding, half precision too, moves a few percent of all score from some classes to others; a
+# delegate that computes something else moves most of it.
+_MOST_MOVED = 0.25
 
 
 class Availability(NamedTuple):
@@ -110,6 +114,46 @@ def choose(
     best = min(us, key=us.__getitem__)
     measured = ", ".join(f"{name} {us[name]:.0f} us" for name in sorted(us, key=us.__getitem__))
     return Choice(good[best], "; ".join([f"{best}: {measured} an image", *reasons]))
+
+
+def ensure_agrees(
+    path: Path, engine: Engine, images: Sequence[NDArray[Any]], *, delegate: str
+) -> None:
+    """Refuse an engine whose answers are not the model's: XNNPACK gives quite other scores.
+
+    LiteRT's GPU delegate takes some graphs without complaint and computes them wrongly, such as
+    those with strided 1 x 1 convolutions in int8 (see `export.gpu`). A model that XNNPACK cannot
+    run, as one compiled for an accelerator, is not judged.
+
+    Args:
+        engine: what the delegate opened.
+        images: of the input's shape and type, to try it on.
+        delegate: its name, for the message.
+
+    Raises:
+        DelegateError: it moves more than a quarter of all score to other classes.
+    """
+    try:
+        reference = open_engine(path, delegate="xnnpack")
+    except EdgeRuntimeError:
+        return
+    for image in images:
+        ours, theirs = (_shares(e, image) for e in (engine, reference))
+        moved = float(np.abs(ours - theirs).sum()) / 2
+        if not moved <= _MOST_MOVED:  # also where it is no number
+            raise DelegateError(
+                f"The {delegate} computes {path} wrongly (on a sample picture {moved:.0%} of the "
+                f"score goes to other classes than on the CPU); use --delegate xnnpack."
+            )
+
+
+def _shares(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the classes' shares of all score, which add up to 1."""
+    scores = _scores(engine, image)
+    if engine.gives_logits:
+        scores = np.exp(scores - scores.max())
+    shares: NDArray[np.float32] = scores / max(float(scores.sum()), 1e-30)
+    return shares
 
 
 def _scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:

@@ -7,7 +7,14 @@ import subprocess
 import numpy as np
 import pytest
 
-from edge_runtime import Classifier, DelegateError, available_delegates, delegates, shipped
+from edge_runtime import (
+    Classifier,
+    DelegateError,
+    ModelError,
+    available_delegates,
+    delegates,
+    shipped,
+)
 from edge_runtime.engine import open_engine
 from edge_runtime.placement import Placement
 from tests.conftest import GOLDEN, run
@@ -21,12 +28,12 @@ def answers(environment, *options):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("model", ["cnn-float32", "cnn-int8"])
+@pytest.mark.parametrize("model", ["cnn-float32", "cnn-int8", "resnet18-int8"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_the_gpu_agrees_with_the_cpu(vulkan, model, precision):
     # As `auto` demands: an int8 score's step is 1/256. Half precision has 11 bits, and ten layers
     # of it may add up to a few steps of 2^-11 in scores of at most 1.
-    tolerance = 16 / 256 if model == "cnn-int8" else 1e-3 if precision == "fp32" else 10 * 2**-11
+    tolerance = 16 / 256 if model.endswith("int8") else 1e-3 if precision == "fp32" else 10 * 2**-11
     assert_the_gpu_agrees(vulkan, model, precision, tolerance)
 
 
@@ -109,6 +116,41 @@ def test_auto_refuses_an_engine_that_disagrees(change, shift, reason):
     expected = [real.run(images[0])]
     difference = delegates._difference(Fake(real, "x", change, shift), images, expected)
     assert difference is None if reason is None else reason in difference
+
+
+@pytest.mark.parametrize(("shift", "moved"), [(0, None), (1, "[3-9][0-9]%")])
+def test_a_delegate_that_computes_something_else_is_refused(shift, moved):
+    path = shipped.models()["cnn-int8"]
+    engine = Fake(open_engine(path, delegate="cpu"), "gpu", shift=shift)
+    images = [Classifier(path).preprocessing(CAT)]
+    if moved is None:
+        delegates.ensure_agrees(path, engine, images, delegate="gpu")
+        return
+    wrong = (
+        rf"The gpu computes .*cnn-int8.tflite wrongly \(on a sample picture {moved} of the score"
+    )
+    with pytest.raises(DelegateError, match=wrong):
+        delegates.ensure_agrees(path, engine, images, delegate="gpu")
+
+
+def test_no_number_is_no_answer():
+    path = GOLDEN / "float32.tflite"
+    engine = Fake(open_engine(path, delegate="cpu"), "gpu", change=np.nan)
+    with pytest.raises(DelegateError, match=r"wrongly \(on a sample picture nan%"):
+        delegates.ensure_agrees(path, engine, [np.zeros((1, 4, 4, 3), np.float32)], delegate="gpu")
+
+
+def test_what_the_cpu_cannot_run_is_not_judged(monkeypatch):
+    """As a model that was compiled for an Edge TPU."""
+    path = shipped.models()["cnn-int8"]
+    engine = Fake(open_engine(path, delegate="cpu"), "tpu", shift=1)
+
+    def refuses(path, *, delegate):
+        raise ModelError("it has an operation of its own")
+
+    monkeypatch.setattr(delegates, "open_engine", refuses)
+    images = [np.zeros((1, 32, 32, 3), np.uint8)]
+    delegates.ensure_agrees(path, engine, images, delegate="/usr/lib/libedgetpu.so.1")
 
 
 def test_auto_survives_delegates_that_fail(monkeypatch):
