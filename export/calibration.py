@@ -80,15 +80,15 @@ def choose(source: str | None, committed: Committed, data: Dataset | None) -> Ca
 
     Args:
         source: a number of images, class-balanced from the training part; a folder with one folder
-            of pictures a class; or None for the committed ones, of other classes for as many from
-            the training part.
+            of pictures a class; or None for the committed ones, where the data set is another for
+            as many from its training part.
         data: the data set, where it is there.
 
     Raises:
         CalibrationError: they cannot be had, or some are held-out or test images.
     """
     names = committed.class_names if data is None else data.class_names
-    if source is None and data is not None and names != committed.class_names:
+    if source is None and data is not None and not _is_cifar10(data, committed):
         source = str(min(len(committed.train), len(data.train)))
     if source is None:
         chosen = Calibration(committed.train.images, committed.train.hashes, "train", SEED)
@@ -106,6 +106,11 @@ def choose(source: str | None, committed: Committed, data: Dataset | None) -> Ca
             f"images, on which the result is judged; choose them from the training images."
         )
     return chosen
+
+
+def _is_cifar10(data: Dataset, committed: Committed) -> bool:
+    """Say whether the committed images are of a data set; others may have the same classes."""
+    return {*committed.held_out.hashes} <= {*data.held_out.hashes}
 
 
 def some(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:

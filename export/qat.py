@@ -27,7 +27,7 @@ from edge_runtime import native_log
 from export.convert import free_batch
 from export.quantize import Io
 from train import augment, weights
-from train.dataset import Split
+from train.dataset import Split, digest
 
 CHECKPOINT = "checkpoint.safetensors"
 _RANGES_BATCH = 50  # images whose activations of all layers are in memory at once
@@ -74,7 +74,7 @@ def fine_tune(
     _set_ranges(student, teacher, calibration)
     optimizer = tf_keras.optimizers.SGD(recipe.learning_rate, momentum=0.9, nesterov=True)
     optimizer.build(student.trainable_variables)
-    identity = json.dumps({"network": identity, "recipe": asdict(recipe), "images": len(train)})
+    identity = json.dumps({"network": identity, "recipe": asdict(recipe), "images": digest(train)})
     path = run_dir / CHECKPOINT
     variables = [*student.variables, *optimizer.variables]
     done = _restore(path, variables, identity)

@@ -44,8 +44,7 @@ def to_int8(model: keras.Model, calibration: NDArray[np.uint8], *, io: Io = "uin
     """Convert and quantize a network: int8 throughout, per-channel weights.
 
     The range of every activation is the minimum and maximum over the calibration images
-    (Jacob et al. 2018, arXiv:1712.05877). The input's is 0 to 1 whatever they are: its scale is
-    exactly 1/255, so that raw pixels are the quantized input.
+    (Jacob et al. 2018, arXiv:1712.05877), the input's 0 to 1 whatever they are.
 
     Args:
         calibration: uint8 (N, 32, 32, 3), RGB.
@@ -54,17 +53,27 @@ def to_int8(model: keras.Model, calibration: NDArray[np.uint8], *, io: Io = "uin
     Raises:
         ValueError: an operation has no int8 kernel.
     """
-    if calibration.min() > 0 or calibration.max() < 255:
-        calibration = calibration.copy()
-        calibration[0, 0, 0], calibration[0, -1, -1] = 0, 255
+    images = with_full_range(calibration)
 
     def configure(converter: tf.lite.TFLiteConverter) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = representative_dataset(calibration)
+        converter.representative_dataset = representative_dataset(images)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(io)
 
     return converted(model, configure)
+
+
+def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return calibration images with two pixels changed where they do not go from 0 to 255.
+
+    The input's scale becomes exactly 1/255, so that raw pixels are the quantized input and none is
+    brighter or darker than it can say.
+    """
+    if images.min() > 0 or images.max() < 255:
+        images = images.copy()
+        images[0, 0, 0], images[0, -1, -1] = 0, 255
+    return images
 
 
 def representative_dataset(

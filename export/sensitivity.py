@@ -28,8 +28,8 @@ from edge_runtime.atomic import replacing
 from edge_runtime.latency import measure, summarize
 from edge_runtime.metrics import top1
 from export.calibration import some
-from export.convert import free_batch
-from export.quantize import representative_dataset
+from export.convert import free_batch, to_float32
+from export.quantize import representative_dataset, with_full_range
 from export.source import Source
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -178,6 +178,8 @@ class _Quantizer:
     def graph(self, kept: Iterable[int]) -> bytes:
         """Return the quantized graph with float32 input and output."""
         names = [self.nodes[index].output for index in kept]
+        if len(names) == len(self.nodes):  # the debugger has no graph then
+            return to_float32(self._source.model)
         self._debugger.options = tf.lite.experimental.QuantizationDebugOptions(
             denylisted_nodes=names
         )
@@ -245,7 +247,8 @@ def _quantizer(source: Source) -> Iterator[_Quantizer]:
         )
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = representative_dataset(source.calibration.images)
+        images = with_full_range(source.calibration.images)
+        converter.representative_dataset = representative_dataset(images)
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter,
             debug_dataset=representative_dataset(some(source.calibration.images, _SQNR_IMAGES)),

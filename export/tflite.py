@@ -91,9 +91,14 @@ def main(
         ),
     ] = None,
     max_drop: Annotated[
-        float,
-        typer.Option(min=0, callback=finite, help="Points of top-1 accuracy that may be lost."),
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0,
+            callback=finite,
+            help="Points of top-1 accuracy that may be lost.",
+            show_default="0.5",
+        ),
+    ] = None,
     mixed: Annotated[
         bool,
         typer.Option("--mixed", help="Keep the fewest layers in float that hold --max-drop."),
@@ -118,11 +123,21 @@ def main(
         raise typer.BadParameter(
             "it takes no option but images, --max-drop and --overwrite.", param_hint="--all"
         )
+    if explain and (quantize or mixed or io or overwrite or max_drop is not None):
+        raise typer.BadParameter(
+            "it exports nothing; it takes --network, --checkpoint, --out and images alone.",
+            param_hint="--explain",
+        )
     network, quantize = network or Network.CNN, quantize or Quantization.INT8
     if io and not quantize.integer:
         raise typer.BadParameter(f"{quantize} models take and give float32.", param_hint="--io")
     if mixed and (quantize is not Quantization.INT8 or io):
         raise typer.BadParameter("it is for int8, with float32 I/O.", param_hint="--mixed")
+    if calibration and not every and not quantize.integer:
+        raise typer.BadParameter(
+            f"{quantize} models have no activation ranges.", param_hint="--calibration"
+        )
+    max_drop = 0.5 if max_drop is None else max_drop
     signal.signal(signal.SIGTERM, _stop)
     rows = []
     failed = False

@@ -16,6 +16,7 @@ start("train")
 from train import architectures, imagenet, precision, run
 from train.data import load
 from train.dataset import DataError
+from train.fit import DivergedError
 from train.recipes import IMPROVEMENTS, RECIPES, Recipe
 from train.weights import CheckpointError, file_hash
 
@@ -146,10 +147,12 @@ def resnet18(
 @app.command()
 def summary(
     network: Annotated[Network, typer.Argument(help="Which network.")],
-    stem: Annotated[Stem, typer.Option(help="Of ResNet18.")] = Stem.CIFAR,
+    stem: Annotated[Stem | None, typer.Option(help="Of ResNet18.", show_default="cifar")] = None,
 ) -> None:
     """Print a network's layers, output shapes and parameters."""
-    options = {"stem": stem.value} if network is Network.RESNET18 else {}
+    if stem and network is not Network.RESNET18:
+        raise typer.BadParameter(f"--stem: {network} has no other stem; leave it out.")
+    options = {"stem": stem.value} if stem else {}
     typer.echo(architectures.summary(architectures.NETWORKS[network](**options)))
 
 
@@ -240,26 +243,27 @@ def _train(
     try:
         loaded = load(data)
         start_from = _start_from(weights, sha256)
-        if not overwrite:
-            run.check(run_dir, recipe, resume=resume)
-        typer.echo(
-            f"{len(loaded.train):,} images to train on, {len(loaded.held_out):,} held out, "
-            f"{len(loaded.test):,} to test on; in {recipe.precision}, {why}; into {run_dir}"
-        )
-        report = run.train(
-            recipe,
-            choice.name,
-            loaded,
-            run_dir,
-            seed=seed,
-            start_from=start_from,
-            teacher=teacher,
-            overwrite=overwrite,
-        )
+        with run.alone(run_dir):
+            if not overwrite:
+                run.check(run_dir, recipe, resume=resume)
+            typer.echo(
+                f"{len(loaded.train):,} images to train on, {len(loaded.held_out):,} held out, "
+                f"{len(loaded.test):,} to test on; in {recipe.precision}, {why}; into {run_dir}"
+            )
+            report = run.train(
+                recipe,
+                choice.name,
+                loaded,
+                run_dir,
+                seed=seed,
+                start_from=start_from,
+                teacher=teacher,
+                overwrite=overwrite,
+            )
         typer.echo(report)
     except KeyboardInterrupt:
         _fail(f"stopped; go on with --resume (the epochs done are in {run_dir})", code=130)
-    except (DataError, run.RunError, CheckpointError, OSError) as exc:
+    except (DataError, run.RunError, CheckpointError, DivergedError, OSError) as exc:
         _fail(str(exc))
 
 

@@ -32,6 +32,10 @@ from train.views import View
 _TEACHER = "teacher-"  # files with its scores begin so
 
 
+class DivergedError(Exception):
+    """A training came to weights that are no numbers."""
+
+
 def fit(
     recipe: Recipe,
     train: Split,
@@ -60,6 +64,7 @@ def fit(
     Raises:
         CheckpointError: the checkpoint in `run_dir` is damaged, of another recipe, seed or data
             set, or could not be written; or the other weights cannot be used.
+        DivergedError: a loss is no number any more.
         ValueError: the recipe has a teacher, but `teacher` is None.
     """
     _make_deterministic(seed)
@@ -99,6 +104,12 @@ def fit(
         row = _train_epoch(model, recipe, train, state, classes, seed, teach)
         figures, evaluated = _evaluate(model, recipe, train, seed, held_out)
         row |= figures
+        if not math.isfinite(row["train_loss"] + row["held_out_loss"]):
+            raise DivergedError(
+                f"The training diverged in epoch {state.epoch + 1}: its loss is no number; choose "
+                f"another recipe or --seed, or --precision float32. What is in {run_dir} is of the "
+                f"epochs before."
+            )
         state.seconds += time.monotonic() - started
         state.epoch += 1
         state.history.append(row)

@@ -13,7 +13,9 @@ runs/cnn-seed/
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -51,11 +53,41 @@ def check(run_dir: Path, recipe: Recipe, *, resume: bool) -> None:
         RunError: a run is there that `resume` does not go on with.
     """
     if (run_dir / REPORT).exists() and not (
-        resume and _read_report(run_dir)["recipe"] != json.loads(json.dumps(asdict(recipe)))
+        resume
+        and (run_dir / checkpoint.FILE).exists()
+        and _read_report(run_dir)["recipe"] != json.loads(json.dumps(asdict(recipe)))
     ):
         raise RunError(f"{run_dir} holds a finished run; choose another --out, or --overwrite it.")
     if (run_dir / checkpoint.FILE).exists() and not resume:
         raise RunError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
+
+
+@contextmanager
+def alone(run_dir: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder, which is made where it is missing.
+
+    Raises:
+        RunError: one is training there already.
+        OSError: the folder cannot be made.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # not every system has it
+        yield
+        return
+    descriptor = os.open(run_dir, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # nor does every file system
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(
+                    f"Another process is training in {run_dir}; choose another --out."
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _clear(run_dir: Path) -> None:
@@ -91,6 +123,11 @@ def train(
         teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
         _check_teacher(teacher, data.class_names)
     run_dir.mkdir(parents=True, exist_ok=True)  # if it cannot be made, better now than later
+    # Now, for after the training these may be other files.
+    begun_with = {
+        "teacher": teacher and weights.file_hash(teacher),
+        "start_from": start_from and weights.file_hash(start_from),
+    }
     model, state = fit(
         recipe,
         data.train,
@@ -117,8 +154,7 @@ def train(
         "recipe_name": recipe_name,
         "recipe": asdict(recipe),
         "seed": seed,
-        "teacher": teacher and weights.file_hash(teacher),
-        "start_from": start_from and weights.file_hash(start_from),
+        **begun_with,
         "parameters": model.count_params(),
         "class_names": list(names),
         "train_images": len(data.train),
@@ -199,10 +235,7 @@ def summary(report: dict[str, Any]) -> str:
             f"calibration error {before['calibration_error']:.2%} on the test images"
         )
     elif report["recipe"]["calibrate"]:
-        lines.append(
-            f"scores are not calibrated: {report['held_out']['images']:,} held-out images are too "
-            f"few to fit a temperature"
-        )
+        lines.append(f"scores are not calibrated: {_why_not_calibrated(report)}")
     lines.append(
         f"{report['seconds'] / 60:.0f} min, "
         f"{report['data_seconds'] / report['seconds']:.1%} of it for the data pipeline"
@@ -212,6 +245,15 @@ def summary(report: dict[str, Any]) -> str:
     for pair in report["test"]["most_confused"]:
         lines.append(f"{' and '.join(pair['classes'])} are confused {pair['images']} times")
     return "\n".join(lines)
+
+
+def _why_not_calibrated(report: dict[str, Any]) -> str:
+    held_out = report["held_out"]
+    if held_out["images"] < temperature.FEWEST:
+        return f"{held_out['images']} held-out images are too few to fit a temperature"
+    if held_out["top1"] == 1.0:
+        return f"all {held_out['images']:,} held-out images are classified right"
+    return "no temperature from 1/10 to 10 makes them right, as of a network that learned nothing"
 
 
 def ship(run_dir: Path) -> Path:

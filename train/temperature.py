@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 LAST_LAYER = "logits"
 _TINY = 1e-30
-_FEWEST = 50  # images
+FEWEST = 50  # images
 
 
 def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float | None:
@@ -29,7 +29,7 @@ def fit(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float | No
     """
     logits = np.log(np.maximum(scores.astype(np.float64), _TINY))
     of_truth = logits[np.arange(len(labels)), labels]
-    if len(labels) < _FEWEST or (scores.argmax(axis=1) == labels).all():
+    if len(labels) < FEWEST or (scores.argmax(axis=1) == labels).all():
         return None
     inverse = 1.0
     for _ in range(50):

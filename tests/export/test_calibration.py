@@ -113,6 +113,19 @@ def test_a_number_of_images_of_the_data_set():
         calibration.choose("25", COMMITTED, None)
 
 
+def test_other_images_with_the_same_classes_are_calibrated_on_themselves():
+    committed, rng = COMMITTED, np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 32, 32, 3), np.uint8)
+    labels = (np.arange(60) % 10).astype(np.uint8)
+    every = Split(images, labels, tuple(map(pixel_hash, images)))
+    parts = (every.take(np.arange(start, start + 20)) for start in (0, 20, 40))
+    own = Dataset(*parts, committed.class_names)
+    chosen = calibration.choose(None, committed, own)
+    assert sorted(chosen.hashes) == sorted(own.train.hashes)
+    cifar10 = Dataset(own.train, committed.held_out, own.test, committed.class_names)
+    assert calibration.choose(None, committed, cifar10).hashes == committed.train.hashes
+
+
 def test_test_images_are_refused():
     data = Dataset(COMMITTED.train, COMMITTED.held_out, COMMITTED.train, COMMITTED.class_names)
     with pytest.raises(calibration.CalibrationError, match=r"20 of the 20 .* or test images"):

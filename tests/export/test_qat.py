@@ -16,7 +16,8 @@ from train.evaluation import predict
 qat = pytest.importorskip("export.qat")
 twin = pytest.importorskip("export.twin")
 COMMITTED = calibration.read()
-FEW = COMMITTED.train.take(np.arange(0, 500, 8))
+FEW = COMMITTED.train.take(np.arange(0, 496, 8))
+OTHERS = COMMITTED.train.take(np.arange(1, 497, 8))  # as many
 RECIPE = qat.FineTuning(epochs=2, batch_size=32)
 
 
@@ -27,8 +28,8 @@ def shipped_cnn():
 
 
 def tune(teacher, run_dir: Path, say=print, **changes):
-    options = {"recipe": RECIPE, "identity": "cnn", "say": say} | changes
-    return qat.fine_tune(teacher, FEW, run_dir, calibration=FEW.images, **options)
+    options = {"train": FEW, "recipe": RECIPE, "identity": "cnn", "say": say} | changes
+    return qat.fine_tune(teacher, run_dir=run_dir, calibration=FEW.images, **options)
 
 
 def values(model):
@@ -61,6 +62,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tuned, teacher, tmp_path):
         np.testing.assert_array_equal(one, other)
     said.clear()
     tune(teacher, tmp_path, say=said.append, identity="another network")
+    assert "epoch 1/2" in said[0]
+    said.clear()
+    tune(teacher, tmp_path, say=said.append, train=OTHERS)
     assert "epoch 1/2" in said[0]
 
 

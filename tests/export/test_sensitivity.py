@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.metadata import read_metadata
 from edge_runtime.metrics import top1
-from export import pipeline, quantize, sensitivity, source, verify
+from export import convert, pipeline, quantize, sensitivity, source, verify
 from export.lint import lint
 from train import weights
 from train.architectures import simple_cnn
@@ -108,6 +109,23 @@ def test_mixed_recovers_the_accuracy(hard, tmp_path, capfd):
     assert card["io"]["input"]["dtype"] == "float32"
     [finding] = lint(out, io="float32", integer=True)
     assert "in float inside an integer graph" in finding
+
+
+def test_all_layers_may_have_to_stay_in_float(hard):
+    kept = sensitivity.keep_fewest_in_float(hard, -2.0, say=print)  # which nothing holds
+    assert len(kept.layers) == 8
+    assert kept.graph == convert.to_float32(hard.model)
+
+
+def test_the_input_takes_every_pixel_whatever_the_calibration_images_show(hard):
+    dull = replace(hard.calibration, images=hard.calibration.images // 4 + 20)
+    with sensitivity._quantizer(replace(hard, calibration=dull)) as quantizer:
+        graph = schema.ModelT.InitFromPackedBuf(quantizer.graph(()))
+    [subgraph] = graph.subgraphs
+    [first] = [op for op in subgraph.operators if op.inputs[0] == subgraph.inputs[0]]
+    pixels = subgraph.tensors[first.outputs[0]].quantization
+    assert pixels.scale[0] == np.float32(1 / 255)
+    assert pixels.zeroPoint[0] == -128
 
 
 def test_mixed_keeps_nothing_where_plain_int8_will_do(tmp_path):

@@ -210,6 +210,11 @@ def test_errors_are_one_line(command, tmp_path):
         ("--all", "--network", "resnet18"),
         ("--max-drop", "-1"),
         ("--max-drop", "nan"),
+        ("--explain", "--quantize", "float16"),
+        ("--explain", "--max-drop", "0.5"),
+        ("--explain", "--mixed"),
+        ("--explain", "--overwrite"),
+        ("--calibration", "25", "--quantize", "dynamic"),
     ],
 )
 def test_wrong_usage(command, arguments):

@@ -118,6 +118,21 @@ def test_too_few_images_to_calibrate_are_reported(tmp_path):
     assert "not calibrated: 10 held-out images are too few to fit a temperature" in text
 
 
+@pytest.mark.parametrize(
+    ("images", "right", "why"),
+    [
+        (49, 0.9, "49 held-out images are too few"),
+        (2500, 1.0, "all 2,500 held-out images are classified right"),
+        (2500, 0.1, "no temperature from 1/10 to 10 makes them right"),
+    ],
+)
+def test_why_scores_are_not_calibrated(calibrated, images, right, why):
+    report = json.loads((calibrated[0] / "report.json").read_text())
+    held_out = report["held_out"] | {"images": images, "top1": right}
+    text = runs.summary(report | {"temperature": None, "held_out": held_out})
+    assert f"scores are not calibrated: {why}" in text
+
+
 def test_the_seed_s_scores_are_left_as_they_are(finished):
     report = json.loads((finished[0] / "report.json").read_text())
     assert (report["temperature"], report["uncalibrated"]) == (None, {})
@@ -183,11 +198,16 @@ def test_finished_and_interrupted_runs_are_kept(finished, tmp_path):
     with pytest.raises(weights.CheckpointError, match="run with other epochs;"):
         runs.train(longer, "seed", DATA, folder, seed=3)
     assert (folder / "report.json").exists()
+    bare = tmp_path / "bare"
+    shutil.copytree(folder, bare)
+    (bare / "checkpoint.safetensors").unlink()
+    with pytest.raises(runs.RunError, match="finished run; choose another --out"):
+        runs.check(bare, longer, resume=True)
     (tmp_path / "checkpoint.safetensors").touch()
     with pytest.raises(runs.RunError, match="interrupted run; --resume it"):
         runs.check(tmp_path, RECIPE, resume=False)
     runs.check(tmp_path, RECIPE, resume=True)
-    assert list(tmp_path.iterdir())
+    assert (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_overwriting_starts_anew_and_spares_what_is_no_run(finished, tmp_path):
@@ -199,6 +219,66 @@ def test_overwriting_starts_anew_and_spares_what_is_no_run(finished, tmp_path):
     assert json.loads((folder / "report.json").read_text())["seed"] == 4
     assert (folder / "weights.safetensors").read_bytes() != before
     assert (folder / "thesis.txt").exists()
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    data = make(tmp_path / "data", per_class=2, test=1)
+    arguments = (
+        "cnn",
+        "--recipe",
+        "seed",
+        "--epochs",
+        "1",
+        "--data",
+        data,
+        "--out",
+        tmp_path / "a",
+    )
+    with runs.alone(tmp_path / "a"):
+        result = command(*arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    expected = f"Another process is training in {tmp_path / 'a'}; choose another --out."
+    assert result.stderr == f"train: {expected}\n"
+    assert command(*arguments).exit_code == 0
+
+
+def test_a_training_that_diverges_ends_with_the_epoch(tmp_path, monkeypatch):
+    wild = dataclasses.replace(RECIPES["cnn", "untaught"], learning_rate=1e30)
+    monkeypatch.setitem(RECIPES, ("cnn", "untaught"), wild)
+    data = make(tmp_path / "data", per_class=40, test=1)
+    options = ("--recipe", "untaught", "--precision", "float32", "--data", data)
+    result = command("cnn", *options, "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "train: The training diverged in epoch 1: its loss is no number"
+    )
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_the_report_names_the_teacher_that_taught(finished, tmp_path, monkeypatch):
+    """Which may be another file by the time that the report is written."""
+    teacher = tmp_path / "teacher.safetensors"
+    shutil.copy(finished[0] / "weights.safetensors", teacher)
+    before = weights.file_hash(teacher)
+    recipe = dataclasses.replace(
+        RECIPES["cnn", "best"].without("branches"),
+        epochs=1,
+        restarts=(),
+        batch_size=32,
+        precision="float32",
+        teacher="cnn",
+    )
+    fit = runs.fit
+
+    def then_replace(*arguments, **options):
+        trained = fit(*arguments, **options)
+        weights.save(simple_cnn(2), teacher)
+        return trained
+
+    monkeypatch.setattr(runs, "fit", then_replace)
+    runs.train(recipe, "best", DATA, tmp_path / "run", seed=3, teacher=teacher)
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["teacher"] == before != weights.file_hash(teacher)
 
 
 @pytest.mark.parametrize(
@@ -357,3 +437,9 @@ def test_summary_prints_both_counts(arguments, trainable, others):
     result = command("summary", *arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.endswith(f" parameters: {trainable} trainable, {others} not\n")
+
+
+def test_the_cnn_has_no_stem_to_choose():
+    result = command("summary", "cnn", "--stem", "imagenet")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--stem: cnn has no other stem" in result.stderr
