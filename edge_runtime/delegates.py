@@ -78,7 +78,7 @@ def choose(
     """Return the fastest delegate whose answers agree with LiteRT's built-in CPU kernels.
 
     It agrees, if on every image the same class is best and no score differs by more than 16/256
-    (integer outputs) or 1e-3.
+    (of graphs with integers) or 1e-3.
 
     Args:
         images: of the input's shape and type, to try the delegates on.
@@ -163,8 +163,7 @@ def _scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
 def _difference(
     engine: Engine, images: Sequence[NDArray[Any]], expected: list[NDArray[np.float32]]
 ) -> str | None:
-    integer = np.issubdtype(engine.output.dtype, np.integer)
-    tolerance = _INTEGER_TOLERANCE if integer else _FLOAT_TOLERANCE
+    tolerance = _INTEGER_TOLERANCE if engine.integer else _FLOAT_TOLERANCE
     for number, (image, theirs) in enumerate(zip(images, expected, strict=True), start=1):
         ours = _scores(engine, image)
         span = 1.0 if not engine.gives_logits else max(1.0, float(np.ptp(theirs)))

@@ -43,12 +43,14 @@ class Engine(Protocol):
         input: the images, (batch, height, width, channels).
         output: of one image the scores, one or more dimensions of 1 and then the classes.
         gives_logits: whether the scores still need a softmax.
+        integer: whether integers are multiplied, at whose rounding no two engines agree.
         placement: what runs the graph.
     """
 
     input: Tensor
     output: Tensor
     gives_logits: bool
+    integer: bool
     placement: Placement
 
     def run(self, image: NDArray[Any]) -> NDArray[Any]:
@@ -129,6 +131,7 @@ class _Interpreted:
         operations, delegated = operations_of(interpreter._get_ops_details())
         outside = tuple(op["op_name"] for i, op in enumerate(operations) if i not in delegated)
         self.gives_logits = not ends_in_scores(operations, self._output_index)
+        self.integer = any(t["dtype"] == np.int8 for t in interpreter.get_tensor_details())
         self.placement = Placement(
             delegate,
             threads,
@@ -164,7 +167,7 @@ class _Compiled:
 
         plain = _Interpreted(path, "cpu", 1)
         self.input, self.output = plain.input, plain.output
-        self.gives_logits = plain.gives_logits
+        self.gives_logits, self.integer = plain.gives_logits, plain.integer
         with native_log.captured() as log:
             try:
                 self._model = CompiledModel.from_file(

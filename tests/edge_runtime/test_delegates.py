@@ -92,6 +92,7 @@ class Fake:
 
     def __init__(self, real, name, change=0.0, shift=0):
         self.input, self.output, self.gives_logits = real.input, real.output, real.gives_logits
+        self.integer = real.integer
         self.placement = real.placement._replace(delegate=name)
         self._real, self._change, self._shift = real, change, shift
 
