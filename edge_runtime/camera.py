@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime import native_log
 from edge_runtime.errors import StreamError
-from edge_runtime.sources import is_file
+from edge_runtime.sources import is_file, opener
 
 _TIMEOUT_MS = 10_000
 _MOST_IN_A_ROW = 1000  # frames of a video that cannot be decoded, before it counts as over
@@ -98,12 +98,14 @@ class OpenCv:
 
 def serves_frames(url: str) -> bool:
     """Say whether a web server answers with a video or a multipart stream; False if it is away."""
+    import time
     from http.client import HTTPException
-    from urllib.request import Request, urlopen
+    from urllib.request import Request
 
+    timeout_s = _TIMEOUT_MS / 1000
     request = Request(url, headers={"User-Agent": "edge-classify"})
     try:
-        with urlopen(request, timeout=_TIMEOUT_MS / 1000) as response:
+        with opener(time.monotonic() + timeout_s).open(request, timeout=timeout_s) as response:
             kind = response.headers.get_content_type()
     except (OSError, HTTPException, ValueError):
         return False

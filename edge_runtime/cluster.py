@@ -248,6 +248,7 @@ class _Actor:
     ) -> None:
         from edge_runtime.classifier import Classifier
 
+        native_log.own_process = True
         with suppress(OSError):  # not every machine has it, and not every source needs it
             os.chdir(directory)
         arguments["model"] = _model(arguments["model"], content)

@@ -131,7 +131,11 @@ class _Interpreted:
         operations, delegated = operations_of(interpreter._get_ops_details())
         outside = tuple(op["op_name"] for i, op in enumerate(operations) if i not in delegated)
         self.gives_logits = not ends_in_scores(operations, self._output_index)
-        self.integer = any(t["dtype"] == np.int8 for t in interpreter.get_tensor_details())
+        self.integer = any(
+            np.dtype(t["dtype"]).itemsize < 4 and np.issubdtype(t["dtype"], np.integer)
+            for t in interpreter.get_tensor_details()
+            if t["index"] != self._input_index
+        )
         self.placement = Placement(
             delegate,
             threads,

@@ -78,7 +78,7 @@ def _redirect(descriptor: int, sink: int) -> Iterator[None]:
         os.dup2(saved, descriptor)
         os.close(saved)
         if outer == saved:
-            del _away[descriptor]
+            _away.pop(descriptor, None)  # it is gone in a child that was forked inside the block
 
 
 def _as_it_was() -> None:

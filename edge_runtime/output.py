@@ -127,8 +127,11 @@ class Output:
             raise OSError(number, os.strerror(number), str(path))
         part = self.part = path.with_name(path.name + ".part")
         self._made_with = part.with_name(part.name + ".job")
-        with _locked(part):
-            former = [file for file in (part, path) if resume and self._was_begun(file)][:1]
+        with _locked(part) as was_there:
+            begun = was_there and bool(part.stat().st_size or self._made_with.exists())
+            former = [part] if begun else [path] if path.exists() else []
+            if not resume:
+                former = []
             if former == [part]:
                 self._require_job(job)
             with replacing(part, parents=False) as new:
@@ -172,12 +175,6 @@ class Output:
             self._stream.close()
             self._made_with.unlink(missing_ok=True)
 
-    def _was_begun(self, file: Path) -> bool:
-        """Say whether a file has a former run's answers; an empty one may be this run's lock."""
-        return file.exists() and bool(
-            file != self.part or file.stat().st_size or self._made_with.exists()
-        )
-
     def _require_job(self, job: Mapping[str, Any]) -> None:
         """Refuse to mix answers of another model, say, with this job's.
 
@@ -201,8 +198,10 @@ class Output:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[bool]:
     """Keep other runs from a file, which is made where it is missing, inside the block.
+
+    Yields whether it was there.
 
     Raises:
         OSError: another run is writing it.
@@ -211,7 +210,7 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("a") as stream:
         _lock(stream, path)
         try:
-            yield
+            yield there
         except BaseException:
             if not there:
                 path.unlink(missing_ok=True)

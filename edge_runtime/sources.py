@@ -91,7 +91,7 @@ def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
     content = BytesIO()
     try:
         request = Request(url, headers={"User-Agent": "edge-classify"})
-        with _opener(deadline).open(request, timeout=timeout_s) as response:
+        with opener(deadline).open(request, timeout=timeout_s) as response:
             if not is_url(response.url):
                 raise ImageError(f"{url} leads to {response.url}; expected an http(s) address.")
             while block := response.read1(_BLOCK):
@@ -113,7 +113,7 @@ def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
     return content
 
 
-def _opener(deadline: float) -> OpenerDirector:
+def opener(deadline: float) -> OpenerDirector:
     """Return what opens URLs and waits for what servers say until a moment of `time.monotonic`.
 
     A socket's own timeout begins anew with each byte, and those may come singly.

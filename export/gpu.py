@@ -22,19 +22,28 @@ def widen_strided(graph: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(graph)
     changed = False
     for subgraph in model.subgraphs:
-        for operator in subgraph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            if max(code.builtinCode, code.deprecatedBuiltinCode) != schema.BuiltinOperator.CONV_2D:
-                continue
-            options, kernel = operator.builtinOptions, subgraph.tensors[operator.inputs[1]]
-            filters, height, width, channels = kernel.shape
-            strided = max(options.strideW, options.strideH) > 1
-            if (height, width) != (1, 1) or not strided or kernel.type != schema.TensorType.INT8:
-                continue
+        convolutions = [
+            (operator.builtinOptions, operator.inputs[1])
+            for operator in subgraph.operators
+            for code in [model.operatorCodes[operator.opcodeIndex]]
+            if max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.CONV_2D
+        ]
+        narrow = {
+            index
+            for options, index in convolutions
+            for kernel in [subgraph.tensors[index]]
+            if max(options.strideW, options.strideH) > 1
+            and tuple(kernel.shape[1:3]) == (1, 1)
+            and kernel.type == schema.TensorType.INT8
+        }
+        for kernel in (subgraph.tensors[index] for index in narrow):
+            filters, _, _, channels = kernel.shape
             wide = np.zeros((filters, 1, 2, channels), np.int8)
             wide[:, 0, 0] = model.buffers[kernel.buffer].data.view(np.int8).reshape(filters, -1)
             kernel.shape = list(wide.shape)
             model.buffers[kernel.buffer] = schema.BufferT(wide.view(np.uint8).reshape(-1))
-            options.padding = schema.Padding.SAME  # the second column may lie outside the image
-            changed = True
+        for options, index in convolutions:
+            if index in narrow:
+                options.padding = schema.Padding.SAME  # the column may lie outside the image
+        changed |= bool(narrow)
     return packed(model) if changed else graph

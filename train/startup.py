@@ -32,6 +32,7 @@ def start(extra: str) -> None:
         extra: of pyproject.toml, "train" or "export".
     """
     sys.excepthook = _one_line_of_interruption
+    native_log.own_process = True
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow" and find_spec(backend) is None:
         sys.exit(f"KERAS_BACKEND names {backend}, which is not installed; install it, or unset it.")

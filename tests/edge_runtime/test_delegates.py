@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,26 +121,55 @@ def test_auto_refuses_an_engine_that_disagrees(change, shift, reason):
     assert difference is None if reason is None else reason in difference
 
 
-@pytest.mark.parametrize(("shift", "moved"), [(0, None), (1, "[3-9][0-9]%")])
-def test_a_delegate_that_computes_something_else_is_refused(shift, moved):
-    path = shipped.models()["cnn-int8"]
-    engine = Fake(open_engine(path, delegate="cpu"), "gpu", shift=shift)
-    images = [Classifier(path).preprocessing(CAT)]
-    if moved is None:
-        delegates.ensure_agrees(path, engine, images, delegate="gpu")
+@pytest.mark.parametrize(
+    ("name", "integer"),
+    [("uint8", True), ("int8", True), ("int16", True), ("float32", False), ("logits", False)],
+)
+def test_which_graphs_are_rounded(name, integer):
+    assert open_engine(GOLDEN / f"{name}.tflite").integer is integer
+
+
+class Says:
+    """An engine that gives the same scores to every image."""
+
+    def __init__(self, scores, gives_logits=False):
+        self._scores, self.gives_logits = np.array(scores, np.float32), gives_logits
+        self.output = open_engine(GOLDEN / "float32.tflite").output
+
+    def run(self, image):
+        return self._scores
+
+
+@pytest.mark.parametrize(
+    ("cpu", "ours", "wrong"),
+    [
+        ([0.98, 0.02], [0.98, 0.02], None),
+        ([0.98, 0.02], [0.72, 0.28], None),
+        ([0.98, 0.02], [0.10, 0.90], "class 0 scores 0.10, 0.98 on the CPU"),
+        ([0.10, 0.08, 0.01], [0.01, 0.02, 0.10], "class 0 scores 0.01, 0.10 on the CPU"),
+        ([0.70], [0.29], "class 0 scores 0.29, 0.70 on the CPU"),
+        ([0.004, 0.004], [0.008, 0.004], None),  # a step of an int8 score
+        ([0.0, 0.0], [0.0, 0.0], None),
+        ([0.5, 0.5], [np.nan, 0.5], "class 0 scores nan"),
+    ],
+)
+def test_a_delegate_that_computes_something_else_is_refused(monkeypatch, cpu, ours, wrong):
+    monkeypatch.setattr(delegates, "open_engine", lambda path, *, delegate: Says(cpu))
+    check = partial(delegates.ensure_agrees, Path("m.tflite"), images=[None], delegate="gpu")
+    if wrong is None:
+        check(Says(ours))
         return
-    wrong = (
-        rf"The gpu computes .*cnn-int8.tflite wrongly \(on a sample picture {moved} of the score"
-    )
-    with pytest.raises(DelegateError, match=wrong):
-        delegates.ensure_agrees(path, engine, images, delegate="gpu")
+    with pytest.raises(DelegateError, match=r"The gpu computes m\.tflite wrongly") as caught:
+        check(Says(ours))
+    assert wrong in str(caught.value)
 
 
-def test_no_number_is_no_answer():
-    path = GOLDEN / "float32.tflite"
-    engine = Fake(open_engine(path, delegate="cpu"), "gpu", change=np.nan)
-    with pytest.raises(DelegateError, match=r"wrongly \(on a sample picture nan%"):
-        delegates.ensure_agrees(path, engine, [np.zeros((1, 4, 4, 3), np.float32)], delegate="gpu")
+def test_logits_are_compared_as_scores(monkeypatch):
+    monkeypatch.setattr(delegates, "open_engine", lambda path, *, delegate: Says([9, 1], True))
+    check = partial(delegates.ensure_agrees, Path("m.tflite"), images=[None], delegate="gpu")
+    check(Says([6, -2], True))
+    with pytest.raises(DelegateError, match=r"class 0 scores 0\.00, 1\.00 on the CPU"):
+        check(Says([1, 9], True))
 
 
 def test_what_the_cpu_cannot_run_is_not_judged(monkeypatch):

@@ -42,3 +42,15 @@ def test_a_child_that_is_forked_meanwhile_is_not_silent(capfd):
     thread.join()
     os.write(2, b" again")
     assert capfd.readouterr().err == "heard again"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_may_be_forked_inside_the_block():
+    code = 1
+    with native_log.dropped():
+        child = os.fork()
+        if not child:
+            code = 0  # the block ends in the child, too
+    if not child:
+        os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0

@@ -34,6 +34,19 @@ def test_resume_keeps_answers_and_tries_failures_again(tmp_path, kind):
     assert "error" not in text.split("\n", 1)[1]
 
 
+def test_what_a_stopped_run_left_beside_it_costs_no_finished_file(tmp_path):
+    out = tmp_path / "results"
+    command = ("edge-classify", "--json", "--out", out)
+    assert run(*command, CAT).returncode == 0
+    (tmp_path / "results.part.job").write_text("{}")
+    assert run(*command, "--resume", SHIP).returncode == 0
+    assert [json.loads(line)["source"] for line in out.read_text().splitlines()] == [
+        str(CAT),
+        str(SHIP),
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
 def test_a_line_cut_short_is_done_again(tmp_path):
     out = tmp_path / "results"
     good = run("edge-classify", "--json", CAT, SHIP).stdout

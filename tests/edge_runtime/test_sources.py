@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import Classifier, ImageError, shipped, sources
+from edge_runtime import Classifier, ImageError, camera, shipped, sources
 from edge_runtime.sources import expand, is_file, is_stream, open_url
 from tests.conftest import run
 
@@ -243,6 +243,10 @@ def test_the_web_is_not_trusted(web, monkeypatch):
         with pytest.raises(ImageError, match=rf"{name}\.png took more than 0\.5 s"):
             open_url(f"{web}/{name}.png", timeout_s=0.5)
         assert time.monotonic() - begun < 2
+    monkeypatch.setattr(camera, "_TIMEOUT_MS", 500)
+    begun = time.monotonic()
+    assert not camera.serves_frames(f"{web}/slow-to-begin.png")
+    assert time.monotonic() - begun < 2
     with pytest.raises(ImageError, match=r"elsewhere\.png cannot be fetched"):
         open_url(f"{web}/elsewhere.png")
     with pytest.raises(ImageError, match="cannot be fetched"):

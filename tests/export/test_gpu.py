@@ -72,6 +72,21 @@ def test_widening_changes_no_score(side, stride):
     assert len(widened) < len(graph) + 32 * 64 + 100  # the narrow kernel is gone
 
 
+@pytest.mark.parametrize("side", [32, 33])
+def test_a_kernel_that_two_convolutions_read_is_widened_for_both(side):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    image = keras.Input((side, side, 3))
+    shared = layers.Conv2D(16, 1, 2)
+    ways = [shared(layers.Conv2D(8, 3, padding="same", activation="relu")(image)) for _ in "ab"]
+    flat = layers.Flatten()(layers.Concatenate()(ways))
+    both = keras.Model(image, layers.Dense(10, "softmax")(flat))
+    graph = quantize.to_int8(both, pictures(side))
+    widened = widen_strided(graph)
+    assert kernels(widened).count((1, 2)) == 2
+    np.testing.assert_array_equal(scores(widened, pictures(side)), scores(graph, pictures(side)))
+
+
 def test_widening_leaves_other_graphs_as_they_are():
     unstrided = quantize.to_int8(network(32, 1), pictures(32))
     floating = quantize.to_float16(network(32, 2))
