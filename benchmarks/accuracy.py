@@ -18,7 +18,7 @@ from PIL import Image
 from benchmarks.contenders import of_classes
 from edge_runtime import Classifier, EdgeRuntimeError, shipped
 from export.verify import Comparison, compare
-from train import cifar10
+from train.data import load
 from train.dataset import DataError
 
 
@@ -65,7 +65,8 @@ def main(
         ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="CIFAR-10's binary archive, see `python -m train cnn`.")
+        Path | None,
+        typer.Option(help="CIFAR-10's archive or your own images, see `python -m train cnn`."),
     ] = None,
     photographs: Annotated[
         bool,
@@ -79,7 +80,7 @@ def main(
     """Print top-1 accuracy, each model's against the first one's."""
     try:
         models = models or list(shipped.models())
-        loaded = cifar10.load(data)
+        loaded = load(data)
         for model in models:  # what is wrong with one is said before the work
             of_classes(model, len(loaded.class_names)).close()
         test = loaded.test

@@ -19,13 +19,17 @@ _ESTIMATE = 0.1
 _NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
 
 
-def open_capture(source: str) -> OpenCv:
+def open_capture(source: str, *, timeout_s: float | None = None) -> OpenCv:
     """Open a camera or video, see `edge_runtime.stream.classify_stream`.
+
+    Args:
+        timeout_s: how long to wait for a server; 10 seconds at most.
 
     Raises:
         StreamError: OpenCV is not installed, or there is no such camera, file or stream.
     """
-    return OpenCv(source)
+    longest_s = _TIMEOUT_MS / 1000
+    return OpenCv(source, longest_s if timeout_s is None else min(timeout_s, longest_s))
 
 
 class OpenCv:
@@ -36,7 +40,7 @@ class OpenCv:
         damaged: whether frames of a video could not be decoded, and were passed over.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, timeout_s: float) -> None:
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would print its own complaints
         try:
             import cv2
@@ -46,7 +50,7 @@ class OpenCv:
             ) from exc
         self._cv2 = cv2
         with native_log.dropped():
-            self._capture = self._opened(source)
+            self._capture = self._opened(source, max(1, round(1000 * timeout_s)))
         if not self._capture.isOpened():
             raise StreamError(f"{source} cannot be opened; check {_what_to_check(source)}.")
         announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -77,7 +81,7 @@ class OpenCv:
         with native_log.dropped():
             self._capture.release()
 
-    def _opened(self, source: str) -> Any:
+    def _opened(self, source: str, timeout_ms: int) -> Any:
         cv2 = self._cv2
         if source.lower().startswith("camera:"):
             number = source.partition(":")[2]
@@ -88,7 +92,7 @@ class OpenCv:
         if source.lower().startswith(_NETWORK):
             timeouts = [
                 cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                _TIMEOUT_MS,
+                timeout_ms,
                 cv2.CAP_PROP_READ_TIMEOUT_MSEC,
                 _TIMEOUT_MS,
             ]

@@ -140,7 +140,7 @@ class Classifier:
             whose = f"{self.path} carries" if labels is None else "There are"
             raise ModelError(
                 f"{whose} {len(self.labels)} labels for {classes} classes; "
-                f"{'export the model again' if labels is None else 'give one a class'}."
+                f"{'give others with --labels' if labels is None else 'give one a class'}."
             )
         if labels is None and not metadata.labels:
             self.assumptions += ("class numbers stand in for labels",)

@@ -226,8 +226,10 @@ def _numbers(option: str, text: str | None) -> list[float] | None:
 def _lines(path: Path | None) -> list[str] | None:
     if path is None:
         return None
+    from edge_runtime.metadata import label_lines
+
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return list(label_lines(path.read_bytes()))
     except (OSError, ValueError) as exc:
         raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc
 

@@ -274,7 +274,7 @@ def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
     with contextlib.suppress(Exception):  # odd metadata does not make the pixels unreadable
         ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
-        image = _eight_bits(np.asarray(image), name)
+        image = _eight_bits(image, name)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         background = Image.new("RGB", image.size, _BACKGROUND)
@@ -286,14 +286,28 @@ def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
     return image
 
 
-def _eight_bits(wide: NDArray[np.generic], name: str) -> Image.Image:
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     """Scale grey of more than 8 bits; Pillow's own conversion clips at 255 instead.
 
-    16-bit types go to 65,535. Of 32-bit integers and floats no file says where white is: it is the
-    least of 1 (floats only), 255, 65,535 and 2^32 - 1 that no pixel exceeds.
+    16 bits go to 65,535, and of a TIFF fewer to what they hold. Of 32-bit integers and floats no
+    file says where white is: it is the least of 1 (floats only), 255, 65,535 and 2^32 - 1 that no
+    pixel exceeds.
     """
-    white = 65_535.0
-    if (wide.dtype.kind, wide.dtype.itemsize) != ("u", 2):
+    wide = np.asarray(image)
+    bits, black_is_zero = 16, True
+    if image.format == "TIFF":
+        from PIL import TiffImagePlugin as tiff
+
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        bits = tags.get(tiff.BITSPERSAMPLE, (16,))[0]
+        black_is_zero = tags.get(tiff.PHOTOMETRIC_INTERPRETATION) != 0
+        if image.mode == "I" and (bits, tags.get(tiff.SAMPLEFORMAT, (1,))[0]) == (32, 1):
+            wide = wide.view(np.uint32)  # in Pillow they have a sign
+    if (wide.dtype.kind, wide.dtype.itemsize) == ("u", 2):
+        white = 2.0**bits - 1
+    elif image.format == "PPM":
+        white = 65_535.0  # to which Pillow has scaled it
+    else:
         highest = float(np.nanmax(wide))
         limits = [1.0] if np.issubdtype(wide.dtype, np.floating) else []
         limits += [255.0, 65_535.0, 2.0**32 - 1]
@@ -304,4 +318,9 @@ def _eight_bits(wide: NDArray[np.generic], name: str) -> Image.Image:
     levels *= np.float32(255 / white)
     np.nan_to_num(levels, copy=False)
     np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
-    return Image.fromarray(levels.astype(np.uint8))
+    grey = levels.astype(np.uint8)
+    if not black_is_zero:
+        grey = 255 - grey
+    if isinstance(image.info.get("transparency"), int):  # the level that is to be seen through
+        grey[wide == image.info["transparency"]] = _BACKGROUND[0]
+    return Image.fromarray(grey)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.atomic import target
@@ -12,7 +13,13 @@ from edge_runtime.batch import classify_files
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.output import Format, Output, complain, formatter, record
 from edge_runtime.progress import Progress, terminal
-from edge_runtime.sources import STANDARD_INPUT, Source, expand, is_stream
+from edge_runtime.sources import (
+    STANDARD_INPUT,
+    Source,
+    expand,
+    gives_the_same_again,
+    is_stream,
+)
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classifier, Prediction
@@ -87,12 +94,15 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
         if os.path.islink(job.out):  # noqa: PTH114
             job = job._replace(out=str(out))  # what lies beside it is told of by its name
     made_with = decisive(classifier, classifier.path.read_bytes(), job) if out else {}
-    streams = set(filter(is_stream, names)) if job.resume else ()
-    output = Output(out, job.kind, made_with, resume=job.resume, streams=streams)
-    progress = Progress(_total(names, output.done) if terminal() else None, terminal())
+    streams = cache(is_stream)  # a server may have to be asked
+    again = {n for n in names if job.resume and gives_the_same_again(n) and streams(n)}
+    output = Output(out, job.kind, made_with, resume=job.resume, again=again)
+    total = _total(names, output.done, streams) if terminal() else None
+    progress = Progress(total, terminal())
     interrupted = False
     try:
-        for source, result, frame in _results(classifier, names, job, output.done, progress):
+        done = output.done
+        for source, result, frame in _results(classifier, names, job, done, streams, progress):
             if isinstance(result, EdgeRuntimeError):
                 progress.clear()
                 complain(str(result))
@@ -117,11 +127,16 @@ def run(classifier: Classifier, names: list[str], job: Job) -> int:
 
 
 def _results(
-    classifier: Classifier, names: list[str], job: Job, done: set[int], progress: Progress
+    classifier: Classifier,
+    names: list[str],
+    job: Job,
+    done: set[int],
+    streams: Callable[[str], bool],
+    progress: Progress,
 ) -> Iterator[tuple[str, Result, Frame | None]]:
     images: list[str] = []
     for name in names:
-        if not is_stream(name):
+        if not streams(name):
             images.append(name)
             continue
         yield from _images(classifier, images, job, done)
@@ -164,9 +179,9 @@ def _frames(
         yield name, exc, None
 
 
-def _total(names: list[str], done: set[int]) -> int | None:
+def _total(names: list[str], done: set[int], streams: Callable[[str], bool]) -> int | None:
     """Count the images before the first is opened, for the bar's sake."""
-    if STANDARD_INPUT in names or any(map(is_stream, names)):
+    if STANDARD_INPUT in names or any(map(streams, names)):
         return None
     return sum(1 for source in expand(names) if hash(source.name) not in done)
 

@@ -82,7 +82,7 @@ def _from_card(card: Any, files: Mapping[str, bytes]) -> Metadata:
         raise ValueError(f"expected the card's `fit` to be one of {', '.join(FITS)}")
     mean, std = _normalization(preprocessing["mean"], preprocessing["std"])
     return Metadata(
-        labels=_lines(files.get(LABELS_FILE, b"")),
+        labels=label_lines(files.get(LABELS_FILE, b"")),
         mean=mean,
         std=std,
         fit=preprocessing["fit"],
@@ -107,9 +107,11 @@ def _from_flatbuffer(data: Buffer, files: Mapping[str, bytes]) -> Metadata:
                 if unit.byte(0) == _NORMALIZATION and options and options.floats(0):
                     mean, std = _normalization(options.floats(0), options.floats(1))
         for scores in subgraph.tables(3)[:1]:
-            attached = (f.bytes(0).decode() for f in scores.tables(6) if f.byte(2) == _AXIS_LABELS)
+            of_axis = [f for f in scores.tables(6) if f.byte(2) == _AXIS_LABELS]
+            of_axis.sort(key=lambda f: bool(f.bytes(3)))  # with a locale they are translations
+            attached = (f.bytes(0).decode() for f in of_axis)
             labels = next((files[name] for name in attached if name in files), labels)
-    return Metadata(labels=_lines(labels), mean=mean, std=std)
+    return Metadata(labels=label_lines(labels), mean=mean, std=std)
 
 
 def _model_metadata(data: Buffer) -> list[Table]:
@@ -132,8 +134,16 @@ def _normalization(mean: Any, std: Any) -> tuple[tuple[float, ...], tuple[float,
     return mean, std
 
 
-def _lines(text: bytes) -> tuple[str, ...]:
-    return tuple(text.decode("utf-8").splitlines())
+def label_lines(text: bytes) -> tuple[str, ...]:
+    """Return the labels in a file, one a line, without a byte order mark and blank lines behind.
+
+    Raises:
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    lines = text.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return tuple(lines)
 
 
 # PKWARE's APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16

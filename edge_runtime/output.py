@@ -100,7 +100,7 @@ class Output:
         job: Mapping[str, Any],
         *,
         resume: bool = False,
-        streams: Container[str] = (),
+        again: Container[str] = (),
     ) -> None:
         """Open it.
 
@@ -108,7 +108,7 @@ class Output:
             path: the file; None is standard output.
             job: what a stopped one must have been the same in to go on, as JSON types.
             resume: keep the answers that a former run left, see `done`.
-            streams: cameras and videos that are to begin anew, so that their frames go.
+            again: videos, whose same frames come again, so that the former ones go.
 
         Raises:
             OSError: the file cannot be written, or what has its name is no file.
@@ -141,7 +141,7 @@ class Output:
                         for source, lines, is_frame in _answered(file, kind, cut=file == part):
                             if not is_frame:
                                 self.done.add(hash(source))
-                            if not (is_frame and source in streams):
+                            if not (is_frame and source in again):
                                 stream.write(lines)
                 if os.name == "posix":  # else a file that is open keeps its name
                     self._stream = new.open("a", errors=_ERRORS, newline="")

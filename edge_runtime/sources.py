@@ -22,6 +22,7 @@ MAX_URL_BYTES = 64 << 20
 URL_TIMEOUT_S = 30.0
 _CAMERAS = ("camera:", "rtsp://", "rtsps://")
 _VIDEO_SUFFIXES = (".avi", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpg", ".webm")
+_MOTION_JPEG = (".mjpeg", ".mjpg")  # on a server, a camera's
 _WEB = ("http://", "https://")
 _BLOCK = 1 << 16
 
@@ -51,10 +52,12 @@ def expand(names: Iterable[str]) -> Iterator[Source]:
 
 def is_stream(name: str) -> bool:
     """Say whether a source is a camera or video; of a URL without a suffix its server knows."""
-    if name.lower().startswith(_CAMERAS) or name.lower().endswith(_VIDEO_SUFFIXES):
+    if name.lower().startswith(_CAMERAS):
         return True
     if not is_url(name):
-        return False
+        return _is_video(name) and not (os.path.isdir(name) or _is_pattern(name))  # noqa: PTH112
+    if _is_video(name):
+        return True
     from edge_runtime.image import SUFFIXES
 
     if os.path.splitext(name.partition("?")[0])[1].lower() in SUFFIXES:  # noqa: PTH122
@@ -62,6 +65,21 @@ def is_stream(name: str) -> bool:
     from edge_runtime.camera import serves_frames
 
     return serves_frames(name)
+
+
+def gives_the_same_again(name: str) -> bool:
+    """Say whether a stream is a video, which has the same frames each time, as no camera has."""
+    if name.lower().startswith(_CAMERAS):
+        return False
+    return is_file(name) or (_is_video(name) and not name.lower().endswith(_MOTION_JPEG))
+
+
+def _is_video(name: str) -> bool:
+    return name.lower().endswith(_VIDEO_SUFFIXES)
+
+
+def _is_pattern(name: str) -> bool:
+    return not os.path.lexists(name) and any(c in name for c in "*?[")
 
 
 def is_file(name: str) -> bool:
@@ -179,8 +197,10 @@ def _expand(name: str) -> Iterator[Source]:
         yield Source(name)
     elif os.path.isdir(name):  # noqa: PTH112 - unlike Path.is_dir, it never raises
         yield from _directory(name)
-    elif not os.path.lexists(name) and any(c in name for c in "*?["):
+    elif _is_pattern(name):
         yield from _glob(name)
+    elif _is_video(name):
+        raise ImageError(f"{name} is a video; name it by itself on the command line.")
     else:
         yield Source(name)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,7 +92,7 @@ def classify_stream(
     if open_capture is None:
         from edge_runtime.camera import open_capture as with_opencv
 
-        open_capture = with_opencv
+        open_capture = partial(with_opencv, timeout_s=duration_s)
     end = None if duration_s is None else time.monotonic() + duration_s
     reader = _Reader(source, open_capture, retry_s=retry_s, report=report)
     last = results = 0

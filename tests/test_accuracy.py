@@ -15,7 +15,7 @@ def test_the_command_prints_what_it_measured(monkeypatch):
     labels[:5] = (labels[:5] + 1) % 3
     part = Split(images, labels.astype(np.uint8), ("",) * 20)
     data = Dataset(part, part, part, ("red", "green", "blue"))
-    monkeypatch.setattr(accuracy.cifar10, "load", lambda path: data)
+    monkeypatch.setattr(accuracy, "load", lambda path: data)
     import typer
 
     app = typer.Typer()

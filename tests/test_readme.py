@@ -124,7 +124,7 @@ def test_accuracy(command, output, cifar10, monkeypatch):
 
     from benchmarks import accuracy
 
-    monkeypatch.setattr(accuracy.cifar10, "load", lambda path: cifar10)
+    monkeypatch.setattr(accuracy, "load", lambda path: cifar10)
     app = typer.Typer()
     app.command()(accuracy.main)
     assert CliRunner().invoke(app, shlex.split(command)[3:]).output == output

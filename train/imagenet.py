@@ -73,6 +73,18 @@ def load(model: keras.Model, path: Path) -> str:
             f"{path} is not torchvision's ResNet18: it lacks {missing[0]} "
             f"and {len(missing) - 1} other tensors."
         )
+    names = {*map(_torch_name, model.weights)}
+    strange = sorted(n for n in tensors if n not in names and not n.endswith("num_batches_tracked"))
+    if strange:
+        raise CheckpointError(
+            f"{path} is not torchvision's ResNet18: it has {strange[0]} "
+            f"and {len(strange) - 1} other tensors besides."
+        )
+    if tensors["conv1.weight"].ndim != 4 or tensors["conv1.weight"].shape[1] != len(_MEAN):
+        raise CheckpointError(
+            f"{path} is not torchvision's ResNet18: expected conv1.weight to take {len(_MEAN)} "
+            f"channels, but its shape is {tensors['conv1.weight'].shape}."
+        )
     values = {w.path: _as_keras(tensors[_torch_name(w)]) for w in model.weights}
     stem = values["stem_conv/kernel"]
     values["stem_conv/kernel"] = stem / _STD[:, None]

@@ -81,6 +81,46 @@ def test_deep_tiffs_are_neither_dark_nor_white(tmp_path, pixels, grey):
     np.testing.assert_array_equal(loaded, np.full((3, 4, 3), grey))
 
 
+def tiff(pixels: bytes, bits: int, white_is_zero: bool) -> bytes:
+    """A TIFF of 4 x 1 pixels of unsigned grey, which Pillow does not write in every depth."""
+    tags = [
+        *((256, 4, 1, 4), (257, 4, 1, 1), (258, 3, 1, bits), (259, 3, 1, 1)),
+        *((262, 3, 1, int(not white_is_zero)), (273, 4, 1, 8), (277, 3, 1, 1)),
+        *((278, 4, 1, 1), (279, 4, 1, len(pixels))),
+    ]
+    directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = b"II*\0" + struct.pack("<I", 8 + len(pixels)) + pixels
+    return head + struct.pack("<H", len(tags)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "bits", "white_is_zero"),
+    [
+        (bytes.fromhex("000505afafff"), 12, False),
+        (np.array([0, 0x5050, 0xAFAF, 0xFFFF], "<u2").tobytes(), 16, False),
+        (np.array([0xFFFF, 0xAFAF, 0x5050, 0], "<u2").tobytes(), 16, True),
+        (np.array([0, 0x50505050, 0xAFAFAFAF, 0xFFFFFFFF], "<u4").tobytes(), 32, False),
+    ],
+)
+def test_a_tiff_says_how_deep_its_grey_is(tmp_path, pixels, bits, white_is_zero):
+    path = tmp_path / "grey.tif"
+    path.write_bytes(tiff(pixels, bits, white_is_zero))
+    assert load_image(path)[0, :, 0].tolist() == [0, 80, 175, 255]
+
+
+def test_a_dark_deep_pgm_stays_dark(tmp_path):
+    path = tmp_path / "dark.pgm"
+    path.write_bytes(b"P5 4 1 65535\n" + np.array([0, 100, 200, 255], ">u2").tobytes())
+    assert load_image(path)[0, :, 0].tolist() == [0, 0, 1, 1]
+
+
+def test_deep_grey_with_a_transparent_level_shows_white(tmp_path):
+    image = Image.fromarray(np.array([[0, 257, 65535, 514]], np.uint16))
+    path = tmp_path / "deep.png"
+    image.save(path, transparency=257)
+    assert load_image(path)[0, :, 0].tolist() == [0, 255, 255, 2]
+
+
 def test_big_endian_16_bits(tmp_path):
     path = tmp_path / "dark.tif"
     Image.fromarray(np.full((3, 4), 257, np.uint16)).save(path)

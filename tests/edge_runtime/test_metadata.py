@@ -5,8 +5,16 @@ import zipfile
 
 import pytest
 
+from edge_runtime import metadata
 from edge_runtime.errors import ModelError
-from edge_runtime.metadata import CARD_FILE, LABELS_FILE, Metadata, attached_files, read_metadata
+from edge_runtime.metadata import (
+    CARD_FILE,
+    LABELS_FILE,
+    Metadata,
+    attached_files,
+    label_lines,
+    read_metadata,
+)
 from export.metadata import attach, describe
 from tests.conftest import GOLDEN
 
@@ -72,12 +80,45 @@ def test_labels_keep_their_order(read):
     assert read(archive(GRAPH, {"labels.txt": b"b\na\nc\n"})).labels == ("b", "a", "c")
 
 
+@pytest.mark.parametrize("text", ["b\na\n", "\ufeffb\r\na\r\n", "b\na\n\n \n", "b\na"])
+def test_labels_are_lines_whatever_wrote_them(text, read):
+    assert read(archive(GRAPH, {"labels.txt": text.encode()})).labels == ("b", "a")
+    assert label_lines("a\u2028b\n\nc\n".encode()) == ("a\u2028b", "", "c")
+
+
+class Fields:
+    """A flatbuffer's table by its field numbers."""
+
+    def __init__(self, **fields):
+        self._fields = {int(name[1:]): value for name, value in fields.items()}
+
+    def tables(self, number):
+        return self._fields.get(number, [])
+
+    def bytes(self, number):
+        return self._fields.get(number, b"")
+
+    def byte(self, number):
+        return self._fields.get(number, 0)
+
+
+def test_translated_labels_are_not_the_labels(monkeypatch):
+    german = Fields(_0=b"de.txt", _2=2, _3=b"de")
+    plain = Fields(_0=b"en.txt", _2=2)
+    subgraph = Fields(_3=[Fields(_6=[german, plain])])
+    monkeypatch.setattr(metadata, "_model_metadata", lambda data: [subgraph])
+    files = {"de.txt": b"rot\n", "en.txt": b"red\n"}
+    assert metadata._from_flatbuffer(b"", files).labels == ("red",)
+    del files["en.txt"]
+    assert metadata._from_flatbuffer(b"", files).labels == ("rot",)
+
+
 def test_the_card_is_read(described, read):
-    metadata = read(described)
-    assert metadata.labels == ("chat", "œuf")
-    assert (metadata.mean, metadata.std) == ((1, 2, 3), (4,))
-    assert metadata.fit == "stretch"
-    assert metadata.card == CARD
+    found = read(described)
+    assert found.labels == ("chat", "œuf")
+    assert (found.mean, found.std) == ((1, 2, 3), (4,))
+    assert found.fit == "stretch"
+    assert found.card == CARD
 
 
 def test_without_a_card_the_flatbuffer_is_read(described, read):
@@ -85,8 +126,8 @@ def test_without_a_card_the_flatbuffer_is_read(described, read):
     graph = described[: described.index(b"PK\3\4")]
     graph = graph.replace(b"labels.txt", b"etiketten!")
     files = {"other.txt": b"x\n", "etiketten!": b"Katze\nEi\n"}
-    metadata = read(archive(graph, files, zipfile.ZIP_DEFLATED))
-    assert metadata == Metadata(labels=("Katze", "Ei"), mean=(1, 2, 3), std=(4,))
+    found = read(archive(graph, files, zipfile.ZIP_DEFLATED))
+    assert found == Metadata(labels=("Katze", "Ei"), mean=(1, 2, 3), std=(4,))
     assert read(graph) == Metadata(mean=(1, 2, 3), std=(4,))
 
 

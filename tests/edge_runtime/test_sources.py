@@ -251,3 +251,31 @@ def test_the_web_is_not_trusted(web, monkeypatch):
         open_url(f"{web}/elsewhere.png")
     with pytest.raises(ImageError, match="cannot be fetched"):
         open_url("http://127.0.0.1:9/x.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("a.mp4", True),
+        ("http://x/a.mp4", True),
+        ("http://x/cam", False),
+        ("http://x/cam.mjpg", False),
+        ("cam.mjpg", True),
+        ("camera:0", False),
+        ("rtsp://x/a.mp4", False),
+    ],
+)
+def test_which_streams_give_the_same_frames_again(name, again):
+    assert sources.gives_the_same_again(name) is again
+
+
+def test_videos_are_named_by_themselves(folder):
+    (folder / "film.avi").touch()
+    (folder / "dir.mp4").mkdir()
+    shutil.copy(CAT, folder / "dir.mp4" / "cat.png")
+    assert not is_stream("*.avi")
+    assert names("*.avi") == ["film.avi is a video; name it by itself on the command line."]
+    assert not is_stream("dir.mp4")
+    assert names("dir.mp4") == ["dir.mp4/cat.png"]
+    assert is_stream("film.avi")
+    assert is_stream("nothing.mp4")

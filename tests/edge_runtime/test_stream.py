@@ -349,3 +349,34 @@ def test_an_mjpeg_stream_that_stops_and_comes_back():
     assert f"{url} is lost" in result.stderr
     assert f"{url} is back" in result.stderr
     assert Camera.visits >= 4
+
+
+def test_resume_keeps_a_camera_s_frames(tmp_path):
+    """They do not come again."""
+    Camera.visits = 3  # it is there at once
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    out = tmp_path / "results"
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/stream"
+        options = ("--model", GOLDEN / "uint8.tflite", "--max-frames", "2", "--duration", "60")
+        for _ in range(2):
+            result = run("edge-classify", "--json", "--out", out, "--resume", *options, url)
+            assert result.returncode == 0, result.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert out.read_text().count('"predictions"') == 4
+
+
+def test_a_duration_bounds_the_opening():
+    """Of a server that answers nothing."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x"
+        begun = time.monotonic()
+        result = run("edge-classify", "--duration", "1", url)
+        assert time.monotonic() - begun < 8
+    assert result.returncode == 1
+    assert "cannot be opened" in result.stderr

@@ -112,6 +112,15 @@ def test_other_files_are_refused(tmp_path, tensors):
     save_file({"conv1.weight": tensors["conv1.weight"]}, path)
     with pytest.raises(CheckpointError, match=r"not torchvision's ResNet18: it lacks bn1\.weight"):
         imagenet.load(resnet18(), path)
+    deeper = {"layer1.2.conv1.weight": tensors["layer1.1.conv1.weight"]}
+    save_file(tensors | deeper, path)
+    with pytest.raises(CheckpointError, match=r"it has layer1\.2\.conv1\.weight and 0 other"):
+        imagenet.load(resnet18(), path)
+    for channels in (1, 4):
+        stem = np.zeros((64, channels, 7, 7), np.float32)
+        save_file(tensors | {"conv1.weight": stem}, path)
+        with pytest.raises(CheckpointError, match=r"expected conv1\.weight to take 3 channels"):
+            imagenet.load(resnet18(), path)
 
 
 def test_a_checksum_pins_the_file(path):

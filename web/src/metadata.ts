@@ -39,7 +39,7 @@ export async function readMetadata(data: Uint8Array, name: string): Promise<Meta
         `copy or export the model again.`,
     );
   }
-  if (labels.at(-1) === '') labels.pop();
+  while (labels.at(-1)?.trim() === '') labels.pop();
   const preprocessing = card?.preprocessing;
   if (preprocessing === undefined) return { labels, normalization, source: 'metadata' };
   const { fit = 'crop', resize = 'bicubic', mean, std } = preprocessing;
@@ -61,7 +61,7 @@ const SUBGRAPH_METADATA = { inputs: 2, outputs: 3 };
 const TENSOR_METADATA = { units: 4, files: 6 };
 const PROCESS_UNIT = { type: 0, options: 1 };
 const NORMALIZATION = { mean: 0, std: 1 };
-const FILE = { name: 0, type: 2 };
+const FILE = { name: 0, type: 2, locale: 3 };
 const IS_NORMALIZATION = 1;
 const IS_AXIS_LABELS = 2;
 
@@ -85,6 +85,8 @@ function readStandard(data: Uint8Array): {
     ?.table(PROCESS_UNIT.options);
   const labels = (scores?.tables(TENSOR_METADATA.files) ?? [])
     .filter((file) => file.int8(FILE.type) === IS_AXIS_LABELS)
+    // With a locale they are translations.
+    .sort((a, b) => a.bytes(FILE.locale).length - b.bytes(FILE.locale).length)
     .map((file) => file.text(FILE.name));
   const mean = unit?.float32s(NORMALIZATION.mean) ?? [];
   if (mean.length === 0) return { normalization: undefined, labels };
