@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime import native_log
 from edge_runtime.errors import StreamError
-from edge_runtime.sources import is_file, opener
+from edge_runtime.sources import ask, is_file
 
 _TIMEOUT_MS = 10_000
 _MOST_IN_A_ROW = 1000  # frames of a video that cannot be decoded, before it counts as over
@@ -102,14 +102,10 @@ class OpenCv:
 
 def serves_frames(url: str) -> bool:
     """Say whether a web server answers with a video or a multipart stream; False if it is away."""
-    import time
     from http.client import HTTPException
-    from urllib.request import Request
 
-    timeout_s = _TIMEOUT_MS / 1000
-    request = Request(url, headers={"User-Agent": "edge-classify"})
     try:
-        with opener(time.monotonic() + timeout_s).open(request, timeout=timeout_s) as response:
+        with ask(url, timeout_s=_TIMEOUT_MS / 1000) as response:
             kind = response.headers.get_content_type()
     except (OSError, HTTPException, ValueError):
         return False

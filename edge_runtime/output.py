@@ -129,11 +129,12 @@ class Output:
         self._made_with = part.with_name(part.name + ".job")
         with _locked(part) as was_there:
             begun = was_there and bool(part.stat().st_size or self._made_with.exists())
-            former = [part] if begun else [path] if path.exists() else []
-            if not resume:
-                former = []
-            if former == [part]:
+            former: list[Path] = []
+            if resume and begun:
                 self._require_job(job)
+                former = [part]
+            elif resume and path.exists():
+                former = [path]
             with replacing(part, parents=False) as new:
                 with new.open("w", errors=_ERRORS, newline="") as stream:
                     stream.write(header(kind))

@@ -101,15 +101,11 @@ def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
     Raises:
         ImageError: it cannot be fetched, takes too long, or has more than `MAX_URL_BYTES` bytes.
     """
-    import time
     from http.client import HTTPException
-    from urllib.request import Request
 
-    deadline = time.monotonic() + timeout_s
     content = BytesIO()
     try:
-        request = Request(url, headers={"User-Agent": "edge-classify"})
-        with opener(deadline).open(request, timeout=timeout_s) as response:
+        with ask(url, timeout_s=timeout_s) as response:
             if not is_url(response.url):
                 raise ImageError(f"{url} leads to {response.url}; expected an http(s) address.")
             while block := response.read1(_BLOCK):
@@ -118,8 +114,6 @@ def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
                     raise ImageError(
                         f"{url} has more than {MAX_URL_BYTES >> 20} MiB; shrink the image first."
                     )
-                if time.monotonic() > deadline:
-                    raise TimeoutError
     except TimeoutError as exc:
         raise ImageError(f"{url} took more than {timeout_s:g} s; try it later.") from exc
     except (OSError, HTTPException, ValueError) as exc:  # URLError is an OSError
@@ -131,11 +125,28 @@ def open_url(url: str, *, timeout_s: float = URL_TIMEOUT_S) -> BinaryIO:
     return content
 
 
-def opener(deadline: float) -> OpenerDirector:
-    """Return what opens URLs and waits for what servers say until a moment of `time.monotonic`.
+def ask(url: str, *, timeout_s: float) -> HTTPResponse:
+    """Open a URL.
 
-    A socket's own timeout begins anew with each byte, and those may come singly.
+    Args:
+        timeout_s: for all that the server says, also what is read of the answer afterwards. A
+            socket's own timeout begins anew with each byte, and those may come singly.
+
+    Raises:
+        OSError: it cannot be opened, or not in time, which reading may raise as well.
+        http.client.HTTPException: the server does not speak HTTP.
+        ValueError: it is no URL.
     """
+    import time
+    from urllib.request import Request
+
+    request = Request(url, headers={"User-Agent": "edge-classify"})
+    opener = _opener(time.monotonic() + timeout_s)
+    return cast("HTTPResponse", opener.open(request, timeout=timeout_s))
+
+
+def _opener(deadline: float) -> OpenerDirector:
+    """Return what opens URLs and waits for what servers say until a moment of `time.monotonic`."""
     import io
     import socket
     import time

@@ -86,7 +86,7 @@ function readStandard(data: Uint8Array): {
   const labels = (scores?.tables(TENSOR_METADATA.files) ?? [])
     .filter((file) => file.int8(FILE.type) === IS_AXIS_LABELS)
     // With a locale they are translations.
-    .sort((a, b) => a.bytes(FILE.locale).length - b.bytes(FILE.locale).length)
+    .sort((a, b) => Number(a.text(FILE.locale) !== '') - Number(b.text(FILE.locale) !== ''))
     .map((file) => file.text(FILE.name));
   const mean = unit?.float32s(NORMALIZATION.mean) ?? [];
   if (mean.length === 0) return { normalization: undefined, labels };
