@@ -22,11 +22,11 @@ from benchmarks import results as stored
 from benchmarks.contenders import Contender, Missing, model_files, of_files, told_apart
 from benchmarks.peers import Network
 from benchmarks.results import Results
-from edge_runtime import shipped
-from edge_runtime.cli import finite
-from edge_runtime.disturbance import Watch
-from edge_runtime.environment import read_environment
+from edge_runtime.benchmark.disturbance import Watch
+from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference import shipped
+from edge_runtime.support.options import finite
 from train import cifar10
 from train.architectures import NETWORKS
 from train.dataset import DataError

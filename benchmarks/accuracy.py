@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.contenders import of_classes
-from edge_runtime import Classifier, EdgeRuntimeError, shipped
+from edge_runtime import Classifier, EdgeRuntimeError
+from edge_runtime.inference import shipped
 from export.verify import Comparison, compare
 from train.data import load
 from train.dataset import DataError

@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.contenders import Contender, Runner
 from benchmarks.results import OURS, Results, Row, Subject
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.metrics import confusion_matrix, top1, wilson_interval
+from edge_runtime.support.metrics import confusion_matrix, top1, wilson_interval
 from export import verify
 from train.dataset import Split
 

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime import shipped
+from edge_runtime.inference import shipped
 
 BARE_SCRIPT = """
 import sys

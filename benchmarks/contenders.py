@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.results import OURS, Subject
-from edge_runtime import Classifier, shipped
-from edge_runtime.delegates import available_delegates
+from edge_runtime import Classifier
 from edge_runtime.errors import ModelError
-from edge_runtime.metadata import read_metadata
+from edge_runtime.inference import shipped
+from edge_runtime.inference.delegates import available_delegates
+from edge_runtime.inference.metadata import read_metadata
 
 CLASSES = 10
 

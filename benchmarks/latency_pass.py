@@ -26,10 +26,10 @@ from benchmarks.macs import multiply_adds
 from benchmarks.results import OURS, Results, Row, Subject
 from benchmarks.roofline import Probe
 from benchmarks.turns import Call, take_turns
-from edge_runtime import shipped
-from edge_runtime.environment import read_environment
+from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.latency import Summary, compare, summarize
+from edge_runtime.inference import shipped
+from edge_runtime.support.timing import Summary, compare, summarize
 
 
 def run(

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime import shipped
+from edge_runtime.inference import shipped
 
 
 def pss_mib(process: int) -> float:

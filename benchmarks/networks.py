@@ -11,7 +11,7 @@ import keras
 from benchmarks.contenders import Contender, Missing
 from benchmarks.peers import Network
 from benchmarks.results import OURS, Subject
-from edge_runtime.metadata import read_metadata
+from edge_runtime.inference.metadata import read_metadata
 from export import calibration, convert, quantize, source
 from train import weights
 from train.architectures import NETWORKS

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Bbox
 
 from benchmarks.results import LATENCY, OURS, Results, Row, Subject
-from edge_runtime.atomic import replacing
+from edge_runtime.support.files import replacing
 from export.verify import points
 
 _PAGE = Path(__file__).parent / "page"

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.atomic import replacing
+from edge_runtime.support.files import replacing
 
 OURS = "edge_runtime"
 ACCURACY = "accuracy"  # the name of a pass

@@ -1,6 +1,6 @@
 """The command `python -m benchmarks.runtime`: the runtime against straightforward code.
 
-Three comparisons, each interleaved and judged by `edge_runtime.latency`: one ready array, one
+Three comparisons, each interleaved and judged by `edge_runtime.support.timing`: one ready array, one
 photograph of 12 megapixels, and a folder of small PNG files to JSON lines.
 """
 
@@ -18,8 +18,9 @@ import typer
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from edge_runtime import Classifier, shipped
-from edge_runtime.latency import Comparison, compare, measure
+from edge_runtime import Classifier
+from edge_runtime.inference import shipped
+from edge_runtime.support.timing import Comparison, compare, measure
 
 LOOP = """
 import json, sys

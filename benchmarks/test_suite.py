@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from benchmarks import accuracy_pass, networks, peers
 from benchmarks.contenders import Contender, Missing, model_files, of_files
-from edge_runtime import shipped
-from edge_runtime.image import decode
-from edge_runtime.latency import summarize
+from edge_runtime.inference import shipped
+from edge_runtime.inputs.decode import decode
+from edge_runtime.support.timing import summarize
 from train import cifar10
 from train.dataset import DataError, Dataset
 

@@ -1,7 +1,7 @@
 """The command `python -m benchmarks.training`: how fast a step of training is, and why.
 
 A batch of random images in float32, as the recipes train, against the same in bfloat16 and with
-Keras' own BatchNorm, interleaved and judged by `edge_runtime.latency`.
+Keras' own BatchNorm, interleaved and judged by `edge_runtime.support.timing`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ start("train")
 import keras
 import numpy as np
 
-from edge_runtime.latency import compare, measure, summarize
+from edge_runtime.support.timing import compare, measure, summarize
 from train import architectures, precision
 from train.fit import build
 from train.recipes import RECIPES, Recipe

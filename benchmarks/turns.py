@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.latency import measure
+from edge_runtime.support.timing import measure
 
 STRETCHES = 10
 ROUNDS = (20, 2000)  # of a group at least and at most, in all its stretches
@@ -29,7 +29,7 @@ class Series(NamedTuple):
     """What a group took.
 
     Attributes:
-        times: by name, nanoseconds, as `edge_runtime.latency.measure` returns them; empty where
+        times: by name, nanoseconds, as `edge_runtime.support.timing.measure` returns them; empty where
             Ctrl-C came before.
         stretch: rounds in a row that were measured after the same opening.
         error: why the group could not be measured to its end, or empty.

@@ -17,28 +17,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classifier as Classifier
     from edge_runtime.classifier import Prediction as Prediction
-    from edge_runtime.delegates import Availability as Availability
-    from edge_runtime.delegates import available_delegates as available_delegates
     from edge_runtime.errors import DelegateError as DelegateError
     from edge_runtime.errors import EdgeRuntimeError as EdgeRuntimeError
     from edge_runtime.errors import ImageError as ImageError
     from edge_runtime.errors import ModelError as ModelError
     from edge_runtime.errors import StreamError as StreamError
-    from edge_runtime.image import load_image as load_image
-    from edge_runtime.stream import Frame as Frame
+    from edge_runtime.inference.delegates import Availability as Availability
+    from edge_runtime.inference.delegates import available_delegates as available_delegates
+    from edge_runtime.inputs.decode import load_image as load_image
+    from edge_runtime.jobs.stream import Frame as Frame
 
 _HOME = {
-    "Availability": "delegates",
+    "Availability": "inference.delegates",
     "Classifier": "classifier",
     "DelegateError": "errors",
     "EdgeRuntimeError": "errors",
-    "Frame": "stream",
+    "Frame": "jobs.stream",
     "ImageError": "errors",
     "ModelError": "errors",
     "Prediction": "classifier",
     "StreamError": "errors",
-    "available_delegates": "delegates",
-    "load_image": "image",
+    "available_delegates": "inference.delegates",
+    "load_image": "inputs.decode",
 }
 __all__ = sorted(_HOME)
 

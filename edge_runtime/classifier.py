@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from edge_runtime import probe, shipped
-from edge_runtime.engine import Engine, open_engine
 from edge_runtime.errors import ModelError
-from edge_runtime.image import FITS
-from edge_runtime.metadata import read_metadata
-from edge_runtime.placement import Placement
-from edge_runtime.preprocessing import Preprocessing
-from edge_runtime.quantization import score_table
+from edge_runtime.inference import shipped
+from edge_runtime.inference import trial as probe
+from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.placement import Placement
+from edge_runtime.inference.preprocessing import Preprocessing
+from edge_runtime.inference.quantization import score_table
+from edge_runtime.inputs.decode import FITS
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
 
-    from edge_runtime.stream import Frame
+    from edge_runtime.jobs.stream import Frame
 
 
 _MOST_THREADS = 1024  # far more crash LiteRT
@@ -75,14 +76,14 @@ class Classifier:
         Args:
             model: the path of a .tflite file, or the name of a shipped model.
             delegate: `xnnpack`, `cpu`, `gpu`, `npu`, `auto`, or an external delegate's path; see
-                `edge_runtime.delegates`.
+                `edge_runtime.inference.delegates`.
             threads: CPU threads in all: for one image, or for as many images of a batch at once.
             gpu_precision: what the GPU computes in, `fp32` or `fp16`.
             labels: class names, in place of the file's.
             mean: subtracted from a pixel (0-255), one for all channels or one a channel, in place
                 of the file's.
             std: the difference is divided by this.
-            fit: `crop`, `stretch` or `pad`, in place of the file's; see `edge_runtime.image.fit`.
+            fit: `crop`, `stretch` or `pad`, in place of the file's; see `edge_runtime.inputs.decode.fit`.
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is no image classifier.
@@ -180,8 +181,8 @@ class Classifier:
         if self._engine is None:
             raise ValueError("The classifier is closed.")
         if self.threads > 1 and all(isinstance(image, (str, Path)) for image in images):
-            from edge_runtime.batch import classify_files
-            from edge_runtime.sources import Source
+            from edge_runtime.inputs.listing import Source
+            from edge_runtime.jobs.pool import classify_files
 
             results = []
             files = (Source(str(image)) for image in images)
@@ -201,8 +202,8 @@ class Classifier:
         duration_s: float | None = None,
         every: int = 1,
     ) -> Iterator[Frame]:
-        """Classify the frames of a camera or video, see `edge_runtime.stream.classify_stream`."""
-        from edge_runtime.stream import classify_stream
+        """Classify the frames of a camera or video, see `edge_runtime.jobs.stream.classify_stream`."""
+        from edge_runtime.jobs.stream import classify_stream
 
         return classify_stream(
             self, source, top_k=top_k, max_frames=max_frames, duration_s=duration_s, every=every
@@ -272,14 +273,14 @@ class Classifier:
         self.close()
 
     def _ensure_agrees(self, engine: Engine) -> None:
-        from edge_runtime.delegates import ensure_agrees
+        from edge_runtime.inference.delegates import ensure_agrees
 
         samples = islice(shipped.samples().values(), _PICTURES)
         images = [self.preprocessing(path) for path in samples]
         ensure_agrees(self.path, engine, images, delegate=self.delegate)
 
     def _open_auto(self, preprocessing: Preprocessing, gpu_precision: str) -> Engine:
-        from edge_runtime.delegates import choose
+        from edge_runtime.inference.delegates import choose
 
         samples = [preprocessing(path) for path in shipped.samples().values()]
         choice = choose(self.path, samples, threads=self.threads, gpu_precision=gpu_precision)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_runtime.engine import Engine
-from edge_runtime.metadata import Metadata
+from edge_runtime.inference.engine import Engine
+from edge_runtime.inference.metadata import Metadata
 
 ALIGNMENT_BYTES = 16  # of flatbuffers, and of TensorFlow Lite Micro's arena
 _BYTES_A_LINE = 16

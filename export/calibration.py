@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_runtime.atomic import replacing
 from edge_runtime.errors import ImageError
-from edge_runtime.image import SUFFIXES
+from edge_runtime.inputs.decode import SUFFIXES
+from edge_runtime.support.files import replacing
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.dataset import SIDE, Dataset, Split, pixel_hash
 from train.folder import read_image

@@ -1,6 +1,6 @@
 """The model card: what a .tflite file says of its origin and its use.
 
-Its keys are read by `edge_runtime.metadata`, `export.micro` and the browser page; a later version
+Its keys are read by `edge_runtime.inference.metadata`, `export.micro` and the browser page; a later version
 may add some but rename none. Nothing in it depends on when, where or by whom a file is made.
 """
 

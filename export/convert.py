@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_runtime import native_log
+from edge_runtime.support import native_log
 
 
 def to_float32(model: keras.Model) -> bytes:

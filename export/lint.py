@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from edge_runtime import native_log
+from edge_runtime.support import native_log
 
 # They compute shapes or copy at run time, and split the delegate's partition.
 _SHAPE_ARITHMETIC = frozenset(

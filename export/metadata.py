@@ -17,7 +17,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_runtime.metadata import CARD_FILE, LABELS_FILE
+from edge_runtime.inference.metadata import CARD_FILE, LABELS_FILE
 from export.flatbuffer import packed
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the zip format's first, so that equal inputs give equal bytes

@@ -24,12 +24,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from edge_runtime import Classifier, native_log
-from edge_runtime.atomic import replacing
-from edge_runtime.engine import open_engine
+from edge_runtime import Classifier
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.metadata import read_metadata
-from edge_runtime.preprocessing import Preprocessing
+from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.preprocessing import Preprocessing
+from edge_runtime.support import native_log
+from edge_runtime.support.files import replacing
 from export import c_source, calibration
 from export.c_source import ALIGNMENT_BYTES
 

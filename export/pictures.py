@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 from PIL import Image
 
-from edge_runtime.atomic import replacing
-from edge_runtime.shipped import SAMPLES
+from edge_runtime.inference.shipped import SAMPLES
+from edge_runtime.support.files import replacing
 from export import calibration
 from train.cifar10 import load
 from train.dataset import DataError, Dataset

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from edge_runtime.atomic import replacing
+from edge_runtime.support.files import replacing
 from export import bias, convert, quantize, sensitivity, verify
 from export.card import model_card
 from export.gpu import widen_strided

@@ -23,7 +23,7 @@ with warnings.catch_warnings():  # it compares versions with distutils
     warnings.simplefilter("ignore", DeprecationWarning)
     import tensorflow_model_optimization as tfmot
 
-from edge_runtime import native_log
+from edge_runtime.support import native_log
 from export.convert import free_batch
 from export.quantize import Io
 from train import augment, weights

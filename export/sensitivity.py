@@ -23,10 +23,10 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edge_runtime import native_log
-from edge_runtime.atomic import replacing
-from edge_runtime.latency import measure, summarize
-from edge_runtime.metrics import top1
+from edge_runtime.support import native_log
+from edge_runtime.support.files import replacing
+from edge_runtime.support.metrics import top1
+from edge_runtime.support.timing import measure, summarize
 from export.calibration import some
 from export.convert import free_batch, to_float32
 from export.quantize import representative_dataset, with_full_range

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime.cli import finite
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.support.options import finite
 from train.startup import start
 
 start("export")

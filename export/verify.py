@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import Classifier
-from edge_runtime.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
+from edge_runtime.support.metrics import discordant, drop_interval, mcnemar_p, top1, wilson_interval
 
 
 @dataclass(frozen=True)

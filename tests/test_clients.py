@@ -8,7 +8,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageOps
 
-from edge_runtime import Classifier, shipped
+from edge_runtime import Classifier
+from edge_runtime.inference import shipped
 from export import calibration
 from tests.conftest import ROOT
 

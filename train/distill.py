@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from edge_runtime.atomic import replacing
+from edge_runtime.support.files import replacing
 from train import weights
 from train.architectures import NETWORKS
 from train.evaluation import predict

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.metrics import (
+from edge_runtime.support.metrics import (
     confusion_matrix,
     cross_entropy,
     expected_calibration_error,

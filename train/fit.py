@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge_runtime.metrics import cross_entropy, top1
+from edge_runtime.support.metrics import cross_entropy, top1
 from train import averaging, checkpoint, distill, imagenet, views, weights
 from train.architectures import NETWORKS
 from train.checkpoint import State

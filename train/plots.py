@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from edge_runtime.atomic import replacing
+from edge_runtime.support.files import replacing
 from train.dataset import Split
 
 History = Sequence[Mapping[str, float]]

@@ -24,8 +24,8 @@ from typing import Any
 
 import keras
 
-from edge_runtime.atomic import replacing
-from edge_runtime.metrics import discordant, drop_interval, wilson_interval
+from edge_runtime.support.files import replacing
+from edge_runtime.support.metrics import discordant, drop_interval, wilson_interval
 from train import checkpoint, evaluation, plots, temperature, weights
 from train.architectures import NETWORKS
 from train.dataset import Dataset, digest

@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from types import TracebackType
 
-from edge_runtime import native_log
+from edge_runtime.support import native_log
 
 _MODULES = {
     "train": ("keras", "safetensors", "matplotlib", "pooch", "tqdm"),
@@ -32,7 +32,6 @@ def start(extra: str) -> None:
         extra: of pyproject.toml, "train" or "export".
     """
     sys.excepthook = _one_line_of_interruption
-    native_log.own_process = True
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow" and find_spec(backend) is None:
         sys.exit(f"KERAS_BACKEND names {backend}, which is not installed; install it, or unset it.")

@@ -14,7 +14,7 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from edge_runtime.atomic import replacing
+from edge_runtime.support.files import replacing
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from benchmarks.contenders import Contender, Missing, Runner, file_hash
 from benchmarks.results import Subject
-from edge_runtime.environment import read_environment
+from edge_runtime.benchmark.environment import read_environment
 
 # Which packages each needs is known before any is imported.
 PEERS: dict[str, tuple[str, ...]] = {

@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from benchmarks import peers
-from edge_runtime import native_log
-from edge_runtime.quantization import Quantization
+from edge_runtime.inference.quantization import Quantization
+from edge_runtime.support import native_log
 
 PRECISIONS = ("float32", "int8")
 

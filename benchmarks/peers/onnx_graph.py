@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks import peers
-from edge_runtime.atomic import replacing
+from edge_runtime.support.files import replacing
 from train.folding import absorb
 
 OPSET = 17

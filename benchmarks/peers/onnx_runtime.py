@@ -14,8 +14,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from benchmarks import peers
 from benchmarks.peers.onnx_graph import INPUT, onnx_file
-from edge_runtime.atomic import replacing
-from edge_runtime.environment import read_environment
+from edge_runtime.benchmark.environment import read_environment
+from edge_runtime.support.files import replacing
 
 PRECISIONS = ("float32", "int8")
 

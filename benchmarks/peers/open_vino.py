@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks import peers
 from benchmarks.peers.onnx_graph import onnx_file
-from edge_runtime import native_log
+from edge_runtime.support import native_log
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what stays in float

@@ -9,5 +9,5 @@
     regression  one such record against another
     table       the result for people
 
-Statistics are `edge_runtime.latency`'s, the machine `edge_runtime.environment`'s.
+Statistics are `edge_runtime.support.timing`'s, the machine `edge_runtime.benchmark.environment`'s.
 """

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from edge_runtime.atomic import target
-from edge_runtime.cli import finite
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.support.console import INTERRUPTED, complain, run_to_end
+from edge_runtime.support.files import target
+from edge_runtime.support.options import finite, make_app, version_printer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,24 +23,14 @@ if TYPE_CHECKING:
     from edge_runtime.benchmark.session import Session
 
 _PROGRAM = "edge-benchmark"
-_SLOWER, _INTERRUPTED = 3, 130
+_SLOWER = 3
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = make_app()
 
 
 def main() -> NoReturn:
     """Run the command; the entry point of the console script."""
-    from edge_runtime.command import run_to_end
-
     run_to_end(_PROGRAM, app)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"{_PROGRAM} {version('edge-classify')}")
-        raise typer.Exit
 
 
 @app.command()
@@ -103,7 +94,10 @@ def benchmark(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            callback=version_printer(_PROGRAM),
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:
@@ -111,13 +105,13 @@ def benchmark(
     import signal
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # keep what was measured
-    from edge_runtime import shipped
+    from edge_runtime.benchmark.environment import read_environment
     from edge_runtime.benchmark.pictures import find_pictures
     from edge_runtime.benchmark.pipeline import sweep
     from edge_runtime.benchmark.record import read, require_writable
     from edge_runtime.benchmark.regression import require_comparable
     from edge_runtime.benchmark.session import Plan, run
-    from edge_runtime.environment import read_environment
+    from edge_runtime.inference import shipped
 
     names = models or list(shipped.models())
     if baseline is not None and baseline not in names:
@@ -203,7 +197,7 @@ def _publish(
             write(record, out)
     if session.interrupted:
         _complain("interrupted; what was measured until then is marked as incomplete.")
-        return _INTERRUPTED
+        return INTERRUPTED
     if regression and regression.slower:
         _complain(f"slower than {compare} by more than {tolerance:.0%}.")
         return _SLOWER
@@ -212,14 +206,12 @@ def _publish(
 
 
 def _complain(sentence: str) -> None:
-    from edge_runtime.output import complain
-
     complain(sentence, program=_PROGRAM)
 
 
 def _progress() -> Callable[[str], None]:
     """Return what shows on a terminal what is being done."""
-    from edge_runtime.progress import terminal
+    from edge_runtime.support.progress import terminal
 
     stream = terminal()
 

@@ -56,7 +56,7 @@ def cold_start(setting: Setting, pictures: Sequence[Path]) -> ColdStart:
     """
     import subprocess
 
-    from edge_runtime.probe import child_command, child_environment
+    from edge_runtime.support.child import child_command, child_environment
 
     command = child_command("edge_runtime.benchmark.cold_start")
     task = json.dumps([setting, list(map(str, pictures))]).encode()

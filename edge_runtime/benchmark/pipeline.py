@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edge_runtime.classifier import Classifier
-from edge_runtime.engine import open_engine
+from edge_runtime.inference.engine import open_engine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

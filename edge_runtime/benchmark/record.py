@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.atomic import replacing
 from edge_runtime.benchmark.cold_start import median
 from edge_runtime.benchmark.session import TURN, Row, Session
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.support.files import replacing
 
 FORMAT = "edge-benchmark 1"
 

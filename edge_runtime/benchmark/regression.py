@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.benchmark.record import RecordError
-from edge_runtime.latency import Verdict
+from edge_runtime.support.timing import Verdict
 
 if TYPE_CHECKING:
     from edge_runtime.benchmark.pipeline import Setting

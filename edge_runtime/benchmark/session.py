@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.benchmark.cold_start import ColdStart, cold_start
+from edge_runtime.benchmark.disturbance import Conditions, Watch
+from edge_runtime.benchmark.environment import Environment, read_environment
 from edge_runtime.benchmark.pictures import Pictures
 from edge_runtime.benchmark.pipeline import STAGES, Pipeline, Setting
 from edge_runtime.benchmark.sustained import Sustained, sustain
-from edge_runtime.disturbance import Conditions, Watch
-from edge_runtime.environment import Environment, read_environment
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.latency import Comparison, Summary, compare, measure, summarize
-from edge_runtime.placement import Placement
+from edge_runtime.inference.placement import Placement
+from edge_runtime.support.timing import Comparison, Summary, compare, measure, summarize
 
 END_TO_END = "end_to_end"
 

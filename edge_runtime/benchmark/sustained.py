@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from edge_runtime.latency import Comparison, Verdict, compare
+from edge_runtime.support.timing import Comparison, Verdict, compare
 
 Drift = Literal["steady", "slower at the end", "faster at the end"]
 

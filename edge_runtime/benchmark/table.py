@@ -11,7 +11,7 @@ from edge_runtime.benchmark.cold_start import median
 from edge_runtime.benchmark.pipeline import STAGES, Setting
 from edge_runtime.benchmark.regression import Regression
 from edge_runtime.benchmark.session import END_TO_END, TURN, Row, Session
-from edge_runtime.latency import Comparison
+from edge_runtime.support.timing import Comparison
 
 _SETTING = ("model", "delegate", "threads", "batch")
 _RATIO = ("95 % interval", "verdict")

@@ -7,8 +7,8 @@ import pytest
 from benchmarks import latency_pass
 from benchmarks.contenders import Contender
 from benchmarks.results import Results, Subject
-from edge_runtime import shipped
 from edge_runtime.errors import DelegateError
+from edge_runtime.inference import shipped
 
 MODEL, RESNET18 = (shipped.models()[name] for name in ("cnn-int8", "resnet18-int8"))
 

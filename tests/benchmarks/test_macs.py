@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.macs import multiply_adds
-from edge_runtime import shipped
+from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN, ROOT
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Classifier, ImageError, ModelError, Prediction, shipped
+from edge_runtime import Classifier, ImageError, ModelError, Prediction
+from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN
 
 COLOURS = {"red": 0, "green": 1, "blue": 2}

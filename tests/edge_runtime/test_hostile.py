@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Classifier, EdgeRuntimeError, probe, shipped
-from edge_runtime.probe import ensure_sound
+from edge_runtime import Classifier, EdgeRuntimeError
+from edge_runtime.inference import shipped
+from edge_runtime.inference import trial as probe
+from edge_runtime.inference.trial import ensure_sound
 from tests.conftest import GOLDEN, run
-from tests.edge_runtime.test_image import black_png
+from tests.edge_runtime.inputs.test_decode import black_png
 
 FORMATS = ("png", "jpeg", "webp", "gif", "bmp", "tiff")
 

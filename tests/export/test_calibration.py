@@ -54,7 +54,8 @@ def test_they_come_from_the_data_set(cifar10, tmp_path):
 
 
 def test_samples_are_test_images_of_their_class(cifar10, tmp_path):
-    from edge_runtime import load_image, shipped
+    from edge_runtime import load_image
+    from edge_runtime.inference import shipped
 
     write_samples(cifar10, tmp_path)
     of_hash = dict(zip(cifar10.test.hashes, cifar10.test.labels, strict=True))

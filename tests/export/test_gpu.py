@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from edge_runtime import shipped
+from edge_runtime.inference import shipped
 from export import quantize
 from export.gpu import widen_strided
 from tests.conftest import run

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from edge_runtime import shipped
+from edge_runtime.inference import shipped
 from export.lint import lint
 from tests.conftest import GOLDEN
 

@@ -7,8 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from edge_runtime import native_log, shipped
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference import shipped
+from edge_runtime.support import native_log
 from export import micro
 from export.metadata import attach
 from tests.conftest import GOLDEN, ROOT, run

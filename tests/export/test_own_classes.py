@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime import Classifier
-from edge_runtime.metadata import read_metadata
+from edge_runtime.inference.metadata import read_metadata
 from export import calibration, quantize
 from tests.train.test_folder import make
 from train import data, weights

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.metadata import read_metadata
+from edge_runtime.inference.metadata import read_metadata
 from export import calibration, pipeline, source, verify
 from export.lint import lint
 from train import weights

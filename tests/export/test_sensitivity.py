@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_runtime.metadata import read_metadata
-from edge_runtime.metrics import top1
+from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.support.metrics import top1
 from export import convert, pipeline, quantize, sensitivity, source, verify
 from export.lint import lint
 from train import weights

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_runtime import Classifier, shipped
-from edge_runtime.metadata import read_metadata
+from edge_runtime import Classifier
+from edge_runtime.inference import shipped
+from edge_runtime.inference.metadata import read_metadata
 from export import pipeline, source, tflite, verify
 from export.calibration import CalibrationError
 from export.sensitivity import LayerError
 from tests.conftest import ROOT, run
-from tests.edge_runtime.test_delegates import assert_the_gpu_agrees
+from tests.edge_runtime.inference.test_delegates import assert_the_gpu_agrees
 from train import weights
 from train.architectures import NETWORKS, simple_cnn
 from train.cifar10 import ENVIRONMENT_VARIABLE

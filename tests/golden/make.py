@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from edge_runtime.metadata import LABELS_FILE
+from edge_runtime.inference.metadata import LABELS_FILE
 from export.metadata import attach
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from edge_runtime.metrics import cross_entropy
+from edge_runtime.support.metrics import cross_entropy
 from export import calibration
 from train import checkpoint, precision, weights
 from train.architectures import simple_cnn

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.metrics import drop_interval
+from edge_runtime.support.metrics import drop_interval
 from tests.conftest import ROOT, run
 from tests.train.conftest import command
 from tests.train.test_fit import split

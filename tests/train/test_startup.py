@@ -4,7 +4,7 @@ import sys
 import pytest
 from PIL import Image
 
-from edge_runtime import shipped
+from edge_runtime.inference import shipped
 from tests.conftest import ROOT, run
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_runtime.metrics import cross_entropy, expected_calibration_error
+from edge_runtime.support.metrics import cross_entropy, expected_calibration_error
 from train import temperature
 from train.architectures import simple_cnn
 

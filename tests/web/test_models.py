@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from edge_runtime import Classifier, shipped
-from edge_runtime.image import decode, fit
+from edge_runtime import Classifier
+from edge_runtime.inference import shipped
+from edge_runtime.inputs.decode import decode, fit
 from export.metadata import attach, describe
 from tests.conftest import GOLDEN, ROOT
-from tests.edge_runtime.test_metadata import CARD, archive
+from tests.edge_runtime.inference.test_metadata import CARD, archive
 from tests.web.conftest import bring, scores, use, visit
 
 PHOTO = ROOT / "examples" / "chelsea.png"

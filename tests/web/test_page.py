@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from benchmarks import browser as chromium
-from edge_runtime import Classifier, shipped
-from edge_runtime.image import decode, fit
+from edge_runtime import Classifier
+from edge_runtime.inference import shipped
+from edge_runtime.inputs.decode import decode, fit
 from export import calibration, quantize
 from tests.conftest import ROOT
 from tests.export.test_gpu import network as strided

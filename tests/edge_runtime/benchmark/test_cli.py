@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import shipped
+from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN, run
 
 TINY = GOLDEN / "logits.tflite"

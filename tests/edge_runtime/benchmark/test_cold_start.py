@@ -2,10 +2,10 @@ import time
 
 import pytest
 
-from edge_runtime import shipped
 from edge_runtime.benchmark.cold_start import ColdStart, cold_start, median
 from edge_runtime.benchmark.pipeline import Setting
 from edge_runtime.errors import ModelError
+from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN
 
 PICTURES = list(shipped.samples().values())

@@ -2,10 +2,10 @@ import shutil
 
 import pytest
 
-from edge_runtime import shipped
 from edge_runtime.benchmark import pictures
 from edge_runtime.benchmark.pictures import find_pictures
 from edge_runtime.errors import ImageError
+from edge_runtime.inference import shipped
 
 CAT = shipped.samples()["cat"]
 

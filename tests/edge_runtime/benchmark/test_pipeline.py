@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from edge_runtime import Classifier, shipped
+from edge_runtime import Classifier
 from edge_runtime.benchmark.pipeline import STAGES, Pipeline, Setting, sweep
-from edge_runtime.engine import open_engine
 from edge_runtime.errors import DelegateError, EdgeRuntimeError, ModelError
+from edge_runtime.inference import shipped
+from edge_runtime.inference.engine import open_engine
 from tests.conftest import GOLDEN
 
 PICTURES = list(shipped.samples().values())

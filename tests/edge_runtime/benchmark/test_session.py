@@ -3,11 +3,11 @@ import shutil
 import numpy as np
 import pytest
 
-from edge_runtime import shipped
 from edge_runtime.benchmark import session as session_module
 from edge_runtime.benchmark.pictures import find_pictures
 from edge_runtime.benchmark.pipeline import STAGES, Setting
 from edge_runtime.benchmark.session import END_TO_END, TURN, Plan, run
+from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN
 
 TINY = str(GOLDEN / "logits.tflite")

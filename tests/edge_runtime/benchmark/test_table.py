@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from edge_runtime import shipped
 from edge_runtime.benchmark.pictures import find_pictures
 from edge_runtime.benchmark.pipeline import Setting
 from edge_runtime.benchmark.session import Plan, run
 from edge_runtime.benchmark.table import to_text
+from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN
 
 TINY = str(GOLDEN / "logits.tflite")

@@ -1,0 +1,1 @@
+"""The command `edge-classify`: its fast path and its options."""

@@ -1,0 +1,240 @@
+"""The options of `edge-classify`, read by Typer.
+
+What is not needed for `--help` is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_runtime.cli import classify as work
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference.shipped import DEFAULT_MODEL
+from edge_runtime.support.options import finite, make_app, version_printer
+
+app = make_app()
+
+
+def _list_delegates(wanted: bool) -> None:
+    if wanted:
+        from edge_runtime.inference.delegates import available_delegates
+
+        for delegate, available, reason in available_delegates():
+            typer.echo(f"{delegate}: {'available' if available else reason}")
+        raise typer.Exit
+
+
+@app.command()
+def classify(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Images, directories, globs, http(s) URLs, - for standard input; camera:0, "
+            "video files, rtsp:// and http:// streams.",
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option(help="A .tflite file, or the name of a shipped model.")
+    ] = DEFAULT_MODEL,
+    delegate: Annotated[
+        str,
+        typer.Option(help="xnnpack, cpu, gpu, npu, auto, or the path of a delegate's library."),
+    ] = "xnnpack",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="CPU threads in all; else all cores for many images."),
+    ] = None,
+    gpu_precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
+    labels: Annotated[
+        Path | None, typer.Option(help="A file with the classes' names, one a line.")
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Subtracted from a pixel (0-255); one number, or R,G,B.")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(help="The difference is divided by it; one number, or R,G,B.")
+    ] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="crop, stretch or pad; else as the model file says.")
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="How many classes to show for an image.")] = 1,
+    threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, callback=finite, help="Show no class with a lower score."),
+    ] = 0.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line for each image.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a class.")] = False,
+    out: Annotated[
+        str | None, typer.Option(help="Write to this file, which appears when all is done.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Skip what --out has; with --json, --csv or --ray."),
+    ] = False,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many frames of a camera or video.")
+    ] = None,
+    duration: Annotated[
+        float | None,
+        typer.Option(min=0, callback=finite, help="Stop a camera or video after so many seconds."),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Classify each so manieth frame.")] = 1,
+    ray: Annotated[
+        bool,
+        typer.Option("--ray", help="Work on the Ray cluster RAY_ADDRESS, or a local one."),
+    ] = False,
+    info: Annotated[
+        bool, typer.Option("--info", help="Say what the model files named as SOURCE are.")
+    ] = False,
+    _delegates: Annotated[
+        bool,
+        typer.Option(
+            "--delegates",
+            callback=_list_delegates,
+            is_eager=True,
+            help="List what can run a model here, and why the others cannot.",
+        ),
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=version_printer("edge-classify"),
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Say what is in images, with a quantized network, on this device."""
+    if as_json and as_csv:
+        raise typer.BadParameter("expected --json or --csv, but got both.")
+    if resume and not (out and (as_json or as_csv or ray)):
+        raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
+    if not delegate:
+        raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
+    for option, value, values in (
+        ("--fit", fit, ("crop", "stretch", "pad")),
+        ("--gpu-precision", gpu_precision, ("fp32", "fp16")),
+    ):
+        if value not in (None, *values):
+            raise typer.BadParameter(f"expected {option} {', '.join(values)}, but got {value}.")
+    means, stds = _numbers("--mean", mean), _numbers("--std", std)
+    names = _lines(labels)
+    if out == "":
+        raise typer.BadParameter("expected --out to be a name, but got an empty one.")
+    if info and (as_csv or out or resume or ray):
+        raise typer.BadParameter("--info prints text or, with --json, JSON; leave the others out.")
+    if info:
+        raise typer.Exit(_show_info(sources, as_json))
+    if ray:
+        _check_for_ray(
+            sources,
+            delegate=delegate,
+            as_csv=as_csv,
+            as_json=as_json,
+            out=out,
+            of_stream=max_frames is not None or duration is not None or every != 1,
+        )
+    from edge_runtime.jobs.job import Job
+
+    job = Job(
+        kind="json" if as_json else "csv" if as_csv else "parquet" if ray else "text",
+        out=out,
+        resume=resume,
+        top_k=top_k,
+        threshold=threshold,
+        max_frames=max_frames,
+        duration_s=duration,
+        every=every,
+        ray=ray,
+    )
+    code = work.classify(
+        sources,
+        job,
+        model=model,
+        delegate=delegate,
+        threads=threads,
+        gpu_precision=gpu_precision,
+        labels=names,
+        mean=means,
+        std=stds,
+        fit=fit,
+    )
+    raise typer.Exit(code)
+
+
+def _check_for_ray(
+    sources: list[str],
+    *,
+    delegate: str,
+    as_csv: bool,
+    as_json: bool,
+    out: str | None,
+    of_stream: bool,
+) -> None:
+    """Refuse what a cluster cannot do."""
+    from edge_runtime.inputs.listing import STANDARD_INPUT, is_stream
+
+    if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
+        raise typer.BadParameter(
+            "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
+            "--out NAME."
+        )
+    if delegate not in ("xnnpack", "cpu"):
+        raise typer.BadParameter(
+            f"--ray runs one engine a core; expected --delegate xnnpack or cpu, but got {delegate}."
+        )
+    if of_stream:
+        raise typer.BadParameter("--max-frames, --duration and --every are not for --ray.")
+    for source in sources:
+        if source == STANDARD_INPUT or is_stream(source):
+            raise typer.BadParameter(
+                f"--ray takes images, directories, globs and URLs, but got {source}; "
+                f"leave --ray out."
+            )
+
+
+def _numbers(option: str, text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as exc:
+        raise typer.BadParameter(
+            f"expected {option} to be numbers with commas between, but got {text}."
+        ) from exc
+
+
+def _lines(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    from edge_runtime.inference.metadata import label_lines
+
+    try:
+        return list(label_lines(path.read_bytes()))
+    except (OSError, ValueError) as exc:
+        raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc
+
+
+def _show_info(models: list[str], as_json: bool) -> int:
+    """Print what model files say about themselves, and return the exit code."""
+    from edge_runtime.inference.description import info
+    from edge_runtime.output.formats import formatter
+    from edge_runtime.support.console import complain
+
+    failed = False
+    for model in models:
+        try:
+            print(info(model, as_json=as_json), flush=True)
+        except EdgeRuntimeError as exc:
+            failed = True
+            complain(str(exc))
+            if as_json:
+                print(formatter("json")(model, exc, None), end="", flush=True)
+    return int(failed)

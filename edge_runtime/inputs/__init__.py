@@ -1,0 +1,1 @@
+"""From what a user names to pixels: names, listing, fetching and decoding."""

@@ -1,0 +1,120 @@
+"""Cameras and videos through OpenCV: the only file that imports it, extra `camera`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import StreamError
+from edge_runtime.inputs.listing import ask, is_file
+from edge_runtime.support import native_log
+
+_TIMEOUT_MS = 10_000
+_MOST_IN_A_ROW = 1000  # frames of a video that cannot be decoded, before it counts as over
+# By this much more frames than it has may a video announce; some only estimate it.
+_ESTIMATE = 0.1
+_NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
+
+
+def open_capture(source: str, *, timeout_s: float | None = None) -> OpenCv:
+    """Open a camera or video, see `edge_runtime.jobs.stream.classify_stream`.
+
+    Args:
+        timeout_s: how long to wait for a server; 10 seconds at most.
+
+    Raises:
+        StreamError: OpenCV is not installed, or there is no such camera, file or stream.
+    """
+    longest_s = _TIMEOUT_MS / 1000
+    return OpenCv(source, longest_s if timeout_s is None else min(timeout_s, longest_s))
+
+
+class OpenCv:
+    """A camera or video.
+
+    Attributes:
+        live: whether frames come as time passes; a video, on a server too, knows their number.
+        damaged: whether frames of a video could not be decoded, and were passed over.
+    """
+
+    def __init__(self, source: str, timeout_s: float) -> None:
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would print its own complaints
+        try:
+            import cv2
+        except ImportError as exc:
+            raise StreamError(
+                "Cameras and videos need OpenCV; pip install 'edge-classify[camera]'."
+            ) from exc
+        self._cv2 = cv2
+        with native_log.dropped():
+            self._capture = self._opened(source, max(1, round(1000 * timeout_s)))
+        if not self._capture.isOpened():
+            raise StreamError(f"{source} cannot be opened; check {_what_to_check(source)}.")
+        announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.live = not is_file(source) and announced <= 0
+        self.damaged = False
+        self._announced, self._asked = 0.0 if self.live else announced, 0
+
+    def read(self) -> NDArray[np.uint8] | None:
+        """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""
+        failed = 0
+        while True:
+            there, frame = self._capture.read()
+            self._asked += 1
+            if there and frame is not None:
+                break
+            failed += 1
+            if self._asked >= self._announced or failed >= _MOST_IN_A_ROW:
+                # The last one to fail is the end.
+                self.damaged |= failed - 1 > _ESTIMATE * self._announced
+                return None
+        self.damaged |= failed > 0
+        code = self._cv2.COLOR_GRAY2RGB if frame.ndim == 2 else self._cv2.COLOR_BGR2RGB
+        image: NDArray[np.uint8] = self._cv2.cvtColor(frame, code)
+        return image
+
+    def close(self) -> None:
+        """Let the device go."""
+        with native_log.dropped():
+            self._capture.release()
+
+    def _opened(self, source: str, timeout_ms: int) -> Any:
+        cv2 = self._cv2
+        if source.lower().startswith("camera:"):
+            number = source.partition(":")[2]
+            try:
+                return cv2.VideoCapture(int(number) if number.isdecimal() else number)
+            except (cv2.error, OverflowError):  # far beyond any camera's number
+                return cv2.VideoCapture()
+        if source.lower().startswith(_NETWORK):
+            timeouts = [
+                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                timeout_ms,
+                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                _TIMEOUT_MS,
+            ]
+            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, timeouts)
+        return cv2.VideoCapture(source, cv2.CAP_FFMPEG)
+
+
+def serves_frames(url: str) -> bool:
+    """Say whether a web server answers with a video or a multipart stream; False if it is away."""
+    from http.client import HTTPException
+
+    try:
+        with ask(url, timeout_s=_TIMEOUT_MS / 1000) as response:
+            kind = response.headers.get_content_type()
+    except (OSError, HTTPException, ValueError):
+        return False
+    return bool(kind.startswith("video/") or kind == "multipart/x-mixed-replace")
+
+
+def _what_to_check(source: str) -> str:
+    if source.lower().startswith("camera:"):
+        return "its number and its cable"
+    if source.lower().startswith(_NETWORK):
+        return "its address and the network"
+    return "the file" if os.path.exists(source) else "its name"  # noqa: PTH110

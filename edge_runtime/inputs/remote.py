@@ -1,0 +1,107 @@
+"""Images on any of pyarrow's file systems: S3, GCS, HDFS and so on, and local ones as file://."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
+
+from edge_runtime.errors import ImageError
+from edge_runtime.inputs.listing import MAX_URL_BYTES, Source, expand, is_url
+
+_FETCHED_AT_ONCE = 16  # from an object store, where each takes tens of milliseconds
+
+
+def is_uri(name: str) -> bool:
+    """Say whether a name is one of pyarrow's URIs, such as s3://bucket/folder."""
+    return "://" in name
+
+
+def locate(name: str) -> tuple[FileSystem, str]:
+    """Return the file system that a path or URI lies on, and its path there.
+
+    Raises:
+        ValueError: the URI is none that pyarrow knows.
+        OSError: the file system cannot be reached.
+    """
+    if is_uri(name):
+        filesystem, path = FileSystem.from_uri(name)
+        return filesystem, path
+    return LocalFileSystem(), os.path.abspath(name)  # noqa: PTH100 - links stay as they are
+
+
+def listed(names: Iterable[str]) -> Iterator[Source]:
+    """Yield the images behind names, in order, as `expand`; of pyarrow's URIs too."""
+    for name in names:
+        if is_uri(name) and not is_url(name):
+            yield from _listed_uri(name)
+        else:
+            yield from expand([name])
+
+
+def _listed_uri(uri: str) -> Iterator[Source]:
+    from edge_runtime.inputs.decode import SUFFIXES
+
+    root, _, query = uri.partition("?")
+    tail = f"?{query}" if query else ""
+    try:
+        filesystem, path = locate(uri)
+        if filesystem.get_file_info(path).type != FileType.Directory:
+            yield Source(uri)
+            return
+        waiting = [path]  # folders; the last is next
+        while waiting:
+            infos = filesystem.get_file_info(FileSelector(waiting.pop()))
+            infos.sort(key=lambda info: info.path)
+            waiting += [i.path for i in reversed(infos) if i.type == FileType.Directory]
+            for info in infos:
+                if info.is_file and Path(info.path).suffix.lower() in SUFFIXES:
+                    below = info.path[len(path.rstrip("/")) :]
+                    yield Source(root.rstrip("/") + quote(below) + tail)
+    except (ValueError, OSError) as exc:
+        yield Source(uri, error=ImageError(f"{uri} cannot be searched ({exc}); check the name."))
+
+
+def fetched(sources: list[Source]) -> Iterator[Source]:
+    """Fetch the content of those that are pyarrow's URIs, some at a time."""
+    if not any(map(_is_elsewhere, sources)):
+        yield from sources
+        return
+    with ThreadPoolExecutor(_FETCHED_AT_ONCE) as threads:
+        for start in range(0, len(sources), _FETCHED_AT_ONCE):
+            yield from threads.map(_fetched, sources[start : start + _FETCHED_AT_ONCE])
+
+
+def _is_elsewhere(source: Source) -> bool:
+    return source.error is None and is_uri(source.name) and not is_url(source.name)
+
+
+def _fetched(source: Source) -> Source:
+    if not _is_elsewhere(source):
+        return source
+    name = source.name
+    try:
+        base, _, query = name.partition("?")
+        folder, _, file = base.rpartition("/")
+        filesystem, path = _located(folder + "/" + (f"?{query}" if query else ""))
+        with filesystem.open_input_file(f"{path.rstrip('/')}/{unquote(file)}") as stream:
+            if stream.size() > MAX_URL_BYTES:
+                raise ImageError(
+                    f"{name} has more than {MAX_URL_BYTES >> 20} MiB; shrink the image first."
+                )
+            return Source(name, content=stream.read())
+    except FileNotFoundError:
+        error = ImageError(f"There is no file {name}; check the name.")
+    except (ValueError, OSError) as exc:
+        error = ImageError(f"{name} cannot be read ({exc}); check its name.")
+    except ImageError as exc:
+        error = exc
+    return Source(name, error=error)
+
+
+_located = lru_cache(locate)  # connecting to an object store takes longer than fetching an image

@@ -1,0 +1,1 @@
+"""Tools that know nothing of images or models: console, files, progress, timing, statistics."""

@@ -1,0 +1,33 @@
+"""What the options of all commands share. Imports Typer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import typer
+
+
+def make_app() -> typer.Typer:
+    """Return an application without completion, Rich markup and decorated tracebacks."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def finite(number: float | None) -> float | None:
+    """Reject NaN, which Typer's minimum and maximum let through; for an option's `callback`."""
+    if number is not None and math.isnan(number):
+        raise typer.BadParameter(f"expected a number, but got {number}.")
+    return number
+
+
+def version_printer(program: str) -> Callable[[bool], None]:
+    """Return the callback of a command's `--version`."""
+
+    def print_version(wanted: bool) -> None:
+        if wanted:
+            from importlib.metadata import version
+
+            typer.echo(f"{program} {version('edge-classify')}")
+            raise typer.Exit
+
+    return print_version

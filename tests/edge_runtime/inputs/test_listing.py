@@ -1,0 +1,284 @@
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import Classifier, ImageError
+from edge_runtime.inference import shipped
+from edge_runtime.inputs import listing as sources
+from edge_runtime.inputs import opencv as camera
+from edge_runtime.inputs.listing import expand, is_file, is_stream, open_url
+from tests.conftest import run
+
+CAT = shipped.samples()["cat"]
+COMMAND = Path(sys.executable).parent / "edge-classify"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.png", "a.jpg", "sub/c.PNG", "sub/deep/d.gif", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def names(*given):
+    return [source.name if source.error is None else str(source.error) for source in expand(given)]
+
+
+def test_directories_are_searched_in_order(folder):
+    assert names(".") == ["a.jpg", "b.png", "sub/c.PNG", "sub/deep/d.gif"]
+    assert names("sub/") == ["sub/c.PNG", "sub/deep/d.gif"]
+    assert names(str(folder / "sub")) == [f"{folder}/sub/c.PNG", f"{folder}/sub/deep/d.gif"]
+
+
+def test_links_are_followed_but_not_round(folder):
+    (folder / "sub" / "up").symlink_to(folder)
+    (folder / "sub" / "self").symlink_to(folder / "sub")
+    (folder / "other").symlink_to(folder / "sub" / "deep")
+    (folder / "broken.png").symlink_to("nowhere")  # which is said when it is read
+    expected = ["a.jpg", "b.png", "broken.png", "other/d.gif", "sub/c.PNG", "sub/deep/d.gif"]
+    assert names(".") == expected
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
+def test_a_directory_that_may_not_be_read(folder):
+    (folder / "sub").chmod(0)
+    assert "sub cannot be searched (Permission denied); check it and its permissions." in names(".")
+
+
+def test_globs(folder):
+    assert names("*.png") == ["b.png"]
+    assert names("**/*.gif") == ["sub/deep/d.gif"]
+    assert names("x*.png") == ["x*.png matches no file; check the pattern."]
+    Path("x[1].png").touch()  # a file of that very name
+    assert names("x[1].png") == ["x[1].png"]
+
+
+def test_a_glob_may_match_directories(folder):
+    (folder / "about").mkdir()
+    assert [name.split(";")[0] for name in names("[ab]*")] == [
+        "a.jpg",
+        "about is a directory without images",
+        "b.png",
+    ]
+    assert names("s*") == ["sub/c.PNG", "sub/deep/d.gif"]
+    assert names("**/deep") == ["sub/deep/d.gif"]
+    for pattern in ("sub/**", "sub/**/*"):  # each file once, for it matches itself
+        assert names(pattern) == ["sub/c.PNG", "sub/deep/d.gif"]
+
+
+def test_a_glob_does_not_go_round_links(folder):
+    (folder / "sub" / "up").symlink_to(folder)
+    (folder / "sub" / "round").symlink_to(".")
+    (folder / ".hidden").mkdir()
+    shutil.copy(folder / "b.png", folder / ".hidden" / "x.png")
+    assert names("**/*.png") == ["b.png"]
+    assert names("**/*.gif") == ["sub/deep/d.gif"]
+    assert names("s*/**/*.[g]if") == ["sub/deep/d.gif"]
+    assert names(f"{folder}/**/deep/**/d.gif") == [f"{folder}/sub/deep/d.gif"]
+
+
+def test_a_link_round_itself_hides_nothing_else(folder):
+    (folder / "sub" / "ring").symlink_to("ring")
+    first, last, error = names("sub")
+    assert (first, last) == ("sub/c.PNG", "sub/deep/d.gif")
+    assert error.startswith("sub/ring cannot be searched (")
+
+
+def test_a_tree_may_be_deeper_than_python_calls(folder):
+    here = Path("deep")
+    here.mkdir()
+    for _ in range(1200):
+        here /= "d"
+        here.mkdir()
+    (here / "a.png").touch()
+    try:
+        assert names("deep") == [str(here / "a.png")]
+    finally:
+        subprocess.run(["rm", "-r", "deep"], check=True)  # for pytest it is too deep
+
+
+def test_what_is_missing_comes_in_its_place(folder):
+    assert names("b.png", "", "nope.png") == [
+        "b.png",
+        "Expected the name of a file or directory, but got an empty one.",
+        "nope.png",
+    ]
+
+
+def test_expanding_is_lazy(folder):
+    def endless():
+        while True:
+            yield "b.png"
+
+    first = expand(endless())
+    assert [next(first).name for _ in range(3)] == ["b.png"] * 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp", ".tif", ".ppm"])
+def test_an_image_on_standard_input(tmp_path, suffix):
+    from PIL import Image
+
+    path = tmp_path / f"ship{suffix}"
+    Image.open(shipped.samples()["ship"]).convert("RGB").save(path)
+    with path.open("rb") as stream:
+        result = run("edge-classify", "-", stdin=stream)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("-: ship 0.")
+
+
+def test_names_on_standard_input():
+    text = f"{CAT}\n\n{shipped.samples()['ship']}\r\nnope.png"
+    result = run("edge-classify", "-", input=text)
+    assert result.returncode == 1
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [str(CAT), str(shipped.samples()["ship"])]
+    assert "no file nope.png" in result.stderr
+    missing = run("edge-classify", "-", input=f"P1040001.JPG\n{CAT}\n")
+    assert (missing.returncode, missing.stdout.split(":")[0]) == (1, str(CAT))
+    assert "no file P1040001.JPG" in missing.stderr
+    assert "Standard input is empty" in run("edge-classify", "-", input="").stderr
+
+
+def test_a_name_that_comes_through_a_pipe_is_answered_at_once():
+    command = [COMMAND, "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        for path in shipped.samples().values():
+            one.stdin.write(f"{path}\n")
+            one.stdin.flush()
+            assert one.stdout.readline().startswith(f"{path}: ")
+    assert one.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_standard_input_that_is_closed():
+    result = subprocess.run(f"{COMMAND} - <&-", shell=True, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "edge-classify: Standard input is closed; expected an image, or names of images.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "stream", "file"),
+    [
+        ("camera:0", True, False),
+        ("rtsp://host/x", True, False),
+        ("clip.MP4", True, True),
+        ("clip.png", False, True),
+        ("dir/camera", False, True),
+    ],
+)
+def test_streams_are_told_from_images(name, stream, file):
+    assert (is_stream(name), is_file(name)) == (stream, file)
+
+
+class Web(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/missing.png":
+            self.send_error(404)
+            return
+        if self.path == "/elsewhere.png":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+            return
+        if self.path != "/slow-to-begin.png":
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.end_headers()
+        try:
+            if self.path == "/endless.png":
+                while True:
+                    self.wfile.write(bytes(1 << 16))
+            if self.path == "/slow-to-begin.png":
+                for _ in range(100):
+                    self.wfile.write(b"X")
+                    time.sleep(0.05)
+            if self.path == "/slow.png":
+                for _ in range(100):
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+            self.wfile.write(CAT.read_bytes())
+        except OSError:
+            return
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def web():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_image_from_the_web(web):
+    expected = Classifier().classify(CAT)
+    assert Classifier().classify(f"{web}/cat.png") == expected
+    assert Classifier().classify(f"{web.replace('http', 'HTTP')}/cat.png") == expected
+    result = run("edge-classify", f"{web}/cat.png", f"{web}/missing.png")
+    assert result.returncode == 1
+    assert result.stdout == f"{web}/cat.png: {expected[0].label} {expected[0].score:.3f}\n"
+    assert result.stderr == (
+        f"edge-classify: {web}/missing.png cannot be fetched (Not Found); check the address.\n"
+    )
+
+
+def test_the_web_is_not_trusted(web, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_URL_BYTES", 1 << 20)
+    with pytest.raises(ImageError, match=r"endless\.png has more than 1 MiB"):
+        open_url(f"{web}/endless.png")
+    for name in ("slow", "slow-to-begin"):
+        begun = time.monotonic()
+        with pytest.raises(ImageError, match=rf"{name}\.png took more than 0\.5 s"):
+            open_url(f"{web}/{name}.png", timeout_s=0.5)
+        assert time.monotonic() - begun < 2
+    monkeypatch.setattr(camera, "_TIMEOUT_MS", 500)
+    begun = time.monotonic()
+    assert not camera.serves_frames(f"{web}/slow-to-begin.png")
+    assert time.monotonic() - begun < 2
+    with pytest.raises(ImageError, match=r"elsewhere\.png cannot be fetched"):
+        open_url(f"{web}/elsewhere.png")
+    with pytest.raises(ImageError, match="cannot be fetched"):
+        open_url("http://127.0.0.1:9/x.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("a.mp4", True),
+        ("http://x/a.mp4", True),
+        ("http://x/cam", False),
+        ("http://x/cam.mjpg", False),
+        ("cam.mjpg", True),
+        ("camera:0", False),
+        ("rtsp://x/a.mp4", False),
+    ],
+)
+def test_which_streams_give_the_same_frames_again(name, again):
+    assert sources.gives_the_same_again(name) is again
+
+
+def test_videos_are_named_by_themselves(folder):
+    (folder / "film.avi").touch()
+    (folder / "dir.mp4").mkdir()
+    shutil.copy(CAT, folder / "dir.mp4" / "cat.png")
+    assert not is_stream("*.avi")
+    assert names("*.avi") == ["film.avi is a video; name it by itself on the command line."]
+    assert not is_stream("dir.mp4")
+    assert names("dir.mp4") == ["dir.mp4/cat.png"]
+    assert is_stream("film.avi")
+    assert is_stream("nothing.mp4")
