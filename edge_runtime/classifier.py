@@ -181,7 +181,7 @@ class Classifier:
         if self._engine is None:
             raise ValueError("The classifier is closed.")
         if self.threads > 1 and all(isinstance(image, (str, Path)) for image in images):
-            from edge_runtime.inputs.listing import Source
+            from edge_runtime.inputs.names import Source
             from edge_runtime.jobs.pool import classify_files
 
             results = []

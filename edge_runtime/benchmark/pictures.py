@@ -10,7 +10,8 @@ from typing import NamedTuple
 from edge_runtime.errors import EdgeRuntimeError, ImageError
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import decode
-from edge_runtime.inputs.listing import STANDARD_INPUT, expand, is_url
+from edge_runtime.inputs.listing import expand
+from edge_runtime.inputs.names import STANDARD_INPUT, is_url
 
 MOST = 100  # more would be as many calls' variety, and take long to look through
 

@@ -179,7 +179,7 @@ def _check_for_ray(
     of_stream: bool,
 ) -> None:
     """Refuse what a cluster cannot do."""
-    from edge_runtime.inputs.listing import STANDARD_INPUT, is_stream
+    from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
 
     if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
         raise typer.BadParameter(

@@ -16,7 +16,7 @@ from PIL import Image
 from edge_runtime.errors import ImageError, ModelError
 from edge_runtime.inference.quantization import look_up, pixel_table, raw_bytes
 from edge_runtime.inputs.decode import decode, fit, grey
-from edge_runtime.inputs.listing import is_url, open_url
+from edge_runtime.inputs.names import is_url
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,6 +101,8 @@ class Preprocessing:
         is_path = isinstance(image, (str, Path))
         name = str(image if is_path else getattr(image, "name", "the image"))
         if isinstance(image, str) and is_url(image):
+            from edge_runtime.inputs.http import open_url
+
             image = open_url(image)
         # Twice the model's size leaves the resizing filter the pixels that it wants.
         at_least = (2 * self._height, 2 * self._width)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import StreamError
-from edge_runtime.inputs.listing import ask, is_file
+from edge_runtime.inputs.names import is_file
 from edge_runtime.support import native_log
 
 _TIMEOUT_MS = 10_000
@@ -98,18 +98,6 @@ class OpenCv:
             ]
             return cv2.VideoCapture(source, cv2.CAP_FFMPEG, timeouts)
         return cv2.VideoCapture(source, cv2.CAP_FFMPEG)
-
-
-def serves_frames(url: str) -> bool:
-    """Say whether a web server answers with a video or a multipart stream; False if it is away."""
-    from http.client import HTTPException
-
-    try:
-        with ask(url, timeout_s=_TIMEOUT_MS / 1000) as response:
-            kind = response.headers.get_content_type()
-    except (OSError, HTTPException, ValueError):
-        return False
-    return bool(kind.startswith("video/") or kind == "multipart/x-mixed-replace")
 
 
 def _what_to_check(source: str) -> str:

@@ -12,7 +12,9 @@ from urllib.parse import quote, unquote
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 from edge_runtime.errors import ImageError
-from edge_runtime.inputs.listing import MAX_URL_BYTES, Source, expand, is_url
+from edge_runtime.inputs.http import MAX_CONTENT_BYTES
+from edge_runtime.inputs.listing import expand
+from edge_runtime.inputs.names import Source, is_url
 
 _FETCHED_AT_ONCE = 16  # from an object store, where each takes tens of milliseconds
 
@@ -90,9 +92,9 @@ def _fetched(source: Source) -> Source:
         folder, _, file = base.rpartition("/")
         filesystem, path = _located(folder + "/" + (f"?{query}" if query else ""))
         with filesystem.open_input_file(f"{path.rstrip('/')}/{unquote(file)}") as stream:
-            if stream.size() > MAX_URL_BYTES:
+            if stream.size() > MAX_CONTENT_BYTES:
                 raise ImageError(
-                    f"{name} has more than {MAX_URL_BYTES >> 20} MiB; shrink the image first."
+                    f"{name} is larger than {MAX_CONTENT_BYTES >> 20} MiB; shrink the image first."
                 )
             return Source(name, content=stream.read())
     except FileNotFoundError:

@@ -9,13 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inputs.listing import (
-    STANDARD_INPUT,
-    Source,
-    expand,
-    gives_the_same_again,
-    is_stream,
-)
+from edge_runtime.inputs.listing import expand
+from edge_runtime.inputs.names import STANDARD_INPUT, Source, gives_the_same_again, is_stream
 from edge_runtime.jobs.job import Job, decisive, how_to_go_on
 from edge_runtime.jobs.pool import classify_files
 from edge_runtime.output.formats import Output, formatter, record

@@ -23,7 +23,7 @@ from edge_runtime.support.child import child_command, child_environment, child_s
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classifier
-    from edge_runtime.inputs.listing import Source
+    from edge_runtime.inputs.names import Source
 
     Result = list[Prediction] | EdgeRuntimeError
     Question = str | tuple[str, bytes]  # a file, or an image's name and content

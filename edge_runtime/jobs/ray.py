@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.errors import ClusterError, EdgeRuntimeError
-from edge_runtime.inputs.listing import Source
+from edge_runtime.inputs.names import Source
 from edge_runtime.jobs.job import Job, decisive, how_to_go_on
 from edge_runtime.jobs.pool import Pool
 from edge_runtime.output.formats import record

@@ -5,7 +5,7 @@ import pytest
 
 from edge_runtime.errors import ImageError
 from edge_runtime.inference import shipped
-from edge_runtime.inputs.listing import Source
+from edge_runtime.inputs.names import Source
 
 pytest.importorskip("pyarrow")
 from edge_runtime.inputs import remote as filesystems

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edge_runtime import Classifier, ImageError, ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inputs.listing import Source
+from edge_runtime.inputs.names import Source
 from edge_runtime.jobs import pool as batch
 from edge_runtime.jobs.pool import WORTHWHILE, classify_files
 from tests.conftest import GOLDEN

@@ -17,7 +17,7 @@ from benchmarks.runtime import draw
 from edge_runtime import Classifier
 from edge_runtime.errors import ClusterError, ImageError
 from edge_runtime.inference import shipped
-from edge_runtime.inputs.listing import Source
+from edge_runtime.inputs.names import Source
 from edge_runtime.jobs.job import Job
 from tests.conftest import GOLDEN, run
 
