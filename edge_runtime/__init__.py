@@ -16,26 +16,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classifier as Classifier
-    from edge_runtime.classifier import Prediction as Prediction
+    from edge_runtime.errors import ClusterError as ClusterError
     from edge_runtime.errors import DelegateError as DelegateError
     from edge_runtime.errors import EdgeRuntimeError as EdgeRuntimeError
     from edge_runtime.errors import ImageError as ImageError
     from edge_runtime.errors import ModelError as ModelError
+    from edge_runtime.errors import ResumeError as ResumeError
     from edge_runtime.errors import StreamError as StreamError
     from edge_runtime.inference.delegates import Availability as Availability
     from edge_runtime.inference.delegates import available_delegates as available_delegates
+    from edge_runtime.inference.placement import Placement as Placement
     from edge_runtime.inputs.decode import load_image as load_image
-    from edge_runtime.jobs.stream import Frame as Frame
+    from edge_runtime.results import Frame as Frame
+    from edge_runtime.results import Prediction as Prediction
+    from edge_runtime.results import Result as Result
 
 _HOME = {
     "Availability": "inference.delegates",
     "Classifier": "classifier",
+    "ClusterError": "errors",
     "DelegateError": "errors",
     "EdgeRuntimeError": "errors",
-    "Frame": "jobs.stream",
+    "Frame": "results",
     "ImageError": "errors",
     "ModelError": "errors",
-    "Prediction": "classifier",
+    "Placement": "inference.placement",
+    "Prediction": "results",
+    "ResumeError": "errors",
+    "Result": "results",
     "StreamError": "errors",
     "available_delegates": "inference.delegates",
     "load_image": "inputs.decode",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ClusterError, EdgeRuntimeError, ResumeError
 from edge_runtime.inference.shipped import DEFAULT_MODEL
+from edge_runtime.support.console import complain
 
 if TYPE_CHECKING:
     from edge_runtime.jobs.job import Job
@@ -32,25 +33,25 @@ def classify(
     std: Sequence[float] | None = None,
     fit: str | None = None,
 ) -> int:
-    """Classify what the sources stand for, write the results, and return the exit code.
+    """Classify the sources, write the results, and return the exit code.
 
     Args:
-        job: what to do with them, by default a line of text each.
-        model: see `Classifier`, as for what follows.
-        threads: None takes all cores where there may be many images. On a cluster, cores in all.
+        sources: what the user named.
+        job: what to do with them; by default, print a line of text for each.
+        model: as for `edge_runtime.inference.model.Model`, like the arguments that follow.
+        threads: None stands for all cores if there may be many images. On a cluster, the largest
+            number of actors.
 
     Raises:
         OSError: the results cannot be written.
     """
-    from edge_runtime.classifier import Classifier
+    from edge_runtime.inference.model import Model
     from edge_runtime.jobs.job import Job
     from edge_runtime.jobs.local import run
-    from edge_runtime.output.formats import formatter, header
-    from edge_runtime.support.console import complain
 
     job = job or Job()
     try:
-        classifier = Classifier(
+        loaded = Model(
             model,
             delegate=delegate,
             threads=1 if job.ray else threads or _threads(sources),
@@ -63,37 +64,46 @@ def classify(
     except EdgeRuntimeError as exc:
         complain(str(exc))
         if job.out is None:
-            lines = [formatter(job.kind)(source, exc, None) for source in sources]
-            print(header(job.kind), *lines, sep="", end="", flush=True)
+            _print_failures(sources, exc, job)
         return 1
-    if classifier.reason:
-        complain(f"auto chose {classifier.reason}")
-    if classifier.assumptions:
-        complain(f"{classifier.path}: assumed that {', that '.join(classifier.assumptions)}.")
+    if loaded.reason:
+        complain(f"auto chose {loaded.reason}")
+    if loaded.assumptions:
+        complain(f"{loaded.path}: assumed that {', that '.join(loaded.assumptions)}.")
     gc.enable()
     try:
         if not job.ray:
-            return run(classifier, sources, job)
-        from edge_runtime.jobs import ray as cluster
+            return run(loaded, sources, job)
+        from edge_runtime.jobs import ray
 
-        return cluster.run(classifier, sources, job, engines=threads)
+        return ray.run(loaded, sources, job, actors=threads)
     except (ClusterError, ResumeError) as exc:
         complain(str(exc))
         return 2
 
 
+def _print_failures(sources: list[str], error: EdgeRuntimeError, job: Job) -> None:
+    """Print for each source that it has no result, because the model cannot be used."""
+    from edge_runtime.output.formats import formatter, header
+    from edge_runtime.results import Result
+
+    line = formatter(job.format)
+    lines = [line(source, Result(error=error)) for source in sources]
+    print(header(job.format), *lines, sep="", end="", flush=True)
+
+
 def _threads(sources: list[str]) -> int:
-    """Return all cores where there may be many images, else 1: threads take time to start."""
+    """Return all cores if there may be many images, otherwise 1: threads take time to start."""
     if len(sources) < 64 and not any(map(_may_be_many, sources)):
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _may_be_many(source: str) -> bool:
-    """Say whether a source may be a directory, a pattern or a file full of names.
+    """Return whether a source may be a directory, a pattern or a file full of names.
 
-    Names that come through a pipe are not many: with more than one process they would go out in
-    chunks, and a name would wait for its chunk to fill.
+    Names from a pipe do not count as many: several processes would get them in chunks, and a name
+    would wait until its chunk is full.
     """
     if source == "-":
         return sys.stdin is not None and os.path.isfile(sys.stdin.fileno())  # noqa: PTH113

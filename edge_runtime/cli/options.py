@@ -1,6 +1,6 @@
 """The options of `edge-classify`, read by Typer.
 
-What is not needed for `--help` is imported when it is needed.
+Whatever `--help` does not need is imported later.
 """
 
 from __future__ import annotations
@@ -29,68 +29,97 @@ def _list_delegates(wanted: bool) -> None:
 
 @app.command()
 def classify(
+    context: typer.Context,
     sources: Annotated[
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Images, directories, globs, http(s) URLs, - for standard input; camera:0, "
+            help="Images, directories, globs, http(s) URLs, or - for standard input; camera:0, "
             "video files, rtsp:// and http:// streams.",
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="A .tflite file, or the name of a shipped model.")
+        str, typer.Option(help="Use this .tflite file, or the shipped model of this name.")
     ] = DEFAULT_MODEL,
     delegate: Annotated[
         str,
-        typer.Option(help="xnnpack, cpu, gpu, npu, auto, or the path of a delegate's library."),
+        typer.Option(
+            help="Run the model on xnnpack, cpu, gpu, npu, auto, or the delegate library at this "
+            "path."
+        ),
     ] = "xnnpack",
     threads: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="CPU threads in all; else all cores for many images."),
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Use this many CPU threads. Default: all cores for many images, otherwise 1.",
+        ),
     ] = None,
-    gpu_precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
+    gpu_precision: Annotated[
+        str, typer.Option(help="Let the GPU compute in fp32 or fp16.")
+    ] = "fp32",
     labels: Annotated[
-        Path | None, typer.Option(help="A file with the classes' names, one a line.")
+        Path | None, typer.Option(help="Read the classes' names from this file, one a line.")
     ] = None,
     mean: Annotated[
-        str | None, typer.Option(help="Subtracted from a pixel (0-255); one number, or R,G,B.")
+        str | None,
+        typer.Option(help="Subtract this from each pixel (0-255): one number, or R,G,B."),
     ] = None,
     std: Annotated[
-        str | None, typer.Option(help="The difference is divided by it; one number, or R,G,B.")
+        str | None,
+        typer.Option(help="Divide each pixel by this after --mean: one number, or R,G,B."),
     ] = None,
     fit: Annotated[
-        str | None, typer.Option(help="crop, stretch or pad; else as the model file says.")
+        str | None,
+        typer.Option(
+            help="Fit images of another shape by crop, stretch or pad. Default: as the model says."
+        ),
     ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="How many classes to show for an image.")] = 1,
+    top_k: Annotated[int, typer.Option(min=1, help="List this many classes for an image.")] = 1,
     threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, callback=finite, help="Show no class with a lower score."),
+        typer.Option(min=0, max=1, callback=finite, help="Hide classes that score below this."),
     ] = 0.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line for each image.")
     ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row a class.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row for a class.")] = False,
     out: Annotated[
-        str | None, typer.Option(help="Write to this file, which appears when all is done.")
+        str | None,
+        typer.Option(help="Write the results to this file, which appears when all is done."),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Skip what --out has; with --json, --csv or --ray."),
+        typer.Option(
+            "--resume",
+            help="Keep the results of a stopped run in --out; needs --json, --csv or --ray.",
+        ),
     ] = False,
     max_frames: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many frames of a camera or video.")
+        int | None,
+        typer.Option(min=1, help="Stop a camera or video after this many results."),
     ] = None,
     duration: Annotated[
         float | None,
         typer.Option(min=0, callback=finite, help="Stop a camera or video after so many seconds."),
     ] = None,
-    every: Annotated[int, typer.Option(min=1, help="Classify each so manieth frame.")] = 1,
+    every: Annotated[
+        int, typer.Option(min=1, help="Classify every Nth frame of a camera or video.")
+    ] = 1,
     ray: Annotated[
         bool,
-        typer.Option("--ray", help="Work on the Ray cluster RAY_ADDRESS, or a local one."),
+        typer.Option(
+            "--ray", help="Work on the Ray cluster that RAY_ADDRESS names, or on a local one."
+        ),
     ] = False,
     info: Annotated[
-        bool, typer.Option("--info", help="Say what the model files named as SOURCE are.")
+        bool,
+        typer.Option(
+            "--info",
+            help="Describe the model files named as SOURCE; with --delegate, also what would run "
+            "them.",
+        ),
     ] = False,
     _delegates: Annotated[
         bool,
@@ -98,7 +127,7 @@ def classify(
             "--delegates",
             callback=_list_delegates,
             is_eager=True,
-            help="List what can run a model here, and why the others cannot.",
+            help="List which delegates can run a model here, and why the others cannot.",
         ),
     ] = False,
     _version: Annotated[
@@ -111,7 +140,7 @@ def classify(
         ),
     ] = False,
 ) -> None:
-    """Say what is in images, with a quantized network, on this device."""
+    """Classify images, videos and cameras with a quantized network, on this device."""
     if as_json and as_csv:
         raise typer.BadParameter("expected --json or --csv, but got both.")
     if resume and not (out and (as_json or as_csv or ray)):
@@ -128,10 +157,16 @@ def classify(
     names = _lines(labels)
     if out == "":
         raise typer.BadParameter("expected --out to be a name, but got an empty one.")
-    if info and (as_csv or out or resume or ray):
-        raise typer.BadParameter("--info prints text or, with --json, JSON; leave the others out.")
     if info:
-        raise typer.Exit(_show_info(sources, as_json))
+        if as_csv or out or resume or ray:
+            raise typer.BadParameter(
+                "--info prints text or, with --json, JSON; omit --csv, --out, --resume and --ray."
+            )
+        source = context.get_parameter_source("delegate")
+        asked = source is not None and source.name == "COMMANDLINE"
+        raise typer.Exit(
+            _describe(sources, as_json, delegate if asked else None, threads or 1, gpu_precision)
+        )
     if ray:
         _check_for_ray(
             sources,
@@ -144,7 +179,7 @@ def classify(
     from edge_runtime.jobs.job import Job
 
     job = Job(
-        kind="json" if as_json else "csv" if as_csv else "parquet" if ray else "text",
+        format="json" if as_json else "csv" if as_csv else "parquet" if ray else "text",
         out=out,
         resume=resume,
         top_k=top_k,
@@ -178,7 +213,8 @@ def _check_for_ray(
     out: str | None,
     of_stream: bool,
 ) -> None:
-    """Refuse what a cluster cannot do."""
+    """Reject options and sources that a cluster cannot serve."""
+    from edge_runtime.inference.placement import CPU_DELEGATES
     from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
 
     if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
@@ -186,17 +222,16 @@ def _check_for_ray(
             "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
             "--out NAME."
         )
-    if delegate not in ("xnnpack", "cpu"):
+    if delegate not in CPU_DELEGATES:
         raise typer.BadParameter(
-            f"--ray runs one engine a core; expected --delegate xnnpack or cpu, but got {delegate}."
+            f"--ray runs one model a core; expected --delegate xnnpack or cpu, but got {delegate}."
         )
     if of_stream:
-        raise typer.BadParameter("--max-frames, --duration and --every are not for --ray.")
+        raise typer.BadParameter("--ray takes no --max-frames, --duration or --every; omit them.")
     for source in sources:
         if source == STANDARD_INPUT or is_stream(source):
             raise typer.BadParameter(
-                f"--ray takes images, directories, globs and URLs, but got {source}; "
-                f"leave --ray out."
+                f"--ray takes images, directories, globs and URLs, but got {source}; omit --ray."
             )
 
 
@@ -207,7 +242,7 @@ def _numbers(option: str, text: str | None) -> list[float] | None:
         return [float(number) for number in text.split(",")]
     except ValueError as exc:
         raise typer.BadParameter(
-            f"expected {option} to be numbers with commas between, but got {text}."
+            f"expected {option} to be one number, or numbers separated by commas, but got {text}."
         ) from exc
 
 
@@ -222,19 +257,29 @@ def _lines(path: Path | None) -> list[str] | None:
         raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc
 
 
-def _show_info(models: list[str], as_json: bool) -> int:
+def _describe(
+    models: list[str], as_json: bool, delegate: str | None, threads: int, gpu_precision: str
+) -> int:
     """Print what model files say about themselves, and return the exit code."""
-    from edge_runtime.inference.description import info
+    from edge_runtime.inference.description import describe
     from edge_runtime.output.formats import formatter
+    from edge_runtime.results import Result
     from edge_runtime.support.console import complain
 
     failed = False
     for model in models:
         try:
-            print(info(model, as_json=as_json), flush=True)
+            text = describe(
+                model,
+                as_json=as_json,
+                delegate=delegate,
+                threads=threads,
+                gpu_precision=gpu_precision,
+            )
+            print(text, flush=True)
         except EdgeRuntimeError as exc:
             failed = True
             complain(str(exc))
             if as_json:
-                print(formatter("json")(model, exc, None), end="", flush=True)
+                print(formatter("json")(model, Result(error=exc)), end="", flush=True)
     return int(failed)

@@ -21,6 +21,7 @@ from edge_runtime.errors import DelegateError, EdgeRuntimeError
 from edge_runtime.inference import shipped
 from edge_runtime.inference import trial as probe
 from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.scores import softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -154,10 +155,7 @@ def ensure_agrees(
 def _shares(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
     """Return the scores, after a softmax where the graph ends in logits."""
     scores = _scores(engine, image)
-    if engine.gives_logits:
-        scores = np.exp(scores - scores.max())
-        scores /= scores.sum()
-    return scores
+    return softmax(scores) if engine.gives_logits else scores
 
 
 def _scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What `edge-classify --info` prints: what a model file says about itself."""
+"""What `edge-classify --info` prints: what a model file says about itself, and what runs it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,32 @@ from typing import Any
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.metadata import Metadata, read_metadata
+from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.model import Model
 
 _MAGIC = b"TFL3"  # LiteRT's file identifier, behind the first offset
 
 
-def info(model: str, *, as_json: bool = False) -> str:
-    """Return what a model file says about itself, as JSON on one line or as text.
+def describe(
+    model: str,
+    *,
+    as_json: bool = False,
+    delegate: str | None = None,
+    threads: int = 1,
+    gpu_precision: str = "fp32",
+) -> str:
+    """Return what a model file says about itself, as one line of JSON or as text.
 
     Args:
         model: a .tflite file, or the name of a shipped model.
+        as_json: return JSON.
+        delegate: also load the model on this delegate and say what runs it; None does not load it.
+        threads: CPU threads for that.
+        gpu_precision: what the GPU computes in, `fp32` or `fp16`.
 
     Raises:
-        ModelError: there is no such file, it is no .tflite model, or its metadata is damaged.
+        ModelError: there is no such file, it is not a .tflite model, or its metadata is damaged.
+        DelegateError: the delegate is not available or does not take the model.
     """
     path = shipped.find(model)
     try:
@@ -32,34 +45,38 @@ def info(model: str, *, as_json: bool = False) -> str:
         metadata, size = read_metadata(path), path.stat().st_size
     except OSError as exc:
         raise ModelError(f"The model {path} cannot be read ({exc.strerror}).") from exc
-    return (_json if as_json else _text)(path, size, metadata)
-
-
-def _json(path: Path, size: int, metadata: Metadata) -> str:
-    return json.dumps(
-        {
-            "model": str(path),
-            "bytes": size,
-            "labels": metadata.labels,
-            "mean": metadata.mean,
-            "std": metadata.std,
-            "fit": metadata.fit,
-            "card": dict(metadata.card),
-        }
-    )
-
-
-def _text(path: Path, size: int, metadata: Metadata) -> str:
-    lines: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "model": str(path),
-        "bytes": f"{size:,}",
-        "labels": ", ".join(metadata.labels) or "none in the file",
+        "bytes": size,
+        "labels": metadata.labels,
         "mean": metadata.mean,
         "std": metadata.std,
         "fit": metadata.fit,
+        "card": dict(metadata.card),
     }
-    # The classes are the labels, and the pre-processing is above.
-    lines |= {k: v for k, v in metadata.card.items() if k not in ("classes", "preprocessing")}
+    if delegate is not None:
+        fields["placement"] = _placement(path, delegate, threads, gpu_precision)
+    return json.dumps(fields) if as_json else _text(fields)
+
+
+def _placement(path: Path, delegate: str, threads: int, gpu_precision: str) -> dict[str, Any]:
+    with Model(path, delegate=delegate, threads=threads, gpu_precision=gpu_precision) as loaded:
+        return {"requested": delegate, **loaded.placement._asdict(), "reason": loaded.reason}
+
+
+def _text(fields: dict[str, Any]) -> str:
+    lines = {key: value for key, value in fields.items() if key not in ("card", "placement")}
+    lines["bytes"] = f"{fields['bytes']:,}"
+    lines["labels"] = ", ".join(fields["labels"]) or "none in the file"
+    # The card repeats the labels as classes, and the pre-processing that stands above.
+    card = fields["card"].items()
+    lines |= {key: value for key, value in card if key not in ("classes", "preprocessing")}
+    if "placement" in fields:
+        placement = fields["placement"]
+        lines |= {key: placement[key] for key in ("delegate", "threads")}
+        lines["delegated"] = f"{placement['delegated']} of {placement['operations']} operations"
+        lines["outside"] = " ".join(placement["outside"]) or "none"
+        lines["reason"] = placement["reason"] or None
     return "\n".join(
         f"{f'{key}:':<19} {_phrase(value)}" for key, value in lines.items() if value is not None
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+CPU_DELEGATES = frozenset({"xnnpack", "cpu"})
 HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})  # where the time goes
 _WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # keep what a value means
 _SCORING = frozenset({"SOFTMAX", "LOGISTIC"})

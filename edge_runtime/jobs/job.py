@@ -8,25 +8,25 @@ from edge_runtime.output.formats import Format
 from edge_runtime.support.progress import Progress
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classifier
+    from edge_runtime.inference.model import Model
 
 
 class Job(NamedTuple):
     """What to do with the sources.
 
     Attributes:
-        kind: how results are written.
-        out: the file they go to; None is standard output. On a cluster a folder, or its URI.
-        resume: whether a former run's answers in `out` count.
+        format: how results are written.
+        out: the file for the results; None is standard output. On a cluster, a folder or its URI.
+        resume: whether the results of a previous run in `out` are kept.
         top_k: how many classes an image gets.
-        threshold: the least score that a class is shown with.
-        max_frames: of a camera or video, and so are the next two; see `classify_stream`.
-        duration_s: how long.
-        every: which frames.
-        ray: whether a cluster does it, see `edge_runtime.jobs.ray`.
+        threshold: minimum score for a class to be listed.
+        max_frames: stop a camera or video after this many frames.
+        duration_s: stop a camera or video after this many seconds.
+        every: classify every Nth frame of a camera or video.
+        ray: whether a cluster does the job, see `edge_runtime.jobs.ray`.
     """
 
-    kind: Format = "text"
+    format: Format = "text"
     out: str | None = None
     resume: bool = False
     top_k: int = 1
@@ -37,30 +37,31 @@ class Job(NamedTuple):
     ray: bool = False
 
 
-def decisive(classifier: Classifier, content: bytes, job: Job) -> dict[str, Any]:
-    """Return all that answers depend on besides the pictures, as JSON types.
+def dependencies(model: Model, content: bytes, job: Job) -> dict[str, Any]:
+    """Return everything besides the images that results depend on, as JSON types.
 
     Args:
-        content: of the model file.
+        content: the bytes of the model file.
     """
     from hashlib import sha256
 
     values = {
-        **classifier.arguments(),
+        **model.arguments(),
         "model": sha256(content).hexdigest(),
-        "labels": classifier.labels,
+        "labels": model.labels,
         "top_k": job.top_k,
         "threshold": job.threshold,
-        "format": job.kind,
+        "format": job.format,
     }
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 
-def how_to_go_on(job: Job, progress: Progress) -> str:
-    """Return what a stopped job says."""
+def stopped_message(job: Job, progress: Progress) -> str:
+    """Return the closing line of a stopped job."""
     stopped = f"stopped: {progress.summary()}"
     if job.out is None:
         return stopped
-    if job.kind == "text":
-        return f"{stopped}; they are in {job.out}.part."
-    return f"{stopped}; they are in {job.out}.part, and the same command with --resume goes on."
+    stopped += f"; the results are in {job.out}.part"
+    if job.format == "text":
+        return f"{stopped}."
+    return f"{stopped}. Run the same command with --resume to continue."

@@ -1,8 +1,7 @@
-"""The work of the command: from sources to written results, with progress and a summary."""
+"""A job on this machine: from sources to written results, with progress and a summary."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -11,104 +10,106 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, gives_the_same_again, is_stream
-from edge_runtime.jobs.job import Job, decisive, how_to_go_on
+from edge_runtime.jobs.job import Job, dependencies, stopped_message
 from edge_runtime.jobs.pool import classify_files
-from edge_runtime.output.formats import Output, formatter, record
+from edge_runtime.output.file import Output
+from edge_runtime.output.formats import formatter
+from edge_runtime.results import Result
 from edge_runtime.support.console import INTERRUPTED, complain
 from edge_runtime.support.files import target
 from edge_runtime.support.progress import Progress, terminal
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classifier, Prediction
-    from edge_runtime.jobs.stream import Frame
-
-    Result = list[Prediction] | EdgeRuntimeError
+    from edge_runtime.inference.model import Model
 
 _MANY = 16  # images that make a closing summary worth reading
 
 
-def run(classifier: Classifier, names: list[str], job: Job) -> int:
-    """Classify what the names stand for, write the results, and return the exit code.
+def run(model: Model, names: list[str], job: Job) -> int:
+    """Classify the sources, write the results, and return the exit code.
+
+    Args:
+        names: what the user named.
 
     Raises:
         OSError: the results cannot be written.
+        ResumeError: the previous run's results cannot be kept.
     """
     if job.out is not None:
         import signal
 
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was written is to be kept
-    colours = job.out is None and job.kind == "text" and sys.stdout and sys.stdout.isatty()
-    lines = formatter(job.kind, record(classifier), colours=bool(colours))
-    out = None
-    if job.out is not None:
-        out = target(job.out)
-        if os.path.islink(job.out):  # noqa: PTH114
-            job = job._replace(out=str(out))  # what lies beside it is told of by its name
-    made_with = decisive(classifier, classifier.path.read_bytes(), job) if out else {}
-    streams = cache(is_stream)  # a server may have to be asked
-    again = {n for n in names if job.resume and gives_the_same_again(n) and streams(n)}
-    output = Output(out, job.kind, made_with, resume=job.resume, again=again)
-    total = _total(names, output.done, streams) if terminal() else None
-    progress = Progress(total, terminal())
-    interrupted = False
-    try:
-        done = output.done
-        for source, result, frame in _results(classifier, names, job, done, streams, progress):
-            if isinstance(result, EdgeRuntimeError):
-                progress.clear()
-                complain(str(result))
-            else:
-                result = [p for p in result if p.score >= job.threshold]
-            if job.out is None:
-                progress.clear()
-            output.write(lines(source, result, frame))
-            progress.count(1, failed=int(isinstance(result, EdgeRuntimeError)))
-    except KeyboardInterrupt:
-        interrupted = True
-    progress.clear()
-    if interrupted:
-        output.keep()
-        complain(how_to_go_on(job, progress))
-        return INTERRUPTED
-    output.finish()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # keep what was written
+    colours = job.out is None and job.format == "text" and sys.stdout and sys.stdout.isatty()
+    lines = formatter(job.format, model.placement.delegate, colours=bool(colours))
+    streams = cache(is_stream)  # it may have to ask a server
+    with _output(model, names, job, streams) as output:
+        total = _total(names, output.done, streams) if terminal() else None
+        progress = Progress(total, terminal())
+        interrupted = False
+        try:
+            for source, result in _results(model, names, job, output.done, streams, progress):
+                if result.error is not None:
+                    progress.clear()
+                    complain(str(result.error))
+                if job.out is None:
+                    progress.clear()
+                output.write(lines(source, result.at_least(job.threshold)))
+                progress.count(1, failed=int(result.error is not None))
+        except KeyboardInterrupt:
+            interrupted = True
+        progress.clear()
+        if interrupted:
+            output.keep()
+            complain(stopped_message(job._replace(out=output.name), progress))
+            return INTERRUPTED
+        output.finish()
     if job.out or terminal() or progress.classified + progress.failed >= _MANY:
         kept = f" ({len(output.done):,} kept)" if output.done else ""
         complain(progress.summary() + kept)
     return 1 if progress.failed else 0
 
 
+def _output(model: Model, names: list[str], job: Job, streams: Callable[[str], bool]) -> Output:
+    if job.out is None:
+        return Output(None, job.format, {})
+    return Output(
+        target(job.out),
+        job.format,
+        dependencies(model, model.path.read_bytes(), job),
+        resume=job.resume,
+        again={n for n in names if job.resume and gives_the_same_again(n) and streams(n)},
+    )
+
+
 def _results(
-    classifier: Classifier,
+    model: Model,
     names: list[str],
     job: Job,
     done: set[int],
     streams: Callable[[str], bool],
     progress: Progress,
-) -> Iterator[tuple[str, Result, Frame | None]]:
+) -> Iterator[tuple[str, Result]]:
     images: list[str] = []
     for name in names:
         if not streams(name):
             images.append(name)
             continue
-        yield from _images(classifier, images, job, done)
+        yield from _images(model, images, job, done)
         images = []
-        yield from _frames(classifier, name, job, progress)
-    yield from _images(classifier, images, job, done)
+        yield from _frames(model, name, job, progress)
+    yield from _images(model, images, job, done)
 
 
 def _images(
-    classifier: Classifier, names: list[str], job: Job, done: set[int]
-) -> Iterator[tuple[str, Result, None]]:
+    model: Model, names: list[str], job: Job, done: set[int]
+) -> Iterator[tuple[str, Result]]:
     sources: Iterable[Source] = expand(names)
     if done:
         sources = (s for s in sources if s.content is not None or hash(s.name) not in done)
-    for source, result in classify_files(classifier, sources, top_k=job.top_k):
-        yield source, result, None
+    yield from classify_files(model, sources, top_k=job.top_k)
 
 
-def _frames(
-    classifier: Classifier, name: str, job: Job, progress: Progress
-) -> Iterator[tuple[str, Result, Frame | None]]:
+def _frames(model: Model, name: str, job: Job, progress: Progress) -> Iterator[tuple[str, Result]]:
     from edge_runtime.jobs.stream import classify_stream
 
     def report(sentence: str) -> None:
@@ -117,7 +118,7 @@ def _frames(
 
     try:
         for frame in classify_stream(
-            classifier,
+            model,
             name,
             top_k=job.top_k,
             max_frames=job.max_frames,
@@ -125,13 +126,13 @@ def _frames(
             every=job.every,
             report=report,
         ):
-            yield name, frame.predictions, frame
+            yield name, frame
     except EdgeRuntimeError as exc:
-        yield name, exc, None
+        yield name, Result(error=exc)
 
 
 def _total(names: list[str], done: set[int], streams: Callable[[str], bool]) -> int | None:
-    """Count the images before the first is opened, for the bar's sake."""
+    """Count the images for the progress bar, before the first one is opened."""
     if STANDARD_INPUT in names or any(map(streams, names)):
         return None
     return sum(1 for source in expand(names) if hash(source.name) not in done)

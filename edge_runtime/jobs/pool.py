@@ -1,51 +1,48 @@
-"""Many files at once: decoded and classified in worker processes, answered in order.
+"""Many images at once: worker processes decode and classify them, and results keep their order.
 
-Each worker is a Python of its own with one engine on one thread. Threads would share Python's
-lock, and two of them gained a quarter where two processes gained half or more. Work goes out in
-chunks, and only so many that memory stays what it is, however many files there are.
+Each worker is a Python of its own with one model on one thread. Threads would share Python's lock:
+two of them gained a quarter, two processes gained half or more. Work goes out in chunks, and only
+a few of them at a time, so that memory stays constant however many images there are.
 """
 
 from __future__ import annotations
 
-import marshal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
-from io import BytesIO
 from itertools import chain, islice
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edge_runtime import errors
-from edge_runtime.classifier import Prediction
-from edge_runtime.errors import EdgeRuntimeError, ImageError
+from edge_runtime.errors import ImageError
+from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.jobs import messages
+from edge_runtime.jobs.worker import classify_source
+from edge_runtime.results import Result
 from edge_runtime.support.child import child_command, child_environment, child_stderr
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classifier
+    from edge_runtime.inference.model import Model
     from edge_runtime.inputs.names import Source
 
-    Result = list[Prediction] | EdgeRuntimeError
-    Question = str | tuple[str, bytes]  # a file, or an image's name and content
-    Answer = list[tuple[int, float]] | tuple[str, str]
-
-WORTHWHILE = 64  # fewer files are done before a second Python has started
-_CHUNK = 16  # files
-_AHEAD = 4  # chunks that wait at each worker, so that it never waits itself
-# Were more on its way to a worker than a pipe holds, while that worker waits to be read, each would
-# wait for the other. Linux tells how much that is: 64 KiB, or 8 for a user with many pipes.
+WORTHWHILE = 64  # fewer images are done before a second Python has started
+CHUNK = 16  # images
+AHEAD = 4  # chunks that wait at each worker, so that it never waits itself
+# If unread data exceeds the pipe's capacity, both sides deadlock. Linux tells the capacity: 64 KiB,
+# or 8 KiB for a user with many pipes.
 _LEAST_PIPE_BYTES = 4096
 
 
 def classify_files(
-    classifier: Classifier, sources: Iterable[Source], *, top_k: int = 1
+    model: Model, sources: Iterable[Source], *, top_k: int = 1
 ) -> Iterator[tuple[str, Result]]:
-    """Yield every image with its predictions, or with the reason why there are none.
+    """Yield the name and the result of every image, in order.
 
     Args:
-        classifier: says by `threads` how many processes there are to be; with one, or few images,
-            all happens in this one.
-        sources: as many are looked at as are under way.
+        model: `threads` of it is the number of processes. With one thread, with few images, or on
+            an accelerator, this process does everything.
+        sources: read only as far ahead as the workers need.
+        top_k: how many classes an image gets.
 
     Raises:
         ValueError: `top_k` is not positive.
@@ -54,23 +51,22 @@ def classify_files(
     if top_k < 1:
         raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
     sources = iter(sources)
-    # A GPU is one, and more processes would but queue for it.
-    on_cpu = classifier.placement.delegate in ("xnnpack", "cpu")
-    first = list(islice(sources, WORTHWHILE if on_cpu and classifier.threads > 1 else 0))
-    if len(first) < WORTHWHILE:
-        for source in chain(first, sources):
-            yield source.name, _here(classifier, source, top_k)
+    # There is only one GPU, and more processes would queue for it.
+    shared = model.threads > 1 and model.placement.delegate in CPU_DELEGATES
+    first = list(islice(sources, WORTHWHILE if shared else 0))
+    sources = chain(first, sources)
+    pool = None
+    if len(first) == WORTHWHILE:
+        try:
+            pool = Pool(model.arguments(), model.labels, processes=model.threads, top_k=top_k)
+        except OSError:  # this system starts no process
+            pool = None
+    if pool is None:
+        for source in sources:
+            yield source.name, classify_source(model, source, top_k=top_k)
         return
     try:
-        pool = Pool(
-            classifier.arguments(), classifier.labels, processes=classifier.threads, top_k=top_k
-        )
-    except OSError:  # no process can be started here
-        for source in chain(first, sources):
-            yield source.name, _here(classifier, source, top_k)
-        return
-    try:
-        yield from pool.results(chain(first, sources))
+        yield from pool.results(sources)
     finally:
         pool.close()
 
@@ -81,26 +77,25 @@ class Pool:
     def __init__(
         self, arguments: dict[str, Any], labels: tuple[str, ...], *, processes: int, top_k: int
     ) -> None:
-        """Start the first of them; others follow as there is work for them.
+        """Start the first worker. The others start when there is work for them.
 
         Args:
-            arguments: from `Classifier.arguments`; that they make a classifier is to be known.
-            labels: the classifier's.
-            processes: how many there are to be at most.
+            arguments: from `Model.arguments`; they must be known to make a model.
+            labels: the model's.
+            processes: the largest number of workers.
             top_k: how many classes an image gets.
 
         Raises:
-            OSError: not even one can be started.
+            OSError: not even one process can be started.
         """
-        self._labels = labels
-        self._start = partial(_Worker, arguments, top_k)
+        self._start = partial(_Worker, {**arguments, "top_k": top_k}, labels)
         self._processes = processes
         self._workers = [self._start()]
 
     def results(self, sources: Iterator[Source]) -> Iterator[tuple[str, Result]]:
-        """Yield the sources' results in order, as `classify_files`; go through all of them."""
-        # Chunks go round the workers, and come back so.
-        under_way: deque[tuple[_Worker, list[Source]]] = deque()
+        """Yield the name and the result of every image, in order. Read the iterator to its end."""
+        # Chunks go round the workers, so the oldest one is always the next to come back.
+        under_way: deque[tuple[_Worker, _Chunk]] = deque()
         chunks = _chunks(sources)
         turn = 0
         chunk = next(chunks, None)
@@ -108,19 +103,18 @@ class Pool:
             if chunk and turn == len(self._workers) < self._processes:
                 try:
                     self._workers.append(self._start())
-                except OSError:  # of files or memory there are no more
+                except OSError:  # the system is out of files or memory
                     self._processes = len(self._workers)
             worker = self._workers[turn % len(self._workers)]
-            if chunk and worker.has_room_for(questions := _questions(chunk)):
-                worker.send(questions)
+            if chunk and worker.send(chunk):
                 under_way.append((worker, chunk))
                 turn += 1
                 chunk = next(chunks, None)
                 continue
             worker, oldest = under_way.popleft()
-            answers = iter(worker.receive())
-            for source in oldest:
-                yield source.name, source.error or _result(next(answers), self._labels)
+            results = iter(worker.receive())
+            for source in oldest.sources:
+                yield source.name, Result(error=source.error) if source.error else next(results)
 
     def close(self) -> None:
         """End the processes."""
@@ -128,61 +122,50 @@ class Pool:
             worker.stop()
 
 
-def _here(classifier: Classifier, source: Source, top_k: int) -> Result:
-    if source.error is not None:
-        return source.error
-    image = source.name if source.content is None else BytesIO(source.content)
-    try:
-        return classifier.classify(image, top_k=top_k)
-    except EdgeRuntimeError as exc:
-        return exc
+class _Chunk(NamedTuple):
+    """Images that go to a worker together.
 
+    Attributes:
+        sources: all of them.
+        asked: those that are images, and whose results the worker is asked for.
+        message: what asks for them.
+    """
 
-def _questions(chunk: list[Source]) -> list[Question]:
-    return [
-        source.name if source.content is None else (source.name, source.content)
-        for source in chunk
-        if source.error is None
-    ]
-
-
-def _result(answer: Answer, labels: tuple[str, ...]) -> Result:
-    if isinstance(answer, tuple):
-        kind, message = answer
-        error: EdgeRuntimeError = getattr(errors, kind)(message)
-        return error
-    return [Prediction(labels[index], index, score) for index, score in answer]
+    sources: list[Source]
+    asked: list[Source]
+    message: bytes
 
 
 class _Worker:
-    """A worker process, and the chunks that wait there; a dead one is replaced."""
+    """A worker process and the chunks that wait there. A process that dies is replaced."""
 
-    def __init__(self, arguments: dict[str, Any], top_k: int) -> None:
-        import json
-
-        # Not an argument of the process, of which Linux takes 128 KiB: labels may be many.
-        self._told = json.dumps({**arguments, "top_k": top_k})
+    def __init__(self, arguments: dict[str, Any], labels: tuple[str, ...]) -> None:
+        # The arguments go through the pipe, because labels may exceed the 128 KiB that Linux
+        # allows for an argument of a process.
+        self._arguments = messages.dump(arguments)
+        self._labels = labels
         self._command = child_command("edge_runtime.jobs.worker")
-        self._waiting: deque[list[Question]] = deque()
+        self._waiting: deque[_Chunk] = deque()
         self._start()
 
-    def has_room_for(self, chunk: list[Question]) -> bool:
-        size = sum(len(marshal.dumps(questions)) for questions in (*self._waiting, chunk))
-        return not self._waiting or (len(self._waiting) < _AHEAD and size <= self._pipe_bytes // 2)
-
-    def send(self, chunk: list[Question]) -> None:
+    def send(self, chunk: _Chunk) -> bool:
+        """Send a chunk unless the worker has enough to do, and say whether it was sent."""
+        size = len(chunk.message) + sum(len(waiting.message) for waiting in self._waiting)
+        if self._waiting and (len(self._waiting) >= AHEAD or size > self._pipe_bytes // 2):
+            return False
         self._waiting.append(chunk)
-        self._write(chunk)
+        self._write(chunk.message)
+        return True
 
-    def receive(self) -> list[Answer]:
-        """Return the answers to the chunk that waits longest."""
+    def receive(self) -> list[Result]:
+        """Return the results of the chunk that has waited longest."""
         chunk = self._waiting.popleft()
-        answers = self._read()
-        if answers is None:  # it has died: find out on which file, in a fresh one
-            answers = [self._alone(question) for question in chunk]
+        results = self._read()
+        if results is None:  # it has died: find out on which image, in a new one
+            results = [self._alone(source) for source in chunk.asked]
             for waiting in self._waiting:
-                self._write(waiting)
-        return answers
+                self._write(waiting.message)
+        return results
 
     def stop(self) -> None:
         self._process.kill()
@@ -195,7 +178,7 @@ class _Worker:
                     continue
 
     def _start(self) -> None:
-        import subprocess  # not for a single picture's sake
+        import subprocess  # a single image needs none
 
         self._process = subprocess.Popen(
             self._command,
@@ -205,41 +188,40 @@ class _Worker:
             stderr=child_stderr(),
         )
         self._pipe_bytes = _pipe_bytes(self._process.stdin)
-        self._write(self._told)
+        self._write(self._arguments)
 
-    def _alone(self, question: Question) -> Answer:
+    def _alone(self, source: Source) -> Result:
         if self._process.poll() is not None:
             self.stop()
             self._start()
-        self._write([question])
-        answers = self._read()
-        if answers is None:
+        self._write(messages.dump_images([source]))
+        results = self._read()
+        if results is None:
             self.stop()
             self._start()
-            name = question if isinstance(question, str) else question[0]
-            return ImageError.__name__, f"{name} makes the decoder crash; save the image again."
-        return answers[0]
+            error = ImageError(f"{source.name} makes the decoder crash; save the image again.")
+            return Result(error=error)
+        return results[0]
 
-    def _write(self, message: str | list[Question]) -> None:
+    def _write(self, message: bytes) -> None:
         if self._process.stdin:
             try:
-                marshal.dump(message, self._process.stdin)
+                self._process.stdin.write(message)
                 self._process.stdin.flush()
             except BrokenPipeError:
-                return  # it has died, which the next reading says
+                return  # it has died; the next reading finds out
 
-    def _read(self) -> list[Answer] | None:
+    def _read(self) -> list[Result] | None:
+        results = None
         if self._process.stdout:
-            try:
-                answers: list[Answer] = marshal.load(self._process.stdout)
-                return answers
-            except (EOFError, ValueError, TypeError):
-                self._process.wait()
-        return None
+            results = messages.load_results(self._process.stdout, self._labels)
+        if results is None:
+            self._process.wait()
+        return results
 
 
 def _pipe_bytes(pipe: Any) -> int:
-    """Return how many bytes a pipe holds that nobody reads."""
+    """Return how many unread bytes a pipe holds."""
     try:
         import fcntl
 
@@ -248,6 +230,7 @@ def _pipe_bytes(pipe: Any) -> int:
         return _LEAST_PIPE_BYTES
 
 
-def _chunks(sources: Iterator[Source]) -> Iterator[list[Source]]:
-    while chunk := list(islice(sources, _CHUNK)):
-        yield chunk
+def _chunks(sources: Iterator[Source]) -> Iterator[_Chunk]:
+    while piece := list(islice(sources, CHUNK)):
+        asked = [source for source in piece if source.error is None]
+        yield _Chunk(piece, asked, messages.dump_images(asked))

@@ -1,64 +1,52 @@
-"""The frames of cameras and videos: of a live one the latest wins, and nobody waits.
+"""The frames of cameras and videos.
 
-A thread reads frames as fast as they come and keeps the last one only, so that a slow model sees
-fresh frames and memory does not grow; what it passed over is counted. A video that has an end is
-read frame by frame. A live source that is lost is opened again, with growing pauses. OpenCV is
-`edge_runtime.inputs.opencv`'s alone.
+Live sources yield the newest frame; older frames are dropped and counted. For that a thread reads
+frames as fast as they come and keeps only the last one, so that a slow model sees fresh frames and
+memory does not grow. A video that has an end is read frame by frame. A live source that is lost is
+opened again, after growing pauses. Only `edge_runtime.inputs.opencv` imports OpenCV.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from edge_runtime.classifier import Prediction
 from edge_runtime.errors import StreamError
+from edge_runtime.results import Frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.classifier import Classifier
+    from edge_runtime.inference.model import Model
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One classified frame."""
-
-    frame: int  # its number, from 1, of all that the source gave
-    captured_at: float  # when it was read, seconds since the epoch
-    age_ms: float  # how old it was when its classes were known
-    dropped: int  # frames passed over since the last result, besides those that `every` skips
-    predictions: list[Prediction]
-
-
 class Capture(Protocol):
-    """Where frames come from; `edge_runtime.inputs.opencv` has OpenCV's.
+    """Where frames come from; `edge_runtime.inputs.opencv` has the one through OpenCV.
 
     Attributes:
-        live: whether they come as time passes, and not from a video, which has an end.
-        damaged: whether some could not be read, and were passed over.
+        live: whether frames come as time passes, unlike those of a video, which has an end.
+        damaged: whether frames could not be read and were passed over.
     """
 
     live: bool
     damaged: bool
 
     def read(self) -> NDArray[np.uint8] | None:
-        """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""
+        """Return the next frame, uint8 (H, W, 3), RGB, 0-255, or None after the last one."""
 
     def close(self) -> None:
-        """Let the device go."""
+        """Release the device."""
 
 
 def classify_stream(
-    classifier: Classifier,
+    model: Model,
     source: str,
     *,
     top_k: int = 1,
@@ -73,16 +61,17 @@ def classify_stream(
 
     Args:
         source: `camera:0`, a video file or its URL, or an rtsp:// or http:// stream.
-        max_frames: stop after so many results.
-        duration_s: stop after so long.
-        every: classify each so manieth frame only.
-        retry_s: how long a lost live source is tried again.
-        report: gets a sentence when the source is lost, and when it is back.
-        open_capture: what opens a source; OpenCV if None.
+        top_k: how many classes a frame gets.
+        max_frames: stop after this many results.
+        duration_s: stop after this many seconds.
+        every: classify every Nth frame.
+        retry_s: for how many seconds a lost live source is opened again.
+        report: called with a sentence when the source is lost, and when it is back.
+        open_capture: opens a source; None stands for OpenCV.
 
     Raises:
-        StreamError: the source cannot be opened, gives no frame, stays lost for `retry_s`, or is a
-            video some of whose frames cannot be decoded; then the others have been yielded.
+        StreamError: the source cannot be opened, gives no frame, or stays lost for `retry_s`. It
+            is also raised after the last frame of a video if other frames cannot be decoded.
         ModelError: the model fails on a frame.
         ValueError: `every` or `max_frames` is not positive.
     """
@@ -102,9 +91,16 @@ def classify_stream(
             if got is None:
                 return
             number, captured_at, image = got
-            predictions = classifier.classify(image, top_k=top_k)
-            age_ms = 1000 * (time.time() - captured_at)
-            yield Frame(number, captured_at, age_ms, number - last - every, predictions)
+            result = model.classify(image, top_k=top_k)
+            yield Frame(
+                predictions=result.predictions,
+                accepted=result.accepted,
+                model=result.model,
+                frame=number,
+                captured_at=captured_at,
+                age_ms=1000 * (time.time() - captured_at),
+                dropped=number - last - every,
+            )
             last = number
             results += 1
     finally:
@@ -112,7 +108,7 @@ def classify_stream(
 
 
 class _Reader:
-    """Reads frames in a thread and keeps the latest."""
+    """Reads frames in a thread and keeps the newest."""
 
     def __init__(
         self,
@@ -127,16 +123,16 @@ class _Reader:
         self._report = report or (lambda sentence: None)
         self._changed = Condition()
         self._latest: tuple[int, float, NDArray[np.uint8]] | None = None
-        self._wanted = 1  # of a video, the frame that the caller waits for
+        self._wanted = 1  # the frame of a video that the caller waits for
         self._stopped = False
         self._error: BaseException | None = None
-        self._capture: Capture | None = open_capture(source)  # not to be there is an error
+        self._capture: Capture | None = open_capture(source)  # raises if there is no source
         self._live = self._capture.live
         self._thread = Thread(target=self._run, daemon=True, name="edge-stream")
         self._thread.start()
 
     def next(self, number: int, end: float | None) -> tuple[int, float, NDArray[np.uint8]] | None:
-        """Return the latest frame once its number is at least `number`, None when all is over."""
+        """Return the newest frame once its number is at least `number`, or None at the end."""
 
         def ready() -> bool:
             return self._stopped or (self._latest is not None and self._latest[0] >= number)
@@ -158,12 +154,12 @@ class _Reader:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._thread.join(timeout=5)  # a device that hangs is left to the system
+        self._thread.join(timeout=5)  # a device that hangs must not hang the caller
 
     def _run(self) -> None:
         try:
             self._read_all()
-        except BaseException as exc:  # it is the caller's
+        except BaseException as exc:  # `next` raises it in the caller's thread
             self._error = exc
         finally:
             self._close()
@@ -182,8 +178,8 @@ class _Reader:
                     raise StreamError(f"{self._source} gives no frame; save it in another format.")
                 if self._capture is not None and self._capture.damaged:
                     raise StreamError(
-                        f"{self._source} is damaged: some of its frames cannot be decoded. The "
-                        f"others were classified; copy it again, or save it in another format."
+                        f"{self._source} is damaged: some frames cannot be decoded. The others "
+                        f"were classified; copy the video again, or save it in another format."
                     )
                 return
             number += 1
@@ -194,8 +190,8 @@ class _Reader:
                 self._changed.notify_all()
 
     def _read_again(self) -> NDArray[np.uint8] | None:
-        """Open a source that was lost, and return its first frame; None when all is over."""
-        self._report(f"{self._source} is lost; it is opened again as soon as it is back.")
+        """Open a lost source again and return its first frame, or None if the caller stops."""
+        self._report(f"{self._source} is lost; it is opened again when it is back.")
         lost_at = time.monotonic()
         pause_s = _FIRST_PAUSE_S
         while True:

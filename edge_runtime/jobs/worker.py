@@ -1,71 +1,70 @@
-"""A worker process of `edge_runtime.jobs.pool`: one engine that classifies the files it is told.
+"""A worker process of `edge_runtime.jobs.pool`: one model that classifies the images it gets.
 
     python -m edge_runtime.jobs.worker
 
-It reads from standard input the classifier's arguments as JSON, see `Classifier.arguments`, then
-lists of images, files' names or (name, content) pairs, and answers each list with a list of
-results: either (index, score) pairs, or an error's class and message. All is marshalled.
+It reads from standard input `Model`'s arguments and `top_k` as JSON, then lists of images, and
+answers each list on standard output; see `edge_runtime.jobs.messages`.
 """
 
 from __future__ import annotations
 
-import json
-import marshal
 import os
 import signal
 import sys
 from io import BytesIO
-from typing import Any, BinaryIO
 
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference.model import Model
+from edge_runtime.inputs.names import Source
+from edge_runtime.jobs.messages import dump_results, load, load_images
+from edge_runtime.results import Result
+from edge_runtime.support import native_log
+
+
+def classify_source(model: Model, source: Source, *, top_k: int) -> Result:
+    """Return the result of one image, also if it is an error.
+
+    Args:
+        source: an image's name, or its content, or the reason why there is no image.
+    """
+    if source.error is not None:
+        return Result(error=source.error)
+    image: str | BytesIO = source.name
+    if source.content is not None:
+        image = BytesIO(source.content)
+        image.name = source.name  # what errors call it
+    try:
+        return model.classify(image, top_k=top_k)
+    except EdgeRuntimeError as exc:
+        return Result(error=exc)
 
 
 def _main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the caller decides
+    # The terminal sends SIGINT to all processes; the pool's decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print is no answer
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.support import native_log
-
+    os.dup2(2, 1)  # what libraries print must not mix with the answers
     native_log.silence()
-    questions: BinaryIO = sys.stdin.buffer
-    arguments = json.loads(marshal.load(questions))
+    arguments = load(sys.stdin.buffer)
+    if arguments is None:
+        os._exit(0)
     top_k = arguments.pop("top_k")
-    classifier: Classifier | EdgeRuntimeError
+    model: Model | EdgeRuntimeError
     try:
-        classifier = Classifier(**arguments)
-    except EdgeRuntimeError as exc:  # its file has changed since the caller opened it
-        classifier = exc
-    while True:
+        model = Model(**arguments)
+    except EdgeRuntimeError as exc:  # the file has changed since the pool's process opened it
+        model = exc
+    while (sources := load_images(sys.stdin.buffer)) is not None:
+        if isinstance(model, EdgeRuntimeError):
+            results = [Result(error=model)] * len(sources)
+        else:
+            results = [classify_source(model, source, top_k=top_k) for source in sources]
         try:
-            images = marshal.load(questions)
-        except EOFError:
-            os._exit(0)
-        try:
-            marshal.dump([_answer(classifier, image, top_k) for image in images], answers)
+            answers.write(dump_results(results))
             answers.flush()
-        except BrokenPipeError:  # the caller has gone
-            os._exit(0)
-
-
-def _answer(
-    classifier: Any, image: str | tuple[str, bytes], top_k: int
-) -> list[tuple[int, float]] | tuple[str, str]:
-    if isinstance(classifier, EdgeRuntimeError):
-        return type(classifier).__name__, str(classifier)
-    try:
-        predictions = classifier.classify(_opened(image), top_k=top_k)
-    except EdgeRuntimeError as exc:
-        return type(exc).__name__, str(exc)
-    return [(p.index, p.score) for p in predictions]
-
-
-def _opened(image: str | tuple[str, bytes]) -> str | BytesIO:
-    if isinstance(image, str):
-        return image
-    stream = BytesIO(image[1])
-    stream.name = image[0]
-    return stream
+        except BrokenPipeError:  # the pool's process has ended
+            break
+    os._exit(0)
 
 
 if __name__ == "__main__":

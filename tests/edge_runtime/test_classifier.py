@@ -61,7 +61,7 @@ def test_top_k_is_sorted_and_stops_at_the_classes():
     classifier = Classifier(GOLDEN / "float32.tflite")
     predictions = classifier.classify(np.full((4, 4, 3), (10, 200, 90), np.uint8), top_k=9)
     assert [p.label for p in predictions] == ["green", "blue", "red"]
-    assert predictions == sorted(predictions, key=lambda p: -p.score)
+    assert [*predictions] == sorted(predictions, key=lambda p: -p.score)
     assert isinstance(predictions[0], Prediction)
     with pytest.raises(ValueError, match="top_k"):
         classifier.classify(picture("red"), top_k=0)

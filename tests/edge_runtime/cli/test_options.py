@@ -60,15 +60,13 @@ def test_json_is_the_api_line_by_line():
         {"label": p.label, "index": p.index, "score": p.score}
         for p in Classifier().classify(CAT, top_k=3)
     ]
-    run_by = lines[0].pop("run")
-    assert lines[0] == {"source": str(CAT), "predictions": expected}
-    assert run_by == {
-        "requested": "xnnpack",
+    assert lines[0] == {
+        "source": str(CAT),
+        "predictions": expected,
+        "accepted": True,
+        "model": "cnn-int8",
         "delegate": "xnnpack",
-        "threads": run_by["threads"],
-        "delegated": 12,
-        "operations": 15,
-        "outside": ["QUANTIZE", "SOFTMAX", "QUANTIZE"],
+        "layout": 2,
     }
 
 
@@ -124,7 +122,7 @@ def test_bad_inputs_get_one_line_and_the_others_an_answer(folder, name, as_json)
     assert name in alone.stderr
     if as_json:
         line = json.loads(alone.stdout)
-        assert line.keys() == {"source", "error"}
+        assert line.keys() == {"source", "error", "layout"}
         assert line["source"] == name
     else:
         assert alone.stdout == ""
@@ -146,7 +144,7 @@ def test_bad_models(model):
     assert result.stderr.count("\n") == 1
     assert str(model) in result.stderr
     as_json = run("edge-classify", "--json", "--model", model, CAT)
-    assert json.loads(as_json.stdout).keys() == {"source", "error"}
+    assert json.loads(as_json.stdout).keys() == {"source", "error", "layout"}
     assert as_json.returncode == 1
 
 
@@ -241,7 +239,7 @@ def test_without_options_it_does_what_the_defaults_say(tmp_path):
     for name in shared:
         assert defaults[0][name].default == defaults[1][name].default
     for field, default in Job._field_defaults.items():
-        option = {"kind": None, "duration_s": "duration"}.get(field, field)
+        option = {"format": None, "duration_s": "duration"}.get(field, field)
         assert option is None or defaults[0][option].default == default
 
 

@@ -38,9 +38,11 @@ def assert_the_gpu_agrees(environment, model, precision, tolerance):
     options = ("--model", model, "--top-k", "10")
     ours = answers(environment, *options, "--delegate", "gpu", "--gpu-precision", precision)
     theirs = answers(environment, *options, "--delegate", "cpu")
+    info = ("--info", "--json", "--delegate", "gpu", "--gpu-precision", precision, model)
+    placement = json.loads(run("edge-classify", *info, env=environment).stdout)["placement"]
+    assert placement["delegated"] == placement["operations"]
     for gpu, cpu in zip(ours, theirs, strict=True):
-        assert gpu["run"]["delegate"] == "gpu"
-        assert gpu["run"]["delegated"] == gpu["run"]["operations"]
+        assert gpu["delegate"] == "gpu"
         assert gpu["predictions"][0]["index"] == cpu["predictions"][0]["index"]
         scores = [{p["index"]: p["score"] for p in r["predictions"]} for r in (gpu, cpu)]
         difference = max(abs(scores[0][i] - scores[1][i]) for i in range(10))

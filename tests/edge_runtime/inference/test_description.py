@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -32,4 +33,27 @@ def test_files_that_are_no_models(tmp_path):
         assert "cnn-int8" in result.stdout
         if options:
             lines = [json.loads(line) for line in result.stdout.splitlines()]
-            assert [line.keys() for line in lines[:4]] == [{"source", "error"}] * 4
+            assert [line.keys() for line in lines[:4]] == [{"source", "error", "layout"}] * 4
+
+
+def test_a_delegate_is_asked_what_it_would_run():
+    as_json = run("edge-classify", "--info", "--json", "--delegate", "xnnpack", "cnn-int8")
+    placement = json.loads(as_json.stdout)["placement"]
+    assert placement == {
+        "requested": "xnnpack",
+        "delegate": "xnnpack",
+        "threads": 1,
+        "delegated": 12,
+        "operations": 15,
+        "outside": ["QUANTIZE", "SOFTMAX", "QUANTIZE"],
+        "reason": "",
+    }
+    as_text = run("edge-classify", "--info", "--delegate", "cpu", "--threads", "2", "cnn-int8")
+    shown = dict(re.split(r": +", line, maxsplit=1) for line in as_text.stdout.splitlines())
+    assert (shown["delegate"], shown["threads"]) == ("cpu", "2")
+    assert (shown["delegated"], shown["outside"]) == ("15 of 15 operations", "none")
+    without = json.loads(run("edge-classify", "--info", "--json", "cnn-int8").stdout)
+    assert "placement" not in without
+    absent = run("edge-classify", "--info", "--delegate", "npu", "cnn-int8")
+    assert (absent.returncode, absent.stdout) == (1, "")
+    assert "NPU" in absent.stderr

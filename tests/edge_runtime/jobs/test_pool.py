@@ -58,7 +58,7 @@ def test_failures_come_in_their_place(folder, tmp_path):
     sources[60] = Source("-", content=Path(sources[0].name).read_bytes())
     results = list(classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), sources))
     assert [name for name, _ in results] == [source.name for source in sources]
-    failed = {i: str(r) for i, (_, r) in enumerate(results) if isinstance(r, ImageError)}
+    failed = {i: str(r.error) for i, (_, r) in enumerate(results) if r.error is not None}
     assert failed.keys() == {20, 40}
     assert "text.png is not an image" in failed[20]
     assert failed[40] == "not this one"
@@ -100,14 +100,15 @@ def test_a_file_that_kills_its_worker_is_named(folder, monkeypatch):
     sources = files(folder)
     killer = sources[70].name
     script = (
-        "import os, edge_runtime.jobs.worker as w; answer = w._answer;"
-        f"w._answer = lambda c, n, k: os._exit(9) if n == {killer!r} else answer(c, n, k);"
+        "import os, edge_runtime.jobs.worker as w; real = w.classify_source;"
+        "w.classify_source = lambda model, source, top_k: "
+        f"os._exit(9) if source.name == {killer!r} else real(model, source, top_k=top_k);"
         "w._main()"
     )
     real = batch.child_command
     monkeypatch.setattr(batch, "child_command", lambda module: [*real(module)[:2], "-c", script])
     results = list(classify_files(Classifier(GOLDEN / "int8.tflite", threads=2), sources))
-    failed = [(name, str(r)) for name, r in results if isinstance(r, ImageError)]
+    failed = [(name, str(r.error)) for name, r in results if r.error is not None]
     assert failed == [(killer, f"{killer} makes the decoder crash; save the image again.")]
     assert len(results) == len(sources)
 
@@ -135,7 +136,7 @@ def test_sources_are_read_as_they_are_needed(folder):
     for _ in range(100):
         next(results)
     results.close()
-    assert taken < 100 + 2 * batch._CHUNK * (2 * batch._AHEAD + 2)
+    assert taken < 100 + 2 * batch.CHUNK * (2 * batch.AHEAD + 2)
 
 
 def test_long_names_and_many_classes_do_not_lock_up(tmp_path):
@@ -147,7 +148,7 @@ def test_long_names_and_many_classes_do_not_lock_up(tmp_path):
     sources = [Source(str(path))] * 500 + [Source(str(path) + "x" * 2000)] * 200
     results = list(classify_files(Classifier(threads=2), sources, top_k=10))
     assert len(results) == 700
-    assert sum(isinstance(r, ImageError) for _, r in results) == 200
+    assert sum(isinstance(r.error, ImageError) for _, r in results) == 200
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pipes have a size there")
@@ -174,7 +175,7 @@ def test_no_more_processes_than_chunks(folder):
         before = len(children())
         results = classify_files(classifier, some)
         next(results)
-        assert len(children()) - before == WORTHWHILE / batch._CHUNK
+        assert len(children()) - before == WORTHWHILE / batch.CHUNK
         assert len([*results]) == WORTHWHILE - 1
         assert len(children()) == before
 
@@ -194,7 +195,7 @@ def test_where_no_more_processes_can_be_started_fewer_do_it(folder, monkeypatch,
     with Classifier(GOLDEN / "int8.tflite", threads=8) as classifier:
         results = list(classify_files(classifier, files(folder)))
     assert len(started) == possible
-    assert [isinstance(result, list) for _, result in results] == [True] * 3 * WORTHWHILE
+    assert [result.error is None for _, result in results] == [True] * 3 * WORTHWHILE
     assert children() == []
 
 
@@ -219,7 +220,7 @@ def test_the_working_directory_may_change(folder, monkeypatch):
     with Classifier("int8.tflite", threads=2) as classifier:
         monkeypatch.chdir(folder)
         results = list(classify_files(classifier, files(folder)))
-    assert not [result for _, result in results if isinstance(result, Exception)]
+    assert not [result for _, result in results if result.error is not None]
 
 
 def test_a_model_that_has_gone_is_not_the_pictures_fault(folder, tmp_path):
@@ -229,7 +230,7 @@ def test_a_model_that_has_gone_is_not_the_pictures_fault(folder, tmp_path):
         model.unlink()
         results = list(classify_files(classifier, files(folder)))
     assert len(results) == 3 * WORTHWHILE
-    assert {type(result) for _, result in results} == {ModelError}
+    assert {type(result.error) for _, result in results} == {ModelError}
 
 
 def test_wrong_numbers(folder):

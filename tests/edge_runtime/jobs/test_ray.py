@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,8 @@ from tests.conftest import GOLDEN, run
 
 pytest.importorskip("ray")
 from edge_runtime.jobs import ray as cluster
+from edge_runtime.jobs.actor import Actor, local_model
+from edge_runtime.jobs.partition import Done, Part, cut
 from edge_runtime.output.parts import Parts
 
 SAMPLES = sorted(map(str, shipped.samples().values()))
@@ -59,8 +60,8 @@ def local(*arguments, cwd):
         (["--out", "x.parquet", "--json"], "--ray writes a folder"),
         (["--out", "x.parquet", "--csv"], "--ray writes a folder"),
         (["--out", "x.parquet", "--delegate", "gpu"], "xnnpack or cpu, but got gpu"),
-        (["--out", "x.parquet", "--max-frames", "3"], "not for --ray"),
-        (["--out", "x.parquet", "--every", "2"], "not for --ray"),
+        (["--out", "x.parquet", "--max-frames", "3"], "--ray takes no --max-frames"),
+        (["--out", "x.parquet", "--every", "2"], "--ray takes no --max-frames"),
         (["--out", "x.parquet", "camera:0"], "but got camera:0"),
         (["--out", "x.parquet", "film.mp4"], "but got film.mp4"),
         (["--out", "x.parquet", "-"], "but got -"),
@@ -106,9 +107,9 @@ def test_ray_that_is_not_up_in_time(monkeypatch, tmp_path):
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(cluster.ray, "init", late)
-    job = Job(kind="json", out=str(tmp_path / "results"))
+    job = Job(format="json", out=str(tmp_path / "results"))
     with Classifier() as classifier, pytest.raises(ClusterError, match="timed out during startup"):
-        cluster.run(classifier, SAMPLES[:1], job, engines=1)
+        cluster.run(classifier, SAMPLES[:1], job, actors=1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -119,10 +120,10 @@ def test_parts_are_cut_in_the_same_way_and_grow():
     def sources(count):
         return (Source(f"{number}.png") for number in range(count))
 
-    parts = list(cluster.cut(sources(50_000)))
+    parts = list(cut(sources(50_000)))
     assert [part.number for part in parts] == list(range(len(parts)))
     assert [s.name for part in parts for s in part.sources] == [s.name for s in sources(50_000)]
-    assert [(p.number, p.digest) for p in cluster.cut(sources(50_000))] == [
+    assert [(p.number, p.digest) for p in cut(sources(50_000))] == [
         (part.number, part.digest) for part in parts
     ]
     sizes = [len(part.sources) for part in parts]
@@ -132,7 +133,7 @@ def test_parts_are_cut_in_the_same_way_and_grow():
 
 
 def test_a_part_of_other_files_has_another_digest():
-    one, other = (cluster.Part(0, [Source(name)]) for name in ("a\udcff.png", "b.png"))
+    one, other = (Part(0, [Source(name)]) for name in ("a\udcff.png", "b.png"))
     assert one.digest != other.digest
 
 
@@ -145,7 +146,7 @@ def test_the_list_is_read_as_it_is_needed():
             taken += 1
             yield Source("a.png")
 
-    next(cluster.cut(endless()))
+    next(cut(endless()))
     assert taken <= 200
 
 
@@ -158,22 +159,21 @@ def actor(tmp_path):
     made = []
 
     def make(**options):
-        job = Job(kind="json", **options)
+        job = Job(format="json", **options)
         parts = Parts(str(tmp_path / "out"), "json")
         parts.begin({}, resume=job.resume)
         classifier = Classifier()
         content = classifier.path.read_bytes()
-        made.append(cluster._Actor(classifier.arguments(), content, job, parts, str(Path.cwd())))
+        made.append(Actor(classifier.arguments(), content, job, parts.arguments(), str(Path.cwd())))
         return made[-1]
 
     yield make
     for worker in made:
-        worker._pool.close()
+        worker.close()
 
 
 def done(worker, part):
-    answer = worker({"part": pickle.dumps(part)})
-    return pickle.loads(answer["done"])
+    return Done.from_json(worker({"part": part.to_json()})["done"])
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def part(tmp_path):
         Source(str(tmp_path / "text.png")),
         Source(Path(SAMPLES[1]).as_uri()),
     ]
-    return cluster.Part(3, [*sources, Source("gone", error=ImageError("it is gone"))])
+    return Part(3, [*sources, Source("gone", error=ImageError("it is gone"))])
 
 
 def test_an_actor_writes_every_row_of_a_part(tmp_path, actor, part):
@@ -209,7 +209,7 @@ def test_an_actor_keeps_what_a_former_run_wrote(tmp_path, actor, part):
     assert path.stat().st_mtime_ns == written
     path.write_bytes(path.read_bytes()[:50])  # damaged: made again
     assert done(again, part) == first
-    other = cluster.Part(3, part.sources[:2])
+    other = Part(3, part.sources[:2])
     assert not done(again, other).kept
 
 
@@ -217,8 +217,9 @@ def test_an_actor_outlives_a_picture_that_kills_the_decoder(actor, part, monkeyp
     from edge_runtime.jobs import pool as batch
 
     script = (
-        "import os, edge_runtime.jobs.worker as w; answer = w._answer;"
-        f"w._answer = lambda c, n, k: os._exit(9) if n == {SAMPLES[0]!r} else answer(c, n, k);"
+        "import os, edge_runtime.jobs.worker as w; real = w.classify_source;"
+        "w.classify_source = lambda model, source, top_k: "
+        f"os._exit(9) if source.name == {SAMPLES[0]!r} else real(model, source, top_k=top_k);"
         "w._main()"
     )
     real = batch.child_command
@@ -233,12 +234,13 @@ def test_a_model_that_is_not_on_the_machine_is_brought(tmp_path):
     shutil.copy(GOLDEN / "int8.tflite", model)
     classifier = Classifier(model)
     content = model.read_bytes()
-    assert cluster._model(str(model), content) == str(model)
+    assert local_model(str(model), content) == str(model)
     model.write_bytes(b"another")
-    brought = cluster._model(str(model), content)
+    brought = local_model(str(model), content)
     assert Path(brought).read_bytes() == content
     assert classifier.labels == Classifier(brought).labels
-    Path(brought).unlink()
+    assert classifier.name == Classifier(brought).name  # which results carry
+    shutil.rmtree(Path(brought).parent)
 
 
 # ---- Ray itself
@@ -344,7 +346,7 @@ def test_an_interrupted_job_goes_on(many, stop):
     _, errors = process.communicate(timeout=60)
     if stop != signal.SIGKILL:
         assert process.returncode == 130
-        assert "the same command with --resume goes on" in errors
+        assert "Run the same command with --resume to continue." in errors
     part = directory / "results.part"
     time.sleep(3)  # what Ray has started ends after it
     kept = {path.name: path.stat().st_mtime_ns for path in part.glob("part-*")}

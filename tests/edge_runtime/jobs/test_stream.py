@@ -118,7 +118,7 @@ def test_a_device_that_vanishes_is_opened_again(classifier):
     numbers = [f.frame for f in frames]
     assert numbers == sorted(set(numbers))
     assert sentences == [
-        "camera:0 is lost; it is opened again as soon as it is back.",
+        "camera:0 is lost; it is opened again when it is back.",
         "camera:0 is back.",
     ]
 
@@ -238,7 +238,7 @@ def test_of_a_damaged_video_the_other_frames_are_classified(video):
     assert [line["predictions"][0]["label"] for line in frames] == [
         colour(number) for number in range(1, 13) if number not in (4, 5)
     ]
-    assert error["error"].startswith(f"{video} is damaged: some of its frames cannot be decoded.")
+    assert error["error"].startswith(f"{video} is damaged: some frames cannot be decoded.")
     assert result.returncode == 1
     assert result.stderr.count("\n") == 2  # with what was assumed, and nothing of FFmpeg's
     video.write_bytes(content[: starts[2]])

@@ -64,7 +64,7 @@ def test_threshold_hides_but_does_not_fail():
         (["--delegate", ""], "expected --delegate to be a name, but got an empty one"),
         (["--fit", "squash"], "expected --fit crop, stretch, pad, but got squash"),
         (["--gpu-precision", "int8"], "expected --gpu-precision"),
-        (["--mean", "a,b"], "expected --mean to be numbers"),
+        (["--mean", "a,b"], "expected --mean to be one number"),
         (["--labels", "nope.txt"], "--labels nope.txt cannot be read"),
         (["--threshold", "2"], "threshold"),
         (["--threshold", "nan"], "expected a number, but got nan"),

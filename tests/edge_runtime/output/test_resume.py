@@ -11,8 +11,9 @@ import pytest
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.jobs.job import Job, decisive
-from edge_runtime.output.formats import Output
+from edge_runtime.jobs.job import Job, dependencies
+from edge_runtime.output.file import Output
+from edge_runtime.output.formats import CSV_COLUMNS
 from tests.conftest import run
 from tests.edge_runtime.output.test_formats import CAT, COMMAND, SHIP, rows
 
@@ -65,7 +66,10 @@ def test_answers_of_another_format_are_not_thrown_away(tmp_path):
         part.write_text(kept)
         result = run("edge-classify", f"--{kind}", "--out", out, "--resume", SHIP)
         assert (result.returncode, part.read_text()) == (2, kept)
-        assert f"{part} does not hold what --{kind} writes; leave --resume" in result.stderr
+        assert (
+            f"{part} does not contain what --{kind} of this version writes; omit --resume "
+            in result.stderr
+        )
         assert [path.name for path in tmp_path.iterdir()] == ["results.part"]
 
 
@@ -76,7 +80,9 @@ def test_answers_of_another_format_are_not_thrown_away(tmp_path):
         ("json", '{"a": 1}\n'),
         ("json", "5\n"),
         ("json", '{"source": "x"}\n'),
-        ("csv", "source,frame,rank,label,index,score,error\r\nx,y\r\nz,y\r\n"),
+        ("json", '{"source": "x", "predictions": [], "run": {}}\n'),  # of version 0.1
+        ("csv", "source,frame,rank,label,index,score,error\r\nx,,1,cat,3,0.9,\r\n"),
+        ("csv", f"{','.join(CSV_COLUMNS)}\r\nx,y\r\nz,y\r\n"),
         ("csv", "name,age\r\n"),
     ],
 )
@@ -84,7 +90,7 @@ def test_lines_of_others_are_not_thrown_away(tmp_path, name, kind, text):
     (tmp_path / name).write_bytes(text.encode())
     result = run("edge-classify", f"--{kind}", "--out", tmp_path / "results", "--resume", SHIP)
     assert result.returncode == 2
-    assert f"{name} does not hold what --{kind} writes" in result.stderr
+    assert f"{name} does not contain what --{kind} of this version writes" in result.stderr
     assert (tmp_path / name).read_bytes() == text.encode()
 
 
@@ -94,8 +100,8 @@ def test_a_finished_file_loses_nothing_to_resume(tmp_path, kind):
     out = tmp_path / "results"
     run("edge-classify", f"--{kind}", "--top-k", "2", "--out", out, CAT, SHIP)
     frame = {
-        "json": '{"source": "a.avi", "frame": 1, "predictions": []}\n',
-        "csv": "a.avi,1,1,cat,3,0.5,\r\n",
+        "json": '{"source": "a.avi", "frame": 1, "predictions": [], "layout": 2}\n',
+        "csv": "a.avi,1,1,cat,3,0.5,true,cnn-int8,xnnpack,,2\r\n",
     }
     before = out.read_bytes() + frame[kind].encode()
     out.write_bytes(before)
@@ -164,7 +170,7 @@ def test_a_stop_keeps_what_was_done_and_resume_goes_on(tmp_path, number):
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command with --resume goes on" in errors
+    assert "Run the same command with --resume to continue." in errors
     assert errors.count("\n") == 1
     assert not out.exists()
     before = part.read_text().count("\n")
@@ -181,7 +187,9 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
     command = ("edge-classify", "--json", "--mean", "0,0,0", "--out", out, "--resume", CAT, SHIP)
     answer = run("edge-classify", "--json", CAT).stdout
     with Classifier(mean=(0, 0, 0)) as classifier:
-        job = decisive(classifier, classifier.path.read_bytes(), Job(kind="json", out=str(out)))
+        job = dependencies(
+            classifier, classifier.path.read_bytes(), Job(format="json", out=str(out))
+        )
     stopped = Output(out, "json", job)
     stopped.write(answer)
     stopped.keep()
@@ -194,7 +202,7 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
         result = run(*command, *options)
         assert result.returncode == 2
         assert (
-            f"results.part was made with other values of {names}; leave --resume out to begin anew."
+            f"results.part was written with a different {names}; omit --resume to start over."
             in result.stderr
         )
         assert part.read_text() == answer

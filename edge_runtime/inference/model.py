@@ -1,0 +1,297 @@
+"""`Model`: a .tflite image classifier, loaded and ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+import numpy as np
+
+from edge_runtime.errors import ModelError
+from edge_runtime.inference import shipped, trial
+from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.metadata import FITS, read_metadata
+from edge_runtime.inference.placement import CPU_DELEGATES, Placement
+from edge_runtime.inference.preprocessing import Preprocessing
+from edge_runtime.inference.quantization import score_table
+from edge_runtime.inference.scores import softmax
+from edge_runtime.results import Prediction, Result
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.inference.metadata import Metadata
+
+_MAX_THREADS = 1024  # far more crash LiteRT
+_SAMPLES = 3  # on which a delegate is compared with the CPU
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What the caller asked for, checked; see `Model`."""
+
+    path: Path
+    delegate: str
+    threads: int
+    gpu_precision: str
+    labels: tuple[str, ...] | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    fit: str | None
+
+
+class Model:
+    """An image classifier loaded from a .tflite file.
+
+    A model is a context manager, and several threads may use it at once.
+
+    Attributes:
+        path: the model file.
+        name: the file's name without suffix, which results carry.
+        labels: class names in the order of the scores.
+        delegate: the delegate that was asked for.
+        placement: what runs the model: the delegate, its operations, and those outside it.
+        preprocessing: turns an image into the model's input.
+        reason: why `auto` chose this delegate; empty for others.
+        assumptions: what neither the file nor the caller specified.
+        threads: CPU threads in all.
+        fit: how images of another shape are made to fit.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = shipped.DEFAULT_MODEL,
+        *,
+        delegate: str = "xnnpack",
+        threads: int = 1,
+        gpu_precision: str = "fp32",
+        labels: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        fit: str | None = None,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: the path of a .tflite file, or the name of a shipped model.
+            delegate: `xnnpack`, `cpu`, `gpu`, `npu`, `auto`, or an external delegate's path; see
+                `edge_runtime.inference.delegates`.
+            threads: CPU threads in all: for one image, or for as many images of a batch at once.
+            gpu_precision: what the GPU computes in, `fp32` or `fp16`.
+            labels: class names that replace the file's.
+            mean: subtracted from a pixel (0-255); one number, or one for each channel. It replaces
+                the file's.
+            std: the difference is divided by this; one number, or one for each channel.
+            fit: `crop`, `stretch` or `pad`, which replaces the file's; see
+                `edge_runtime.inputs.resize.fit`.
+
+        Raises:
+            ModelError: there is no such model, it is damaged, or it is not an image classifier.
+            DelegateError: the delegate is not available, does not take the model, or computes
+                it wrongly.
+            ValueError: an argument has none of the values listed above.
+        """
+        _require("delegate", delegate != "", "a name", delegate)
+        _require("threads", 1 <= threads <= _MAX_THREADS, f"1 to {_MAX_THREADS:,}", threads)
+        _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
+        _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
+        _require("labels", not isinstance(labels, str), "a list of names", labels)
+        self._options = options = _Options(
+            path=shipped.find(model),
+            delegate=delegate,
+            threads=threads,
+            gpu_precision=gpu_precision,
+            labels=None if labels is None else tuple(labels),
+            mean=None if mean is None else tuple(map(float, mean)),
+            std=None if std is None else tuple(map(float, std)),
+            fit=fit,
+        )
+        self.path, self.delegate, self.threads = options.path, delegate, threads
+        self.name = options.path.stem
+        self._absolute_path = str(options.path.absolute())  # the working directory may change
+        metadata, engine = _load(options)
+        self.preprocessing = Preprocessing(
+            engine.input, metadata, mean=options.mean, std=options.std, how=fit
+        )
+        engine, self.reason = _settle(options, engine, self.preprocessing)
+        self.labels, assumptions = _labels(options, metadata, engine.output.shape[-1])
+        if engine.gives_logits:
+            assumptions += ("its outputs are logits, to be followed by a softmax",)
+        self.assumptions = self.preprocessing.assumptions + assumptions
+        self.fit = self.preprocessing.fit
+        self.placement: Placement = engine.placement
+        self._gives_logits = engine.gives_logits
+        self._quantization = engine.output.quantization
+        self._score_table = score_table(self._quantization, engine.output.dtype)
+        self._engine: Engine | None = engine
+        self._lock = Lock()
+
+    def classify(
+        self, image: str | Path | BinaryIO | NDArray[np.uint8], *, top_k: int = 1
+    ) -> Result:
+        """Return the `top_k` most likely classes of one image, best first.
+
+        Args:
+            image: a file's path, an open file, an http(s) URL, or uint8 (H, W, 3), RGB, 0-255,
+                of any size.
+
+        Raises:
+            ImageError: the image cannot be read, or the array is of another shape or type.
+            ModelError: the model fails on it.
+            ValueError: `top_k` is not positive, or the model is closed.
+        """
+        predictions = self.predictions(self.scores(image), top_k=top_k)
+        return Result(predictions=predictions, model=self.name)
+
+    def scores(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the scores of all classes, float32 (classes,), 0-1.
+
+        Args:
+            image: as for `classify`, as are the errors raised.
+        """
+        return self.scores_of(self.invoke(self.preprocessing(image)))
+
+    def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Run the model alone and return its raw output, (classes,).
+
+        Args:
+            tensor: the result of `preprocessing`.
+
+        Raises:
+            ModelError: the model fails.
+            ValueError: the model is closed.
+        """
+        with self._lock:
+            if self._engine is None:
+                raise ValueError("The classifier is closed.")
+            return self._engine.run(tensor)
+
+    def scores_of(self, output: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the scores behind a raw output of the model, float32 (classes,), 0-1.
+
+        Raises:
+            ModelError: a score is not a number.
+        """
+        if self._score_table is not None:
+            scores = self._score_table[output.view(np.uint8)]
+        else:
+            scores = self._quantization.dequantize(output)
+            if not np.isfinite(scores).all():
+                raise ModelError(f"{self.path} gave scores that are not numbers; export it again.")
+        return softmax(scores) if self._gives_logits else scores
+
+    def predictions(self, scores: NDArray[np.float32], *, top_k: int = 1) -> tuple[Prediction, ...]:
+        """Return the `top_k` best classes, best first.
+
+        Args:
+            scores: float32 (classes,), 0-1.
+
+        Raises:
+            ValueError: `top_k` is not positive.
+        """
+        _require("top_k", top_k >= 1, "at least 1", top_k)
+        best = (-scores).argsort(kind="stable")[:top_k].tolist()
+        return tuple(Prediction(self.labels[i], i, float(scores[i])) for i in best)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that make the same model in another process, as JSON types.
+
+        The other process gets one thread and the delegate that runs this model.
+        """
+        options = self._options
+        return {
+            "model": self._absolute_path,
+            "delegate": self.placement.delegate,
+            "gpu_precision": options.gpu_precision,
+            "labels": options.labels,
+            "mean": options.mean,
+            "std": options.std,
+            "fit": options.fit,
+        }
+
+    def close(self) -> None:
+        """Free the model. Closing twice does no harm."""
+        with self._lock:
+            self._engine = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._engine is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _load(options: _Options) -> tuple[Metadata, Engine]:
+    """Read what the file says and open its graph; for `auto`, on the reference kernels."""
+    delegate = "cpu" if options.delegate == "auto" else options.delegate
+    try:
+        metadata = read_metadata(options.path)
+        trial.ensure_sound(options.path, delegate, gpu_precision=options.gpu_precision)
+    except OSError as exc:
+        raise ModelError(f"{options.path} cannot be read ({exc.strerror}).") from exc
+    engine = open_engine(
+        options.path,
+        delegate=delegate,
+        threads=options.threads,
+        gpu_precision=options.gpu_precision,
+    )
+    return metadata, engine
+
+
+def _settle(options: _Options, engine: Engine, preprocessing: Preprocessing) -> tuple[Engine, str]:
+    """Return the engine to use, and why `auto` chose it.
+
+    Raises:
+        DelegateError: an accelerator computes the model wrongly.
+    """
+    if options.delegate in CPU_DELEGATES:
+        return engine, ""
+    from edge_runtime.inference.delegates import choose, ensure_agrees
+
+    samples = (preprocessing(path) for path in shipped.samples().values())
+    if options.delegate != "auto":
+        images = list(islice(samples, _SAMPLES))
+        ensure_agrees(options.path, engine, images, delegate=options.delegate)
+        return engine, ""
+    choice = choose(
+        options.path,
+        list(samples),
+        threads=options.threads,
+        gpu_precision=options.gpu_precision,
+    )
+    return choice.engine, choice.reason
+
+
+def _labels(
+    options: _Options, metadata: Metadata, classes: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return one label a class, and what had to be assumed for that."""
+    if options.labels is None and not metadata.labels:
+        return tuple(map(str, range(classes))), ("class numbers stand in for labels",)
+    labels = metadata.labels if options.labels is None else options.labels
+    if len(labels) != classes:
+        whose = f"{options.path} carries" if options.labels is None else "There are"
+        remedy = "give others with --labels" if options.labels is None else "give one a class"
+        raise ModelError(f"{whose} {len(labels)} labels for {classes} classes; {remedy}.")
+    return labels, ()
+
+
+def _require(name: str, holds: bool, expected: str, got: object) -> None:
+    if not holds:
+        raise ValueError(f"Expected `{name}` to be {expected}, but got {got!r}.")
