@@ -1,6 +1,7 @@
 # `make demo` and `make test` set up everything they need, in .venv and .venv-clients.
 PYTHON ?= python3
 BIN := .venv/bin
+CLIENTS := 'mediapipe>=1.2,<2'
 EXTRAS := train,export,micro,camera,peers,ray,dev
 NODE_NEEDED := Node.js 20.19, or 22.12 or newer, with npm (https://nodejs.org)
 HAS_NODE := command -v npm >/dev/null && node -e 'const [major, minor] = \
@@ -90,7 +91,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 # MediaPipe and TensorFlow Model Optimization require different versions of absl-py.
 .venv-clients/ready: .venv/bin/python pyproject.toml
 	$(PYTHON) -m venv .venv-clients
-	$(call install,.venv-clients,'mediapipe>=1.2,<2')
+	$(call install,.venv-clients,$(CLIENTS))
 	@touch $@
 
 clean:

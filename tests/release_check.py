@@ -75,7 +75,7 @@ def try_page() -> str | None:
     ):
         page = browser.new_page()
         errors: list[object] = []
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(error))
         page.goto(address)
         page.wait_for_selector(chromium.ANSWER, state="attached")
         page.set_input_files("#files", SAMPLE)
