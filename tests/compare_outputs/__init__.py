@@ -1,0 +1,1 @@
+"""Compare what the commands of two checkouts print and write, on a fixed list of inputs."""
