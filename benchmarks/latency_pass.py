@@ -29,7 +29,7 @@ from benchmarks.turns import Call, take_turns
 from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference import shipped
-from edge_runtime.support.timing import Summary, compare, summarize
+from edge_runtime.support.timing import Summary, compare_times, summarize
 
 
 def run(
@@ -89,7 +89,7 @@ def run(
             continue
         of_base.append(times[base.name] // base.batch)
         of_other = times[other.name] // other.batch
-        against = compare(of_base[-1], of_other, stretch=stretch)
+        against = compare_times(of_base[-1], of_other, stretch=stretch)
         row = results.rows[other.name]
         if other.runtime != OURS:
             row.macs = macs.get(other.network)

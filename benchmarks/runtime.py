@@ -20,7 +20,7 @@ from PIL import Image
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.support.timing import Comparison, compare, measure
+from edge_runtime.support.timing import TimeRatio, compare_times, measure
 
 LOOP = """
 import json, sys
@@ -66,15 +66,15 @@ class Bare:
         return self.run(np.asarray(image)[np.newaxis])
 
 
-def array(bare: Bare, classifier: Classifier) -> Comparison:
+def array(bare: Bare, classifier: Classifier) -> TimeRatio:
     """Compare `classify` on a ready array with the interpreter's three calls."""
     pixels = np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
     batch = pixels[np.newaxis].copy()
     times = measure({"bare": lambda: bare.run(batch), "ours": lambda: classifier.classify(pixels)})
-    return compare(times["bare"], times["ours"])
+    return compare_times(times["bare"], times["ours"])
 
 
-def photo(bare: Bare, classifier: Classifier, folder: Path) -> Comparison:
+def photo(bare: Bare, classifier: Classifier, folder: Path) -> TimeRatio:
     """Compare `classify` on a JPEG of 4000 x 3000 pixels with decoding it at full size."""
     path = folder / "photo.jpg"
     sample = Image.open(shipped.samples()["ship"]).convert("RGB")
@@ -84,7 +84,7 @@ def photo(bare: Bare, classifier: Classifier, folder: Path) -> Comparison:
         rounds=30,
         warm_up=2,
     )
-    return compare(times["bare"], times["ours"])
+    return compare_times(times["bare"], times["ours"])
 
 
 def draw(folder: Path, files: int) -> None:
@@ -96,7 +96,7 @@ def draw(folder: Path, files: int) -> None:
         noise.resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"{number:06}.png")
 
 
-def batch(model: Path, folder: Path, files: int, runs: int) -> Comparison:
+def batch(model: Path, folder: Path, files: int, runs: int) -> TimeRatio:
     """Compare the command on a folder of PNG files with a loop in one process."""
     pictures = folder / "pictures"
     draw(pictures, files)
@@ -111,7 +111,7 @@ def batch(model: Path, folder: Path, files: int, runs: int) -> Comparison:
         rounds=runs,
         warm_up=0,
     )
-    return compare(times["loop"], times["ours"])
+    return compare_times(times["loop"], times["ours"])
 
 
 def main(

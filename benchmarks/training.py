@@ -21,7 +21,7 @@ start("train")
 import keras
 import numpy as np
 
-from edge_runtime.support.timing import compare, measure, summarize
+from edge_runtime.support.timing import compare_times, measure, summarize
 from train import architectures, precision
 from train.fit import build
 from train.recipes import RECIPES, Recipe
@@ -64,7 +64,7 @@ def main(
             flush=True,
         )
         for other, ns in times.items():
-            c = compare(base, ns)
+            c = compare_times(base, ns)
             print(f"  {other:<18} {c.ratio:.2f} times ({c.low:.2f} to {c.high:.2f})", flush=True)
 
 

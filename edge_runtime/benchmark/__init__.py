@@ -1,13 +1,21 @@
-"""`edge-benchmark`: how fast models are on this device, and whether a difference is one.
+"""`edge-benchmark`: measure how fast models are on this device, and which of them is faster.
 
-    cli         the options
-    session     what is measured, in which order, and what an interruption leaves
-    pipeline    one setting, from picture to answer, each stage timed
-    cold_start  the same in a process of its own, from its start
-    sustained   the same for long
-    record      the result as JSON, and reading it again
-    regression  one such record against another
-    table       the result for people
+    cli          options, checks and entry point
+    session      what was planned and what was measured
+    run          the passes in their order; what was measured survives an interruption
+    latency      the latency pass: all settings take turns
+    contestant   one setting during a run: its model, its images, its times
+    pipeline     one setting from image to result, with each stage timed
+    cold_start   one setting in a new process, timed from its start
+    sustained    one setting for a long time
+    verdicts     percentiles and comparisons of the times
+    images       the images that are classified
+    environment  the machine
+    disturbance  whether other programs disturbed a pass
+    record       the results as JSON
+    regression   one record compared with an older one
+    table        the results as tables
+    publish      print and write the results, choose the exit code
 
-Statistics are `edge_runtime.support.timing`'s, the machine `edge_runtime.benchmark.environment`'s.
+The statistics are those of `edge_runtime.support.timing`.
 """

@@ -1,6 +1,7 @@
-"""From nothing to the first answer, in a process of its own, and the memory that takes.
+"""Measure the time to the first result in a new process, and its peak memory.
 
-python -m edge_runtime.benchmark.cold_start < SETTING-AND-PICTURES    what the child runs
+The child process runs `python -m edge_runtime.benchmark.cold_start`; it reads the setting and the
+names of the images from standard input.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _TIMEOUT_S = 120
 
 
 class ColdStart(NamedTuple):
-    """One process.
+    """The times and the memory of one process.
 
     Attributes:
-        process_ms: until Python runs its first line.
-        imports_ms: numpy, Pillow and LiteRT.
-        load_ms: the model, on its delegate.
-        first_image_ms: from the first picture, or batch, to the answer.
-        first_invoke_ms: the model's part of it.
-        peak_bytes: the most memory that was resident, when all was done; None is unknown.
+        process_ms: from the start of the process to its first line of Python.
+        imports_ms: to import numpy, Pillow and LiteRT.
+        load_ms: to load the model on its delegate.
+        first_image_ms: from the first image, or batch, to its result.
+        first_invoke_ms: the part of `first_image_ms` that the model takes.
+        peak_bytes: peak resident memory at the end of the process; None: unknown.
     """
 
     process_ms: float
@@ -41,15 +42,16 @@ class ColdStart(NamedTuple):
 
     @property
     def total_ms(self) -> float:
-        """From the start of the process to the first answer."""
+        """Time from the start of the process to the first result."""
         return self.process_ms + self.imports_ms + self.load_ms + self.first_image_ms
 
 
-def cold_start(setting: Setting, pictures: Sequence[Path]) -> ColdStart:
-    """Start a process that classifies some pictures, and say how it went.
+def cold_start(setting: Setting, images: Sequence[Path]) -> ColdStart:
+    """Start a process that classifies some images, and return what it took.
 
     Args:
-        pictures: as many as the setting's batch.
+        setting: model, delegate, threads and batch.
+        images: as many as the batch of the setting.
 
     Raises:
         ModelError: the process failed.
@@ -59,8 +61,8 @@ def cold_start(setting: Setting, pictures: Sequence[Path]) -> ColdStart:
     from edge_runtime.support.child import child_command, child_environment
 
     command = child_command("edge_runtime.benchmark.cold_start")
-    task = json.dumps([setting, list(map(str, pictures))]).encode()
-    started = time.monotonic_ns()  # as opposed to perf_counter, it is the same in all processes
+    task = json.dumps([setting, list(map(str, images))]).encode()
+    started = time.monotonic_ns()  # unlike perf_counter, it is the same clock in all processes
     try:
         child = subprocess.run(
             command,
@@ -71,35 +73,35 @@ def cold_start(setting: Setting, pictures: Sequence[Path]) -> ColdStart:
         )
     except subprocess.TimeoutExpired as exc:
         raise ModelError(
-            f"{setting.model} gave no answer in a process of its own in {_TIMEOUT_S} s; try "
+            f"{setting.model} gave no result in a new process within {_TIMEOUT_S} s; try "
             f"another delegate."
         ) from exc
-    except OSError as exc:  # no memory for another process, say
+    except OSError as exc:  # for example, no memory for another process
         raise ModelError(
-            f"{setting.model} could not be started in a process of its own ({exc.strerror}); end "
-            f"other programs, or leave that out with --cold-starts 0."
+            f"{setting.model} could not be started in a new process ({exc.strerror}); stop other "
+            f"programs, or omit this pass with --cold-starts 0."
         ) from exc
     try:
-        first_line, imported, loaded, answered, invoke_ns, peak = json.loads(child.stdout)
+        first_line, imported, loaded, finished, invoke_ns, peak = json.loads(child.stdout)
     except ValueError as exc:
         reason = child.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise ModelError(
-            f"{setting.model} failed in a process of its own "
+            f"{setting.model} failed in a new process "
             f"({reason[0] if reason else f'exit code {child.returncode}'}); try another delegate."
         ) from exc
     return ColdStart(
         process_ms=(first_line - started) / 1e6,
         imports_ms=(imported - first_line) / 1e6,
         load_ms=(loaded - imported) / 1e6,
-        first_image_ms=(answered - loaded) / 1e6,
+        first_image_ms=(finished - loaded) / 1e6,
         first_invoke_ms=invoke_ns / 1e6,
         peak_bytes=peak,
     )
 
 
 def median(starts: Sequence[ColdStart]) -> ColdStart:
-    """Return the median of each part, and the highest peak."""
-    import statistics  # which the child, whose first line this file's imports delay, does not need
+    """Return the median of each time, and the highest memory peak."""
+    import statistics  # the child does not need it, and imports of this file delay its first line
 
     *parts, peaks = zip(*starts, strict=True)
     known = [peak for peak in peaks if peak is not None]
@@ -110,7 +112,7 @@ def median(starts: Sequence[ColdStart]) -> ColdStart:
 
 
 def _peak_bytes() -> int | None:
-    """Return this process' peak resident memory."""
+    """Return the peak resident memory of this process; None: unknown."""
     try:
         # The kernel's accounting for `wait4` begins before `exec`, with the parent's memory.
         rows = Path("/proc/self/status").read_text().splitlines()
@@ -130,26 +132,26 @@ def _main() -> None:
     import gc
     import os
 
-    gc.disable()  # as the command does
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    gc.disable()  # as edge-classify does
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries may print on standard output
     from edge_runtime.benchmark.pipeline import Pipeline, Setting
 
     imported = time.monotonic_ns()
     task, names = json.loads(sys.stdin.buffer.read())
-    setting, pictures = Setting(*task), list(map(Path, names))
+    setting, images = Setting(*task), list(map(Path, names))
     try:
         pipeline = Pipeline(setting)
         loaded = time.monotonic_ns()
-        _, _, invoke_ns, _ = pipeline.run(pictures)
-        answered = time.monotonic_ns()
+        _, _, invoke_ns, _ = pipeline.run(images)
+        finished = time.monotonic_ns()
         for _ in range(10):
-            pipeline.run(pictures)
+            pipeline.run(images)
     except EdgeRuntimeError as exc:
         print(exc, file=sys.stderr)
         os._exit(1)
-    json.dump((first_line, imported, loaded, answered, invoke_ns, _peak_bytes()), answers)
-    answers.flush()
+    json.dump((first_line, imported, loaded, finished, invoke_ns, _peak_bytes()), results)
+    results.flush()
     os._exit(0)
 
 

@@ -1,41 +1,43 @@
-"""Whether something else used the CPU while something was measured.
+"""Detect whether anything else used or slowed the CPU during a measurement.
 
-The machine's busy time (/proc/stat, which a container sees too) less this process' own is what
-others took; besides, what a hypervisor took, what a container's CPU quota held back, and whether
-the CPU was throttled. Where Linux does not say, it is unknown. The standard library only.
+Other programs took the machine's busy time (/proc/stat, which containers see too) minus the time
+of this process. Further causes are the hypervisor, a container's CPU quota, and throttling. What
+the operating system does not report is unknown. This file imports the standard library only.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge_runtime.benchmark.environment import Throttling, read_throttling
 
-# Shares of one core that others may take before a run counts as disturbed. An idle system's own
-# work stays well below; what a hypervisor takes is taken from the measured program itself.
-_OTHERS = 0.1
-_STOLEN = 0.05
-_QUOTA = 0.01
+# Above these limits a run counts as disturbed. The background work of an idle system stays well
+# below the first one. The second is lower, because the hypervisor takes time from the measured
+# program itself.
+_OTHERS = 0.1  # cores
+_STOLEN = 0.05  # cores
+_QUOTA = 0.01  # share of the duration
 _SHORTEST_S = 0.2  # /proc/stat counts in hundredths of a second
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What happened to the machine during a run; None is unknown.
+    """What happened on the machine during a run; None: unknown.
 
     Attributes:
-        seconds: how long it took.
-        own_cores: how many cores this process and its children kept busy, on average.
-        others_cores: how many cores all else did.
-        stolen_cores: how many cores' worth a hypervisor withheld.
-        quota_s: for how long a container's CPU quota held its processes back.
-        throttled: what slowed the CPU down.
-        load_before: the load average of the minute before.
-        load_after: and at the end.
+        seconds: duration of the run.
+        own_cores: cores that this process and its children kept busy, on average.
+        others_cores: cores that other programs kept busy, on average.
+        stolen_cores: cores that the hypervisor withheld, on average.
+        quota_s: seconds for which the container's CPU quota stopped its processes.
+        throttled: names of what slowed the CPU down.
+        load_before: load average over one minute at the start.
+        load_after: load average over one minute at the end.
     """
 
     seconds: float
@@ -49,24 +51,24 @@ class Conditions:
 
     @property
     def disturbed(self) -> bool | None:
-        """Whether the figures were disturbed, None where nothing says so."""
+        """Whether anything disturbed the run; None: unknown."""
         if self._reasons():
             return True
         return None if self.others_cores is None else False
 
     @property
     def sentence(self) -> str:
-        """What disturbed the run, or that nothing did, or that it is unknown."""
+        """A sentence that says what disturbed the run, that nothing did, or that it is unknown."""
         reasons = self._reasons()
         if reasons:
-            return f"Disturbed: {', '.join(reasons)}; quieten the machine and run again."
+            return f"Disturbed: {', '.join(reasons)}; stop other programs and run again."
         if self.others_cores is None:
             reason = ": the run was too short" if self.seconds < _SHORTEST_S else ""
-            return f"Whether anything else used the CPU is unknown{reason}."
-        return f"Undisturbed: all else kept {self.others_cores:.2f} cores busy."
+            return f"It is unknown whether other programs used the CPU{reason}."
+        return f"Undisturbed: other programs kept {self.others_cores:.2f} cores busy."
 
     def record(self) -> dict[str, Any]:
-        """Return all of it for JSON."""
+        """Return the fields, `disturbed` and `sentence` as JSON types."""
         return asdict(self) | {"disturbed": self.disturbed, "sentence": self.sentence}
 
     def _reasons(self) -> list[str]:
@@ -76,34 +78,38 @@ class Conditions:
         if self.stolen_cores is not None and self.stolen_cores > _STOLEN:
             found.append(f"the hypervisor withheld {self.stolen_cores:.2f} cores")
         if self.quota_s is not None and self.quota_s > _QUOTA * self.seconds:
-            found.append(f"the container's CPU quota held it back for {self.quota_s:.1f} s")
+            found.append(f"the container's CPU quota stopped it for {self.quota_s:.1f} s")
         if self.throttled:
             found.append(f"the CPU was slowed down ({', '.join(self.throttled)})")
         return found
 
 
 class Watch:
-    """Watches the machine from its making until `stop`."""
+    """Watch the machine from the creation of this object until `stop`."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        """Begin.
+    def __init__(
+        self, root: Path = Path("/"), *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """Start to watch.
 
         Args:
-            root: where /proc and /sys are.
+            root: the folder that contains /proc and /sys.
+            clock: returns the current time in seconds.
         """
-        self._root = root
-        self._before = _look(root)
+        self._root, self._clock = root, clock
+        self._before = _look(root, clock)
 
     def stop(self) -> Conditions:
-        """Return what happened since; child processes must have ended, or they count as others."""
-        before, after = self._before, _look(self._root)
+        """Return what happened since; child processes that still run count as other programs."""
+        before, after = self._before, _look(self._root, self._clock)
         seconds = after.clock_s - before.clock_s
         own = others = stolen = quota = None
         if before.own_s is not None and after.own_s is not None:
             own = after.own_s - before.own_s
         if before.busy and after.busy and own is not None and seconds >= _SHORTEST_S:
             busy = after.busy.running_s - before.busy.running_s
-            # A machine less busy than this process does not count at all, as some sandboxes do.
+            # Some sandboxes do not count busy time: the machine then seems less busy than this
+            # process.
             if busy > 0.5 * own:
                 others = max(0.0, busy - own) / seconds
                 stolen = (after.busy.stolen_s - before.busy.stolen_s) / seconds
@@ -135,9 +141,9 @@ class _Look(NamedTuple):
     load: float | None
 
 
-def _look(root: Path) -> _Look:
+def _look(root: Path, clock: Callable[[], float]) -> _Look:
     return _Look(
-        clock_s=time.perf_counter(),
+        clock_s=clock(),
         own_s=_own_s(),
         busy=_busy(root),
         quota_s=_quota_s(root),
@@ -147,7 +153,7 @@ def _look(root: Path) -> _Look:
 
 
 def _own_s() -> float | None:
-    """Return the CPU time of this process, and of its children that have ended."""
+    """Return the CPU time of this process and of its children that have ended, in seconds."""
     try:
         import resource  # Windows has none
     except ImportError:
@@ -169,7 +175,7 @@ def _busy(root: Path) -> _Busy | None:
 
 
 def _quota_s(root: Path) -> float | None:
-    """Return for how long the CPU quota held this process' control group back, see cgroups(7)."""
+    """Return for how many seconds the CPU quota stopped this control group, see cgroups(7)."""
     groups = root / "sys/fs/cgroup"
     for path, key, unit in (
         (groups / "cpu.stat", "throttled_usec", 1e-6),

@@ -1,7 +1,7 @@
-"""What machine this is: the record that stands beside every figure.
+"""Describe the machine and its software, as a record beside every measurement.
 
-Linux's /proc and /sys say most of it; what they do not say is None, never a guess. The standard
-library only.
+Most of it comes from Linux's /proc and /sys. What they do not report is None, never a guess. This
+file imports the standard library only.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 
 _PACKAGES = ("edge-classify", "ai-edge-litert", "numpy", "pillow")
 
-# Instruction sets that LiteRT's kernels are written for, as /proc/cpuinfo calls them.
+# Instruction sets that LiteRT has kernels for, by their names in /proc/cpuinfo.
 _INSTRUCTIONS = (
     *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl"),
     *("avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16"),
     *("neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
 )
 
-# Arm's own cores by their part number, for Linux names none; from Arm's reference manuals, as in
-# util-linux's lscpu.
+# Arm's own cores by part number, because Linux does not report their names. The numbers are from
+# Arm's reference manuals, as in lscpu of util-linux.
 _ARM = "0x41"
 _ARM_PARTS = {
     "0xc07": "Cortex-A7",
@@ -50,18 +50,18 @@ _ARM_PARTS = {
     "0xd81": "Cortex-A720",
 }
 
-# Bits of a Raspberry Pi's `get_throttled`, from its documentation of vcgencmd; those of what
-# happened since it started are 16 higher.
+# Bits of a Raspberry Pi's `get_throttled`, from the documentation of vcgencmd. The bits for events
+# since the start of the system are 16 higher.
 _PI_FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
 _SINCE_BOOT = 16
 
 
 class Throttling(NamedTuple):
-    """What slows the CPU down, by name; empty where /sys does not say.
+    """What slows the CPU down, by name; both are empty if /sys does not report it.
 
     Attributes:
-        now: 0 where it does not at this moment.
-        since_boot: how often it did; of some things only whether.
+        now: 0 if this cause does not slow the CPU down at the moment.
+        since_boot: number of events since the start of the system; for some causes 0 or 1.
     """
 
     now: Mapping[str, int]
@@ -70,24 +70,24 @@ class Throttling(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A machine and what runs on it; None is unknown.
+    """A machine and its software; None: unknown.
 
     Attributes:
-        board: the name of a single-board computer.
-        cpu: the processor's model.
-        architecture: as `uname -m` says.
-        instructions: the instruction sets that kernels choose by.
-        cores: how many this process may use.
-        cores_online: how many there are.
-        governor: of the first core's frequency.
-        frequency_mhz: of the first core at the moment.
-        max_frequency_mhz: the highest that it is allowed.
+        board: name of the single-board computer.
+        cpu: model of the processor.
+        architecture: output of `uname -m`.
+        instructions: instruction sets that LiteRT has kernels for.
+        cores: number of cores that this process may use.
+        cores_online: number of cores of the machine.
+        governor: frequency governor of the first core.
+        frequency_mhz: current frequency of the first core.
+        max_frequency_mhz: highest allowed frequency of the first core.
         throttling: what slows the CPU down.
-        temperature_c: of the warmest sensor.
-        memory_bytes: in all.
-        system: the operating system and its kernel.
-        python: its version.
-        packages: versions of what runs a model, by name.
+        temperature_c: temperature of the warmest sensor.
+        memory_bytes: total memory.
+        system: operating system and kernel.
+        python: version of Python.
+        packages: versions of the packages that run a model, by name.
     """
 
     board: str | None
@@ -107,13 +107,13 @@ class Environment:
     packages: Mapping[str, str]
 
     def record(self) -> dict[str, Any]:
-        """Return all of it for JSON."""
+        """Return the fields as JSON types."""
         fields = asdict(self)
         fields["throttling"] = self.throttling._asdict()
         return fields
 
     def lines(self) -> list[str]:
-        """Return all of it for people."""
+        """Return the fields as lines of text."""
         known = f"{self.frequency_mhz:,.0f}" if self.frequency_mhz else "unknown"
         if self.max_frequency_mhz:
             known += f" of {self.max_frequency_mhz:,.0f}"
@@ -137,10 +137,10 @@ class Environment:
 
 
 def read_environment(root: Path = Path("/")) -> Environment:
-    """Return the record of this machine.
+    """Return the description of this machine.
 
     Args:
-        root: where /proc and /sys are.
+        root: the folder that contains /proc and /sys.
     """
     information = _read(root / "proc/cpuinfo") or ""
     frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
@@ -167,7 +167,11 @@ def read_environment(root: Path = Path("/")) -> Environment:
 
 
 def read_throttling(root: Path = Path("/")) -> Throttling:
-    """Return what slows the CPU down: thermal events, cooling, a Raspberry Pi's flags."""
+    """Return what slows the CPU down: thermal events, cooling, a Raspberry Pi's flags.
+
+    Args:
+        root: the folder that contains /proc and /sys.
+    """
     now: dict[str, int] = {}
     since_boot: dict[str, int] = {}
     events = [
@@ -178,7 +182,7 @@ def read_throttling(root: Path = Path("/")) -> Throttling:
         since_boot["thermal throttling"] = sum(filter(None, events))
     for device in sorted(root.glob("sys/class/thermal/cooling_device*")):
         kind, state = _read(device / "type") or "", _number(device / "cur_state")
-        # Fans are cooling devices too, and slow nothing down.
+        # Fans are cooling devices too, but they do not slow the CPU down.
         if state is not None and kind.lower().startswith(("processor", "cpufreq", "thermal-cpu")):
             now[f"cooling by {kind}"] = max(state, now.get(f"cooling by {kind}", 0))
     flags = _read(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
@@ -203,7 +207,7 @@ def _number(path: Path) -> int | None:
 
 
 def _values(information: str, key: str) -> list[str]:
-    """Return what /proc/cpuinfo says of each core under a key."""
+    """Return all values of a key in the text of /proc/cpuinfo or /proc/meminfo."""
     pairs = (line.partition(":") for line in information.splitlines())
     return [value.strip() for name, _, value in pairs if name.strip() == key]
 
@@ -211,7 +215,7 @@ def _values(information: str, key: str) -> list[str]:
 def _cpu(information: str) -> str:
     names = _values(information, "model name")
     makers, parts = _values(information, "CPU implementer"), _values(information, "CPU part")
-    if not names and parts:  # Arm, 64 bits
+    if not names and parts:  # 64-bit Arm reports no name
         names = [
             _ARM_PARTS.get(part, f"Arm part {part}")
             if maker == _ARM
@@ -261,6 +265,6 @@ def _versions() -> dict[str, str]:
     for name in _PACKAGES:
         try:
             found[name] = version(name)
-        except PackageNotFoundError:  # the sources alone, say
+        except PackageNotFoundError:  # for example, the sources run without an installation
             continue
     return found

@@ -1,4 +1,4 @@
-"""One model in one setting, from picture to answer, with a clock between the stages."""
+"""Run one setting from image to result, and time each stage."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ STAGES = ("decode", "preprocess", "invoke", "postprocess")
 
 
 class Setting(NamedTuple):
-    """What is measured.
+    """A model with the options that it runs with.
 
     Attributes:
         model: a .tflite file, or the name of a shipped model.
-        delegate: the one that is asked for.
-        threads: of the CPU.
-        batch: images that the model takes at once.
+        delegate: the requested delegate.
+        threads: number of CPU threads.
+        batch: images per call of the model.
     """
 
     model: str
@@ -41,7 +41,7 @@ def sweep(
     threads: Sequence[int],
     batches: Sequence[int],
 ) -> list[Setting]:
-    """Return every combination, model by model."""
+    """Return every combination of the arguments, model by model."""
     return [
         Setting(model, delegate, n, batch)
         for model, delegate, n, batch in product(models, delegates, threads, batches)
@@ -49,19 +49,19 @@ def sweep(
 
 
 class Pipeline:
-    """A setting that is loaded and ready.
+    """A setting whose model is loaded.
 
     Attributes:
         path: the model file.
-        placement: what really runs the model.
+        placement: what runs the model.
     """
 
     def __init__(self, setting: Setting) -> None:
         """Load the model.
 
         Raises:
-            ModelError: the model cannot be used, or does not take so many images at once.
-            DelegateError: the delegate is not available, or does not take the model.
+            ModelError: the model cannot be used, or does not accept this batch size.
+            DelegateError: the delegate is not available, or does not accept the model.
         """
         self._classifier = Classifier(
             setting.model, delegate=setting.delegate, threads=setting.threads
@@ -70,7 +70,7 @@ class Pipeline:
         self.placement = self._classifier.placement
         self._invoke: Callable[[NDArray[Any]], NDArray[Any]] = self._classifier.invoke
         if setting.batch > 1:
-            self._classifier.close()  # its model; what comes before and after it stays
+            self._classifier.close()  # frees its engine; pre- and post-processing remain usable
             engine = open_engine(
                 self.path,
                 delegate=self.placement.delegate,
@@ -80,26 +80,29 @@ class Pipeline:
             self.placement = engine.placement
             self._invoke = engine.run
 
-    def run(self, pictures: Sequence[Path]) -> tuple[int, int, int, int]:
-        """Classify as many pictures as the setting's batch.
+    def run(self, images: Sequence[Path]) -> tuple[int, int, int, int]:
+        """Classify one batch.
+
+        Args:
+            images: as many files as the batch of the setting.
 
         Returns:
-            what each of `STAGES` took, nanoseconds, of all pictures together.
+            The time of each of `STAGES` in nanoseconds, for all images together.
 
         Raises:
-            ImageError: a picture cannot be read.
+            ImageError: an image cannot be read.
             ModelError: the model fails.
         """
         classifier, preprocessing = self._classifier, self._classifier.preprocessing
-        begun = perf_counter_ns()
-        opened = [preprocessing.decode(picture) for picture in pictures]
+        started = perf_counter_ns()
+        opened = [preprocessing.decode(image) for image in images]
         decoded = perf_counter_ns()
-        tensors = [preprocessing.tensor(picture) for picture in opened]
+        tensors = [preprocessing.tensor(image) for image in opened]
         tensor = tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
         prepared = perf_counter_ns()
         output = self._invoke(tensor)
         invoked = perf_counter_ns()
-        for scores in output.reshape(len(pictures), -1):
+        for scores in output.reshape(len(images), -1):
             classifier.predictions(classifier.scores_of(scores))
-        answered = perf_counter_ns()
-        return decoded - begun, prepared - decoded, invoked - prepared, answered - invoked
+        finished = perf_counter_ns()
+        return decoded - started, prepared - decoded, invoked - prepared, finished - invoked

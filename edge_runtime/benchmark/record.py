@@ -1,4 +1,4 @@
-"""A benchmark's result as JSON, in full precision, and reading it again."""
+"""Write the results of a benchmark as JSON in full precision, and read them again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.benchmark.cold_start import median
-from edge_runtime.benchmark.session import TURN, Row, Session
+from edge_runtime.benchmark.session import CALLS_PER_TURN, Measurement, Session
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.support.files import replacing
 
@@ -19,11 +19,14 @@ FORMAT = "edge-benchmark 1"
 
 
 class RecordError(EdgeRuntimeError):
-    """A record cannot be read, or cannot be compared with."""
+    """A record cannot be read, written or compared with."""
 
 
 def to_record(session: Session) -> dict[str, Any]:
-    """Return all that was measured, and on what, for JSON."""
+    """Return the results and the machine as JSON types.
+
+    The keys are those of format `edge-benchmark 1`, which `--compare` reads; they never change.
+    """
     plan = session.plan
     return {
         "format": FORMAT,
@@ -31,10 +34,10 @@ def to_record(session: Session) -> dict[str, Any]:
         "interrupted": session.interrupted,
         "environment": session.environment.record(),
         "conditions": {name: c.record() for name, c in session.conditions.items()},
-        "pictures": len(plan.pictures.paths),
-        "pictures_sha256": plan.pictures.sha256,
-        "calls_in_a_turn": TURN,
-        "calls_of_a_load": session.calls_of_a_load,
+        "pictures": len(plan.images.paths),
+        "pictures_sha256": plan.images.sha256,
+        "calls_in_a_turn": CALLS_PER_TURN,
+        "calls_of_a_load": session.calls_per_load,
         "sustained_s": plan.sustained_s,
         "baseline": next((i for i, r in enumerate(session.rows) if r is session.baseline), None),
         "rows": [_row(row) for row in session.rows],
@@ -42,54 +45,56 @@ def to_record(session: Session) -> dict[str, Any]:
 
 
 def require_writable(path: Path) -> None:
-    """See to it, before anything is measured, that a record can be written.
+    """Fail early if the record cannot be written.
 
     Raises:
-        RecordError: there is no such folder, or it cannot be written to.
+        RecordError: the folder does not exist or is not writable, or the path is not a file.
     """
     if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        raise RecordError(f"expected --out to name a file in a folder, but got {path}.")
+        raise RecordError(f"expected --out to name a file in an existing folder, but got {path}.")
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent):
             pass
     except OSError as exc:
         raise RecordError(
-            f"expected --out in a folder that can be written to, but got {path} ({exc.strerror})."
+            f"expected --out to be in a writable folder, but got {path} ({exc.strerror})."
         ) from exc
 
 
 def write(record: Mapping[str, Any], path: Path) -> None:
-    """Write a record; the file appears when it is complete.
+    """Write a record; the file appears only when it is complete.
 
     Raises:
-        OSError: the file cannot be written; it names it.
+        OSError: the file cannot be written; the error names the file.
     """
-    with replacing(path, parents=False) as temporary:  # a missing folder is a mistyped one
+    with replacing(path, parents=False) as temporary:  # a missing folder is a typing error
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a record that `write` wrote, or that was printed.
+    """Read a record that `--out` wrote or `--json` printed.
 
     Raises:
-        RecordError: there is none.
+        RecordError: the file cannot be read, or it is not a record.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise RecordError(f"{path} cannot be read ({exc.strerror}); check the name.") from exc
     except (ValueError, RecursionError) as exc:
-        raise RecordError(f"{path} is no JSON ({exc}); make it with --json or --out.") from exc
+        raise RecordError(
+            f"{path} is not JSON ({exc}); make a record with --json or --out."
+        ) from exc
     found = record.get("format") if isinstance(record, dict) else None
     if found != FORMAT:
         raise RecordError(
-            f"Expected {path} to be a record of {FORMAT}, but got {found or 'something else'}; "
-            f"make it with --json or --out."
+            f"Expected {path} to be a record in format {FORMAT}, but got "
+            f"{found or 'something else'}; make a record with --json or --out."
         )
     return dict(record)
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Measurement) -> dict[str, Any]:
     record: dict[str, Any] = {
         "model": row.setting.model,
         "model_bytes": row.model_bytes,

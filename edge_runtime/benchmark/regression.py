@@ -1,8 +1,8 @@
-"""One record against an older one of the same machine.
+"""Compare a record with a previous one from the same machine.
 
-Two runs are not interleaved, and a machine's speed wanders between them by more than either
-interval shows. So a row counts as slower where even the low end of its ratio, new interval over
-old, lies beyond a tolerance.
+Two runs are not interleaved, and the speed of a machine changes between them by more than either
+interval shows. So a row counts as slower only if even the low end of its ratio exceeds the
+tolerance. The ratio's interval is the new interval divided by the previous one.
 """
 
 from __future__ import annotations
@@ -17,16 +17,28 @@ if TYPE_CHECKING:
     from edge_runtime.benchmark.pipeline import Setting
 
 _KEYS = ("model", "requested", "threads", "batch")
-# What makes times of two machines, or of two settings of one, incomparable.
-_SAME = ("cpu", "architecture", "instructions", "cores", "governor")
+# Times are comparable only if these are equal. By the key in the record: the name in messages.
+_SAME = {
+    "cpu": "CPU",
+    "architecture": "architecture",
+    "instructions": "instruction sets",
+    "cores": "cores",
+    "governor": "frequency governor",
+}
 
 
 class Change(NamedTuple):
-    """A stage of a row, then and now.
+    """The time of one stage of one row, before and now.
 
     Attributes:
-        row: its place in the new record.
-        ratio: the new median over the old one; `low` and `high` from both intervals' ends.
+        row: index of the row in the new record.
+        stage: name of the stage.
+        old_us: previous median in microseconds.
+        new_us: new median in microseconds.
+        ratio: new median divided by the previous one.
+        low: lowest ratio that the two intervals allow.
+        high: highest ratio that the two intervals allow.
+        verdict: what follows from the interval and the tolerance.
     """
 
     row: int
@@ -40,10 +52,11 @@ class Change(NamedTuple):
 
 
 class Regression(NamedTuple):
-    """What became of an older record's rows.
+    """The differences between a record and a previous one.
 
     Attributes:
-        warnings: what else differs, a sentence each.
+        changes: the times of the rows that both records have.
+        warnings: other differences, a sentence each.
     """
 
     changes: list[Change]
@@ -51,67 +64,73 @@ class Regression(NamedTuple):
 
     @property
     def slower(self) -> bool:
-        """Whether anything has become slower."""
+        """Whether any time has become slower."""
         return any(change.verdict == "slower" for change in self.changes)
 
 
 def require_comparable(
     old: Mapping[str, Any], environment: Mapping[str, Any], settings: Sequence[Setting]
 ) -> None:
-    """See to it, before anything is measured, that there will be something to compare.
+    """Fail early if a previous record cannot be compared with the planned benchmark.
 
     Args:
-        environment: this machine's, as in a record.
+        old: the previous record.
+        environment: this machine, as in a record.
         settings: what is going to be measured.
 
     Raises:
-        RecordError: the old record is damaged, of another machine, or has none of the settings.
+        RecordError: the record is damaged, from another machine, or has none of the settings.
     """
     try:
-        compare_records(old, old, tolerance=0.0)  # looks at all that will be looked at
+        compare_records(old, old, tolerance=0.0)  # reads every key that is needed later
         keys = {_key(row) for row in old["rows"] if "stages" in row}
-        before = {name: old["environment"][name] for name in _SAME}
+        before = {key: old["environment"][key] for key in _SAME}
     except (LookupError, TypeError, AttributeError, ZeroDivisionError) as exc:
-        raise RecordError("The record is damaged; make it again with --json or --out.") from exc
+        raise RecordError("The record is damaged; make a new one with --json or --out.") from exc
     if keys.isdisjoint(settings):
-        raise RecordError("The record has none of these models and settings; measure its own.")
-    for name in _SAME:
-        then, now = _plain(before[name]), _plain(environment[name])
-        if then != now:
+        raise RecordError(
+            "The record has none of these models and settings; measure those that it has."
+        )
+    for key, name in _SAME.items():
+        there, here = _plain(before[key]), _plain(environment[key])
+        if there != here:
             raise RecordError(
-                f"Times of two machines are no regression: its {name} is {then}, here it is {now}; "
-                f"compare with a record of this machine."
+                f"The record is from another machine or setup ({name}: {there} there, {here} "
+                f"here); compare with a record from this machine."
             )
 
 
 def compare_records(
     old: Mapping[str, Any], new: Mapping[str, Any], *, tolerance: float
 ) -> Regression:
-    """Compare the rows that two records have in common: the model alone, and from end to end.
+    """Compare the rows that two records have in common, in the stages `invoke` and `end_to_end`.
 
     Args:
-        new: of the same machine, see `require_comparable`.
-        tolerance: by what fraction a time may grow.
+        old: the previous record.
+        new: the new record, from the same machine, see `require_comparable`.
+        tolerance: fraction by which a time may grow.
     """
-    former: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    previous: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for row in old["rows"]:
         if "stages" in row:
-            former.setdefault(_key(row), row)
+            previous.setdefault(_key(row), row)
     changes: list[Change] = []
     warnings = _differences(old, new)
     for number, row in enumerate(new["rows"]):
         if "stages" not in row:
             continue
-        before = former.get(_key(row))
+        before = previous.get(_key(row))
         if before is None:
-            warnings.append(f"{_name(row)} is not in the old record.")
+            warnings.append(f"{_name(row)} is not in the previous record.")
             continue
         if before["model_sha256"] != row["model_sha256"]:
-            warnings.append(f"{row['model']} is another file than it was.")
+            warnings.append(f"The file of {row['model']} has changed.")
         if before["delegate"] != row["delegate"]:
-            warnings.append(f"{_name(row)} ran on {before['delegate']}, now on {row['delegate']}.")
+            warnings.append(
+                f"{_name(row)} ran on {before['delegate']} before, and on {row['delegate']} now."
+            )
         stages = ["invoke"]
-        # How long a picture takes to decode is the picture's affair.
+        # The time to decode depends on the images.
         if old["pictures_sha256"] == new["pictures_sha256"]:
             stages.append("end_to_end")
         changes += [_change(number, stage, before, row, tolerance) for stage in stages]
@@ -139,17 +158,17 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     versions = {name: before[name] for name in ("python", "system")} | before["packages"]
     now = {name: after[name] for name in ("python", "system")} | after["packages"]
     found += [
-        f"{name} was {versions.get(name)}, now it is {now.get(name)}."
+        f"{name} was {versions.get(name, 'absent')} before, and is {now.get(name, 'absent')} now."
         for name in sorted(versions.keys() | now.keys())
         if versions.get(name) != now.get(name)
     ]
     if old["pictures_sha256"] != new["pictures_sha256"]:
-        found.append("The pictures are others, so that the model alone is compared.")
+        found.append("The images differ, so only the time of the model alone is compared.")
     if old["interrupted"]:
-        found.append("The old run was interrupted.")
-    for name, record in (("old", old), ("new", new)):
+        found.append("The previous run was interrupted.")
+    for name, record in (("previous", old), ("new", new)):
         if any(conditions["disturbed"] for conditions in record["conditions"].values()):
-            found.append(f"The {name} run was disturbed; do not trust the difference.")
+            found.append(f"The {name} run was disturbed; do not rely on the difference.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A benchmark's result for people: plain text, a table for each question."""
+"""Show the results of a benchmark as plain text, one table per question."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import Any
 from edge_runtime.benchmark.cold_start import median
 from edge_runtime.benchmark.pipeline import STAGES, Setting
 from edge_runtime.benchmark.regression import Regression
-from edge_runtime.benchmark.session import END_TO_END, TURN, Row, Session
-from edge_runtime.support.timing import Comparison
+from edge_runtime.benchmark.session import CALLS_PER_TURN, END_TO_END, Measurement, Session
+from edge_runtime.support.timing import TimeRatio
 
 _SETTING = ("model", "delegate", "threads", "batch")
 _RATIO = ("95 % interval", "verdict")
 
 
 def to_text(session: Session, *, bold: bool = False) -> str:
-    """Return all that was measured, and on what.
+    """Return the machine, the tables and the conditions.
 
     Args:
-        bold: mark headings, for a terminal.
+        session: the results.
+        bold: print headings in bold, for a terminal.
     """
     blocks = [session.environment.lines()]
     if session.interrupted:
-        blocks.append(["INTERRUPTED: what follows is incomplete."])
+        blocks.append(["INTERRUPTED: the results below are incomplete."])
     blocks += [
         _headed(block, bold)
         for block in (_invoke(session), _stages(session), _against(session), _cold(session))
@@ -35,11 +36,13 @@ def to_text(session: Session, *, bold: bool = False) -> str:
 
 
 def regression_text(regression: Regression, session: Session, old: str, tolerance: float) -> str:
-    """Return what became of an older record's rows.
+    """Return the table of differences from a previous record.
 
     Args:
-        old: what it is called.
-        tolerance: that was allowed, a fraction.
+        regression: the differences.
+        session: the new results, whose rows the differences refer to.
+        old: the name of the previous record.
+        tolerance: the tolerance, a fraction.
     """
     rows = session.rows
     varying = _varying(rows)
@@ -51,12 +54,12 @@ def regression_text(regression: Regression, session: Session, old: str, toleranc
             _us(change.new_us),
             f"{change.ratio:.3f}",
             f"{change.low:.3f} to {change.high:.3f}",
-            {"indistinguishable": "as before"}.get(change.verdict, change.verdict),
+            change.verdict,
         ]
         for change in regression.changes
     ]
-    header = [*varying, "stage", "then us", "now us", "ratio", "interval", "verdict"]
-    title = f"Against {old}, slower from {tolerance:.0%} on:"
+    header = [*varying, "stage", "before, us", "now, us", "ratio", "interval", "verdict"]
+    title = f"Compared with {old}, tolerance {tolerance:.0%}"
     return "\n".join(
         ["", title, *_aligned(header, table, left=len(varying) + 1), *regression.warnings, ""]
     )
@@ -82,22 +85,23 @@ def _invoke(session: Session) -> list[str]:
             cells.append(row.error or "not measured before the interruption")
         rows.append(cells)
     calls = max(len(row.times) for row in session.rows)
-    loads = _counted(max(1, -(-calls // session.calls_of_a_load)), "load")
-    pictures = _counted(len(session.plan.pictures.paths), "picture")
+    loads = _counted(max(1, -(-calls // session.calls_per_load)), "load")
+    images = _counted(len(session.plan.images.paths), "image")
     title = (
-        f"The model alone, us an image ({calls:,} calls each, {TURN} in turn, {loads}, {pictures})"
+        f"Model alone, us per image "
+        f"({calls:,} calls per row, {CALLS_PER_TURN} per turn, {loads}, {images})"
     )
     header = [*_SETTING, "delegated", "p50", "95 % interval", "p90", "p95", "p99"]
     return [title, *_aligned(header, rows, left=2)]
 
 
 def _stages(session: Session) -> list[str]:
-    def cells(row: Row) -> list[str]:
+    def cells(row: Measurement) -> list[str]:
         medians = [_us(row.stages[name].p50_us) for name in (*STAGES, END_TO_END)]
         return [*medians, f"{row.images_per_s:,.0f}"]
 
     header = ["decode", "pre-process", "invoke", "post-process", "end to end", "images/s"]
-    title = "From file to answer, us an image (medians)"
+    title = "From file to result, us per image (medians)"
     return _block(title, header, [row for row in session.rows if row.stages], cells)
 
 
@@ -105,17 +109,17 @@ def _against(session: Session) -> list[str]:
     if session.baseline is None:
         return []
 
-    def cells(row: Row) -> list[str]:
+    def cells(row: Measurement) -> list[str]:
         found = [cell for c in row.against.values() for cell in _ratio(c)]
-        return found if END_TO_END in row.against else [*found, "other pictures in a turn"]
+        return found if END_TO_END in row.against else [*found, "not comparable: other batch"]
 
-    header = ["alone", *_RATIO, "end to end", *_RATIO]
-    title = f"Time over that of {_name(session.baseline.setting)} in the same turn"
+    header = ["model alone", *_RATIO, "end to end", *_RATIO]
+    title = f"Time relative to {_name(session.baseline.setting)}, in the same turn"
     return _block(title, header, [row for row in session.rows if row.against], cells)
 
 
 def _cold(session: Session) -> list[str]:
-    def cells(row: Row) -> list[str]:
+    def cells(row: Measurement) -> list[str]:
         middle = median(row.cold)
         totals = [start.total_ms for start in row.cold]
         parts = (
@@ -125,23 +129,24 @@ def _cold(session: Session) -> list[str]:
         peak = f"{middle.peak_bytes / 2**20:.0f}" if middle.peak_bytes else "unknown"
         return [*(f"{ms:.1f}" for ms in parts), f"{min(totals):.0f} to {max(totals):.0f}", peak]
 
-    header = ["process", "imports", "load", "first image", "(invoke)", "in all", "range", "MiB"]
+    header = ["process", "imports", "load", "first image", "(invoke)", "total", "range", "MiB"]
     count = max(len(row.cold) for row in session.rows)
-    title = f"Cold start, ms (medians of {count} processes), and peak memory"
+    processes = f"{count} process{'es' if count > 1 else ''}"
+    title = f"Cold start, ms (medians of {processes}), and peak memory"
     return _block(title, header, [row for row in session.rows if row.cold], cells)
 
 
 def _sustained(session: Session) -> list[str]:
-    def cells(row: Row) -> list[str]:
+    def cells(row: Measurement) -> list[str]:
         run = row.sustained
         if run is None:
-            return [f"too few calls in {session.plan.sustained_s:g} s; give --sustained more"]
+            return [f"too few calls in {session.plan.sustained_s:g} s; raise --sustained"]
         first = run.tenths_us[0]
         tenths = " ".join(f"{tenth / first:.2f}" for tenth in run.tenths_us)
         ratio, interval, _ = _ratio(run.ends)
         return [f"{run.seconds:.1f}", _us(first), tenths, ratio, interval, run.drift]
 
-    header = ["s", "first us", "each tenth over the first", "last", "95 % interval", "verdict"]
+    header = ["s", "first, us", "each tenth / first tenth", "last", "95 % interval", "verdict"]
     title = "Sustained, end to end"
     rows = [row for row in session.rows if row.sustained or row.too_short]
     return _block(title, header, rows, cells)
@@ -158,9 +163,12 @@ def _conditions(session: Session) -> list[str]:
 
 
 def _block(
-    title: str, header: list[str], rows: list[Row], cells: Callable[[Row], list[str]]
+    title: str,
+    header: list[str],
+    rows: list[Measurement],
+    cells: Callable[[Measurement], list[str]],
 ) -> list[str]:
-    """Return a table with as much of each setting as tells the rows apart."""
+    """Return a table; of each setting, show only the columns that differ between the rows."""
     if not rows:
         return []
     varying = _varying(rows)
@@ -168,19 +176,19 @@ def _block(
     return [title, *_aligned([*varying, *header], table, left=len(varying))]
 
 
-def _varying(rows: Sequence[Row]) -> list[str]:
-    """Return what tells rows apart; the model always does."""
+def _varying(rows: Sequence[Measurement]) -> list[str]:
+    """Return the setting columns that differ between the rows, and always the model."""
     settings = [_setting(row) for row in rows]
     return [n for n in _SETTING if n == "model" or len({s[n] for s in settings}) > 1]
 
 
-def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+def _cells(row: Measurement, columns: Sequence[str]) -> list[str]:
     setting = _setting(row)
     return [setting[name] for name in columns]
 
 
-def _setting(row: Row) -> dict[str, str]:
-    """Return what a row is; its delegate is the one that really ran the model."""
+def _setting(row: Measurement) -> dict[str, str]:
+    """Return the setting columns of a row; the delegate is the one that ran the model."""
     asked = row.setting.delegate
     delegate = Path(row.placement.delegate if row.placement else asked).name
     return {
@@ -201,11 +209,11 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' if count > 1 else ''}"
 
 
-def _ratio(comparison: Comparison) -> list[str]:
+def _ratio(ratio: TimeRatio) -> list[str]:
     return [
-        f"{comparison.ratio:.3f}",
-        f"{comparison.low:.3f} to {comparison.high:.3f}",
-        comparison.verdict,
+        f"{ratio.ratio:.3f}",
+        f"{ratio.low:.3f} to {ratio.high:.3f}",
+        ratio.verdict,
     ]
 
 
@@ -214,11 +222,12 @@ def _us(us: float) -> str:
 
 
 def _aligned(header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int) -> list[str]:
-    """Return lines of columns, numbers to the right.
+    """Return the lines of a table, text to the left and numbers to the right.
 
     Args:
-        rows: one that is not as long as the header ends in a sentence.
-        left: how many columns are text.
+        header: names of the columns.
+        rows: the cells; a row shorter than the header ends in a sentence.
+        left: number of columns that contain text.
     """
     widths = [len(name) for name in header]
     for row in rows:

@@ -139,3 +139,13 @@ def confusion_matrix(
     """Count predictions: int64 (classes, classes), rows are true classes, columns predictions."""
     flat = np.asarray(labels, np.int64) * classes + np.asarray(predicted, np.int64)
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class_accuracy(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each class's accuracy: float64 (classes,), fractions; 0 for a class without images.
+
+    Args:
+        confusion: (classes, classes), as `confusion_matrix` returns it.
+    """
+    shares: NDArray[np.float64] = confusion.diagonal() / np.maximum(confusion.sum(axis=1), 1)
+    return shares

@@ -40,18 +40,11 @@ class Progress:
             now = time.monotonic()
             if now - self._shown >= _EVERY_S:
                 self._shown = now
-                self._show(self.bar(now - self._started))
+                show_line(self.bar(now - self._started), self._stream)
 
     def clear(self) -> None:
         """Take the bar away, so that something else can be printed."""
-        if self._stream is not None:
-            self._show("")
-
-    def _show(self, text: str) -> None:
-        with suppress(OSError):  # of a terminal that has gone
-            assert self._stream is not None
-            self._stream.write(f"\r\033[K{text}")
-            self._stream.flush()
+        show_line("", self._stream)
 
     def bar(self, elapsed_s: float) -> str:
         """Return the bar as it stands."""
@@ -71,6 +64,14 @@ class Progress:
         elapsed_s = time.monotonic() - self._started
         rate = (self.classified + self.failed) / elapsed_s if elapsed_s > 0 else 0.0
         return f"{self.classified:,} classified, {self.failed:,} failed, {rate:,.1f} images/s"
+
+
+def show_line(text: str, stream: TextIO | None) -> None:
+    """Replace the current line of a terminal; without a terminal (None), do nothing."""
+    if stream is not None:
+        with suppress(OSError):  # the terminal may have been closed
+            stream.write(f"\r\033[K{text}")
+            stream.flush()
 
 
 def terminal() -> TextIO | None:

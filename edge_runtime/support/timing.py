@@ -1,10 +1,11 @@
-"""The yardstick: how long things take, and which of two is faster.
+"""Time functions, and decide which of two is faster.
 
-What is compared is measured interleaved, round by round, so that a slow moment of the machine
-meets all of it alike. Numpy and the standard library only; it knows nothing of models.
+Functions that are compared are timed interleaved, round by round, so that a slow moment of the
+machine affects all of them. This file imports numpy and the standard library only, and knows
+nothing about models.
 
     times = measure({"a": first, "b": second})
-    compare(times["a"], times["b"]).verdict  # of b against a
+    compare_times(times["a"], times["b"]).verdict  # says whether b is faster or slower than a
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from numpy.typing import NDArray
 
 Verdict = Literal["faster", "slower", "indistinguishable"]
 
-MARGIN = 0.01  # smaller differences are of no practical interest, and within a machine's whims
+MARGIN = 0.01  # smaller differences do not matter in practice and are often only noise
 _LEVEL = 0.95
-_NORMAL_QUANTILE = 1.96  # of that level, two-sided
+_NORMAL_QUANTILE = 1.96  # two-sided quantile of the standard normal distribution for that level
 _RESAMPLES = 1000
-_AT_ONCE = 1 << 20  # values resampled at a time: 24 MiB
-# Neighbouring calls resemble one another, so whole stretches of rounds are resampled: a moving
+_AT_ONCE = 1 << 20  # values resampled at a time, which take 24 MiB
+# Times of neighbouring calls are correlated, so blocks of whole stretches are resampled: a moving
 # block bootstrap (Kuensch 1989, Ann. Statist. 17, 1217-1241).
 _BLOCKS = 50
 _FEWEST_STRETCHES = 6
@@ -46,8 +47,8 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The time of one thing over that of another, with its 95 % interval."""
+class TimeRatio:
+    """The time of one function divided by that of another, with its 95 % interval and verdict."""
 
     ratio: float
     low: float
@@ -60,18 +61,20 @@ def measure(
 ) -> dict[str, NDArray[np.int64]]:
     """Time every call of some functions, interleaved.
 
-    Each round calls every function once, and begins with another one than the round before. The
-    garbage collector rests meanwhile.
+    Each round calls every function once; the first function changes from round to round. The
+    garbage collector is disabled during the measurement.
 
     Args:
-        functions: by name.
-        warm_up: rounds that are thrown away.
+        functions: the functions to call, by name.
+        rounds: rounds that are timed.
+        warm_up: rounds before them, whose times are discarded.
 
     Returns:
-        int64 (rounds,), nanoseconds, by name; the same row is the same round.
+        The times of each function by name: int64 (rounds,), nanoseconds. Equal indices belong to
+        the same round.
 
     Raises:
-        ValueError: there is nothing to measure.
+        ValueError: there are no functions or no rounds.
     """
     if not functions or rounds < 1:
         raise ValueError(f"Expected functions and rounds, but got {len(functions)} and {rounds}.")
@@ -95,12 +98,13 @@ def measure(
 
 
 def summarize(times_ns: NDArray[np.int64], *, stretch: int = 1, seed: int = 0) -> Summary:
-    """Return the percentiles of some calls' times.
+    """Return the percentiles of the times of some calls.
 
     Args:
         times_ns: integer (N,), nanoseconds, in the order of the calls.
-        stretch: how many of them in a row have something in common: they followed one another at
-            once, or by the same load of a model. They are alike, and the interval treats them so.
+        stretch: number of consecutive calls that are correlated, for example because the model
+            was loaded once for all of them. The interval takes this correlation into account.
+        seed: random seed of the bootstrap.
 
     Raises:
         ValueError: there are no times.
@@ -120,28 +124,30 @@ def summarize(times_ns: NDArray[np.int64], *, stretch: int = 1, seed: int = 0) -
     )
 
 
-def compare(
+def compare_times(
     base_ns: NDArray[np.int64],
     other_ns: NDArray[np.int64],
     *,
     margin: float = MARGIN,
     stretch: int = 1,
     seed: int = 0,
-) -> Comparison:
-    """Say whether `other` is slower or faster than `base`, which was measured in the same rounds.
+) -> TimeRatio:
+    """Say whether `other` is slower or faster than `base`, both measured in the same rounds.
 
-    The ratio is the median of all rounds' ratios: what slows the machine down for some rounds is
-    in both times of each. The other is slower or faster, where the ratio's whole 95 % interval
-    lies beyond `margin`. A wide interval makes no verdict: measure more rounds, or quieten the
-    machine. Nor do fewer than six stretches, of which no 95 % interval can be had.
+    The ratio is the median of the ratios of all rounds, because a slow moment of the machine
+    affects both times of a round. `other` is slower or faster if the whole 95 % interval of the
+    ratio lies beyond `margin`. A wide interval gives no verdict: measure more rounds, or stop
+    other programs. Fewer than six stretches give no verdict either, because they allow no 95 %
+    interval.
 
     Args:
         base_ns: integer (rounds,), nanoseconds, as `measure` returns them.
-        other_ns: of the same shape.
-        margin: by how much two times may differ and still count as the same.
-        stretch: how many rounds in a row have something in common, see `summarize`. Two loads of
-            one model differ by where its weights come to lie in the memory, a large one's by a
-            percent or more; so what is compared should be loaded several times.
+        other_ns: integer (rounds,), nanoseconds, in the same rounds.
+        margin: fraction by which two times may differ and still count as equal.
+        stretch: number of consecutive rounds that are correlated, see `summarize`. The time of a
+            model depends on where its weights lie in memory, by a percent or more for a large
+            model. So models that are compared should be loaded several times.
+        seed: random seed of the bootstrap.
 
     Raises:
         ValueError: the two differ in length, or there are no times.
@@ -159,17 +165,17 @@ def compare(
         verdict = "slower"
     elif high < 1 / (1 + margin):
         verdict = "faster"
-    return Comparison(float(np.median(ratios)), low, high, verdict)
+    return TimeRatio(float(np.median(ratios)), low, high, verdict)
 
 
 def _median_interval(values: NDArray[Any], stretch: int, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the median, from the bootstrap of blocks of whole stretches.
+    """Return the 95 % interval of the median, from a bootstrap of blocks of whole stretches.
 
-    Of few stretches the bootstrap makes too narrow an interval, so it is at least that between
-    two order statistics of their medians, which holds for any number of independent ones (Hahn
-    and Meeker 1991, Statistical Intervals, 5.2). From under six of them no 95 % can be had so, for
-    the lowest and highest of five hold the median in 15 of 16 cases; all calls are then taken for
-    independent.
+    If there are few stretches, the bootstrap's interval is too narrow. So the interval is at
+    least that between two order statistics of the stretches' medians, which holds for any number
+    of independent values (Hahn and Meeker 1991, Statistical Intervals, 5.2). Fewer than six
+    stretches allow no 95 % interval, because the lowest and highest of five values contain the
+    median in 15 of 16 cases only. In that case all calls are treated as independent.
     """
     rng = np.random.default_rng(seed)
     count = len(values)

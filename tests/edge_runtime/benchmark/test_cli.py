@@ -1,4 +1,4 @@
-"""`edge-benchmark` as its users run it."""
+"""Run `edge-benchmark` as users do."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def benchmark(*arguments, **options):
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    """A record of the tiny model, and what was printed beside it."""
+    """A record of the tiny model, and the tables that were printed with it."""
     path = tmp_path_factory.mktemp("records") / "old.json"
     result = benchmark(TINY, "--batch", 1, "--batch", 2, "--calls", 50, "--out", path)
     assert result.returncode == 0, result.stderr
@@ -37,7 +37,7 @@ def record(tmp_path_factory):
 def test_every_shipped_model_is_measured():
     result = benchmark("--calls", 100, "--cold-starts", 1)
     assert (result.returncode, result.stderr) == (0, "")
-    for heading in ("The model alone", "From file to answer", "Time over that of", "Cold start"):
+    for heading in ("Model alone", "From file to result", "Time relative to", "Cold start"):
         assert heading in result.stdout
     for model in shipped.models():
         assert re.search(rf"^{model} +xnnpack +1 +1 +\d\d/\d\d ", result.stdout, re.MULTILINE)
@@ -46,7 +46,7 @@ def test_every_shipped_model_is_measured():
     assert "Latency: " in result.stdout
 
 
-def test_the_file_holds_what_the_table_shows(record):
+def test_the_file_contains_what_the_tables_show(record):
     path, shown = record
     rows = json.loads(path.read_text())["rows"]
     assert [(row["threads"], row["batch"]) for row in rows] == [(1, 1), (1, 2)]
@@ -74,18 +74,18 @@ def test_options_make_a_sweep_and_json_goes_to_stdout():
     assert not record["interrupted"]
 
 
-def test_auto_says_what_it_chose():
+def test_auto_shows_the_chosen_delegate():
     result = benchmark(TINY, "--delegate", "auto", *BRIEF)
     assert re.search(rf"^{TINY} +(xnnpack|cpu|gpu) \(auto\) ", result.stdout, re.MULTILINE)
 
 
-def test_the_baseline_is_named():
+def test_the_baseline_can_be_chosen():
     result = benchmark(TINY, "cnn-int8", "--baseline", "cnn-int8", *BRIEF)
-    assert "Time over that of cnn-int8" in result.stdout
+    assert "Time relative to cnn-int8" in result.stdout
     assert re.search(rf"^{TINY} .*faster$", result.stdout, re.MULTILINE)
 
 
-def test_what_cannot_run_is_a_row_with_the_reason():
+def test_a_setting_that_cannot_run_is_a_row_with_the_reason():
     names = [GOLDEN / "two_inputs.tflite", "nothing", TINY]
     result = benchmark(*names, "--delegate", "npu", "--delegate", "xnnpack", *BRIEF)
     assert result.returncode == 1
@@ -106,9 +106,9 @@ def test_the_gpu_runs_where_there_is_one(vulkan):
     assert re.search(r"^cnn-float32 +gpu +1 +1 +13/13 +[\d.,]+ ", result.stdout, re.MULTILINE)
 
 
-def test_one_s_own_pictures(tmp_path):
+def test_other_images_than_the_samples(tmp_path):
     shutil.copy(CAT, tmp_path / "cat.png")
-    (tmp_path / "dog.png").write_bytes(b"no picture")
+    (tmp_path / "dog.png").write_bytes(b"not an image")
     result = benchmark(TINY, "--images", tmp_path, "--json", *BRIEF)
     assert result.returncode == 1
     assert json.loads(result.stdout)["pictures"] == 1
@@ -122,7 +122,7 @@ def test_a_long_run_shows_drift():
     result = benchmark(TINY, "--sustained", 0.5, *BRIEF)
     assert re.search(r" 1\.00 \d\.\d\d .*(steady|at the end)$", result.stdout, re.MULTILINE)
     short = benchmark("cnn-float32", "--delegate", "cpu", "--sustained", 0.01, *BRIEF)
-    assert "too few calls in 0.01 s; give --sustained more" in short.stdout
+    assert "too few calls in 0.01 s; raise --sustained" in short.stdout
     assert short.returncode == 1
 
 
@@ -138,7 +138,7 @@ def test_no_regression_against_a_generous_record(record, tmp_path):
     old = altered(path, tmp_path, 3.0)
     result = benchmark(TINY, "--compare", old, *BRIEF)
     assert result.returncode == 0, result.stderr
-    assert f"Against {old}" in result.stdout
+    assert f"Compared with {old}, tolerance 10%" in result.stdout
     assert result.stdout.count("faster") >= 2
 
 
@@ -155,7 +155,7 @@ def test_a_regression_has_its_own_exit_code(record, tmp_path):
 
 
 def altered(path: Path, folder: Path, factor: float) -> Path:
-    """Return a record in which all took `factor` times as long."""
+    """Return a record in which all times are multiplied by `factor`."""
     record = json.loads(path.read_text())
     for row in record["rows"]:
         for summary in row["stages"].values():
@@ -176,11 +176,11 @@ def altered(path: Path, folder: Path, factor: float) -> Path:
         (["--sustained", "nan"], "expected a number, but got nan"),
         (["--tolerance", "nan"], "expected a number, but got nan"),
         (["--threads", "1", "--threads", "100000"], "100000 is not in the range 1<=x<=1024"),
-        (["--delegate", ""], "expected --delegate to be a name"),
-        (["--out", "nowhere/new.json"], "expected --out to name a file in a folder"),
+        (["--delegate", ""], "expected --delegate to be a name, but it is empty"),
+        (["--out", "nowhere/new.json"], "expected --out to name a file in an existing folder"),
         (["--out", "/dev/null"], "expected --out to name a file"),
         (["--out", "."], "expected --out to name a file"),
-        (["--out", "/proc/new.json"], "in a folder that can be written to, but got /proc/new.json"),
+        (["--out", "/proc/new.json"], "to be in a writable folder, but got /proc/new.json"),
     ],
 )
 def test_wrong_usage(options, sentence):
@@ -189,23 +189,23 @@ def test_wrong_usage(options, sentence):
     assert sentence in " ".join(result.stderr.split())
 
 
-def test_a_nest_of_brackets_is_no_record(tmp_path):
+def test_deeply_nested_json_is_no_record(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 200_000)
     result = benchmark(TINY, "--compare", tmp_path / "deep.json")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "deep.json is no JSON" in " ".join(result.stderr.split())
+    assert "deep.json is not JSON" in " ".join(result.stderr.split())
 
 
-def test_a_record_of_another_machine_is_refused_at_once(record, tmp_path):
+def test_a_record_from_another_machine_is_refused_at_once(record, tmp_path):
     other = json.loads(record[0].read_text())
     other["environment"]["cpu"] = "Cortex-A76"
     (tmp_path / "other.json").write_text(json.dumps(other))
     result = benchmark(TINY, "--compare", tmp_path / "other.json")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "its cpu is Cortex-A76, here it is" in " ".join(result.stderr.split())
+    assert "another machine or setup (CPU: Cortex-A76 there," in " ".join(result.stderr.split())
 
 
-def test_a_link_stays_one(tmp_path):
+def test_a_link_remains_a_link(tmp_path):
     (tmp_path / "link.json").symlink_to(tmp_path / "shared.json")
     assert benchmark(TINY, "--out", tmp_path / "link.json", *BRIEF).returncode == 0
     assert (tmp_path / "link.json").is_symlink()
@@ -213,7 +213,7 @@ def test_a_link_stays_one(tmp_path):
 
 
 def wait_for_cold_starts(process: int) -> None:
-    """Wait until a process has had two children."""
+    """Wait until a process has started two children."""
     seen: set[str] = set()
     ends = time.monotonic() + 60
     while len(seen) < 2 and time.monotonic() < ends:
@@ -224,7 +224,7 @@ def wait_for_cold_starts(process: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_was_measured_survives_an_interruption(tmp_path, number):
+def test_an_interruption_keeps_what_was_measured(tmp_path, number):
     out = tmp_path / "out.json"
     program = Path(sys.executable).parent / "edge-benchmark"
     process = subprocess.Popen(
@@ -238,9 +238,7 @@ def test_what_was_measured_survives_an_interruption(tmp_path, number):
     shown, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "INTERRUPTED" in shown
-    assert said == (
-        "edge-benchmark: interrupted; what was measured until then is marked as incomplete.\n"
-    )
+    assert said == ("edge-benchmark: interrupted; the results so far are marked as incomplete.\n")
     record = json.loads(out.read_text())
     assert record["interrupted"]
     [row] = record["rows"]
@@ -264,7 +262,7 @@ def test_a_busy_loop_on_one_core_is_reported():
     )
 
 
-def test_nobody_reads_to_the_end():
+def test_a_closed_pipe_is_no_error():
     program = Path(sys.executable).parent / "edge-benchmark"
     command = f"{program} {TINY} {' '.join(BRIEF)} | head -n 1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)

@@ -8,14 +8,14 @@ from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN
 
-PICTURES = list(shipped.samples().values())
+IMAGES = list(shipped.samples().values())
 TINY = str(GOLDEN / "logits.tflite")
 
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_parts_make_the_whole(batch):
     begun = time.perf_counter()
-    start = cold_start(Setting("cnn-int8", batch=batch), PICTURES[:batch])
+    start = cold_start(Setting("cnn-int8", batch=batch), IMAGES[:batch])
     wall_ms = (time.perf_counter() - begun) * 1000
     assert min(start[:5]) > 0
     assert start.total_ms == pytest.approx(sum(start[:4]))
@@ -23,28 +23,28 @@ def test_the_parts_make_the_whole(batch):
     assert start.first_invoke_ms < start.first_image_ms < start.total_ms
 
 
-def test_the_peak_is_the_child_s_and_not_this_process_s():
+def test_the_peak_is_that_of_the_child_and_not_of_this_process():
     ballast = bytearray(200 << 20)
-    peak = cold_start(Setting("cnn-int8"), PICTURES[:1]).peak_bytes
+    peak = cold_start(Setting("cnn-int8"), IMAGES[:1]).peak_bytes
     assert 25 << 20 < peak < 150 << 20 < len(ballast)
 
 
-def test_what_the_process_says_is_passed_on():
-    with pytest.raises(ModelError, match=r"in a process of its own .*no model nothing"):
-        cold_start(Setting("nothing"), PICTURES[:1])
+def test_the_error_of_the_process_is_passed_on():
+    with pytest.raises(ModelError, match=r"in a new process .*no model nothing"):
+        cold_start(Setting("nothing"), IMAGES[:1])
 
 
-def test_a_process_that_cannot_be_started_is_one_row_s_affair(monkeypatch):
+def test_a_process_that_cannot_be_started_is_a_model_error(monkeypatch):
     def no_memory(*arguments, **options):
         raise OSError(12, "Cannot allocate memory")
 
     monkeypatch.setattr("subprocess.run", no_memory)
     with pytest.raises(ModelError, match=r"cnn-int8 could not be started .*\(Cannot allocate"):
-        cold_start(Setting("cnn-int8"), PICTURES[:1])
+        cold_start(Setting("cnn-int8"), IMAGES[:1])
 
 
-def test_as_many_pictures_as_no_command_line_holds():
-    assert cold_start(Setting(TINY, batch=20_000), PICTURES[:1] * 20_000).total_ms > 0
+def test_more_images_than_a_command_line_holds():
+    assert cold_start(Setting(TINY, batch=20_000), IMAGES[:1] * 20_000).total_ms > 0
 
 
 def test_medians_of_each_part_and_the_highest_peak():

@@ -1,4 +1,4 @@
-"""The record of a machine, from real and from made-up /proc and /sys."""
+"""Describe machines, from real and from made-up /proc and /sys."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_this_machine():
     assert {"ai-edge-litert", "numpy", "pillow"} <= found.packages.keys()
 
 
-def test_the_record_is_json_and_says_all():
+def test_the_record_is_json_and_complete():
     found = read_environment()
     record = json.loads(json.dumps(found.record()))
     assert record.keys() == set(Environment.__slots__)
@@ -110,7 +110,7 @@ def test_a_board_with_two_kinds_of_arm_cores_and_one_of_another_maker(tmp_path):
     assert found.lines()[0] == "Raspberry Pi 9"
 
 
-def test_without_proc_and_sys_it_is_unknown_and_not_guessed(tmp_path):
+def test_without_proc_and_sys_values_are_unknown_and_not_guessed(tmp_path):
     found = read_environment(tmp_path)
     assert found.cpu  # what Python knows
     assert found.instructions == ()

@@ -8,7 +8,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference.engine import open_engine
 from tests.conftest import GOLDEN
 
-PICTURES = list(shipped.samples().values())
+IMAGES = list(shipped.samples().values())
 
 
 def test_a_sweep_is_every_combination_model_by_model():
@@ -23,7 +23,7 @@ def test_a_sweep_is_every_combination_model_by_model():
 @pytest.mark.parametrize("batch", [1, 4])
 def test_every_stage_takes_time(batch):
     pipeline = Pipeline(Setting("cnn-int8", batch=batch))
-    times = pipeline.run(PICTURES[:batch])
+    times = pipeline.run(IMAGES[:batch])
     assert len(times) == len(STAGES)
     assert min(times) > 0
     assert (pipeline.placement.delegate, pipeline.placement.delegated) == ("xnnpack", 12)
@@ -31,9 +31,9 @@ def test_every_stage_takes_time(batch):
 
 @pytest.mark.parametrize("delegate", ["xnnpack", "cpu"])
 @pytest.mark.parametrize("model", ["cnn-int8", "cnn-float32"])
-def test_a_batch_gives_the_answers_of_its_images(model, delegate):
+def test_a_batch_gives_the_results_of_its_images(model, delegate):
     with Classifier(model, delegate=delegate) as classifier:
-        tensors = [classifier.preprocessing(picture) for picture in PICTURES[:4]]
+        tensors = [classifier.preprocessing(image) for image in IMAGES[:4]]
         engine = open_engine(classifier.path, delegate=delegate, batch=4)
         assert engine.input.shape == (4, 32, 32, 3)
         together = engine.run(np.concatenate(tensors)).reshape(4, -1)
@@ -58,17 +58,17 @@ def test_the_gpu_takes_no_batch():
 def test_foreign_models_of_other_shapes_and_types_run(name):
     delegate = "cpu" if name == "int16" else "xnnpack"
     pipeline = Pipeline(Setting(str(GOLDEN / f"{name}.tflite"), delegate))
-    assert min(pipeline.run(PICTURES[:1])) > 0
+    assert min(pipeline.run(IMAGES[:1])) > 0
 
 
 @pytest.mark.parametrize("name", ["image_to_image", "no_image", "two_inputs"])
-def test_others_say_why_not(name):
+def test_other_models_are_refused_with_a_reason(name):
     with pytest.raises(EdgeRuntimeError, match="is not an image classifier"):
         Pipeline(Setting(str(GOLDEN / f"{name}.tflite")))
 
 
 def test_what_is_timed_is_what_classify_does():
     with Classifier("cnn-int8") as classifier:
-        tensor = classifier.preprocessing.tensor(classifier.preprocessing.decode(PICTURES[0]))
+        tensor = classifier.preprocessing.tensor(classifier.preprocessing.decode(IMAGES[0]))
         scores = classifier.scores_of(classifier.invoke(tensor))
-        assert classifier.predictions(scores, top_k=3) == classifier.classify(PICTURES[0], top_k=3)
+        assert classifier.predictions(scores, top_k=3) == classifier.classify(IMAGES[0], top_k=3)

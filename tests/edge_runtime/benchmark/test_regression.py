@@ -1,15 +1,16 @@
-"""One record against an older one; both start as one that was really measured."""
+"""Compare records; all of them are made from one real measurement."""
 
 import copy
 import json
 
 import pytest
 
-from edge_runtime.benchmark.pictures import find_pictures
+from edge_runtime.benchmark.images import find_images
 from edge_runtime.benchmark.pipeline import Setting
 from edge_runtime.benchmark.record import FORMAT, RecordError, read, to_record, write
 from edge_runtime.benchmark.regression import compare_records, require_comparable
-from edge_runtime.benchmark.session import Plan, run
+from edge_runtime.benchmark.run import run
+from edge_runtime.benchmark.session import Plan
 from edge_runtime.benchmark.table import regression_text
 from tests.conftest import GOLDEN
 
@@ -18,14 +19,14 @@ SETTINGS = [Setting(str(GOLDEN / "logits.tflite"), batch=batch) for batch in (1,
 
 @pytest.fixture(scope="module")
 def session():
-    plan = Plan([*SETTINGS, Setting("nothing")], find_pictures([], print), calls=50, cold_starts=1)
+    plan = Plan([*SETTINGS, Setting("nothing")], find_images([], print), calls=50, cold_starts=1)
     return run(plan)
 
 
 @pytest.fixture(scope="module")
 def measured(session):
     record = json.loads(json.dumps(to_record(session)))
-    for conditions in record["conditions"].values():  # whatever runs beside the tests
+    for conditions in record["conditions"].values():  # whatever else runs on the machine
         conditions["disturbed"] = False
     return record
 
@@ -103,14 +104,14 @@ def test_one_slower_stage_is_enough(measured):
     assert compare_records(old, scaled(old, 2.0, ["end_to_end"]), tolerance=0.1).slower
 
 
-def test_other_pictures_leave_the_model_alone_to_compare(measured, new):
+def test_with_other_images_only_the_model_alone_is_compared(measured, new):
     new["pictures_sha256"] = "others"
     found = compare_records(measured, new, tolerance=0.1)
     assert {change.stage for change in found.changes} == {"invoke"}
-    assert "The pictures are others, so that the model alone is compared." in found.warnings
+    assert "The images differ, so only the time of the model alone is compared." in found.warnings
 
 
-def test_what_else_differs_is_said(measured, new):
+def test_other_differences_are_warnings(measured, new):
     new["environment"]["packages"]["ai-edge-litert"] = "9.9"
     new["rows"][0]["model_sha256"] = "another"
     new["rows"][0]["delegate"] = "cpu"
@@ -120,32 +121,37 @@ def test_what_else_differs_is_said(measured, new):
     old["interrupted"] = True
     said = " ".join(compare_records(old, new, tolerance=0.1).warnings)
     for part in (
-        "now it is 9.9.",
-        "is another file than it was.",
-        "ran on xnnpack, now on cpu.",
-        "threads 7, batch 1 is not in the old record.",
-        "The old run was interrupted.",
-        "The new run was disturbed; do not trust the difference.",
+        "and is 9.9 now.",
+        "The file of ",
+        "ran on xnnpack before, and on cpu now.",
+        "threads 7, batch 1 is not in the previous record.",
+        "The previous run was interrupted.",
+        "The new run was disturbed; do not rely on the difference.",
     ):
         assert part in said
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("cpu", "Cortex-A76"), ("cores", 64), ("governor", "powersave"), ("instructions", ["neon"])],
+    ("field", "value", "named"),
+    [
+        ("cpu", "Cortex-A76", "CPU: .* there, Cortex-A76 here"),
+        ("cores", 64, r"cores: \d+ there, 64 here"),
+        ("governor", "powersave", "frequency governor: .* there, powersave here"),
+        ("instructions", ["neon"], "instruction sets: .* there, neon here"),
+    ],
 )
-def test_another_machine_is_refused(measured, new, field, value):
+def test_another_machine_is_refused(measured, new, field, value, named):
     new["environment"][field] = value
-    with pytest.raises(RecordError, match=f"its {field} is .*, here it is"):
+    with pytest.raises(RecordError, match=rf"from another machine or setup \({named}\)"):
         require_comparable(measured, new["environment"], SETTINGS)
 
 
-def test_the_same_machine_is_not(measured):
+def test_the_same_machine_is_accepted(measured):
     require_comparable(measured, measured["environment"], SETTINGS)
 
 
 @pytest.mark.parametrize("settings", [[Setting("cnn-int8")], [Setting("nothing")]])
-def test_nothing_in_common_is_said_before_anything_is_measured(measured, settings):
+def test_records_without_a_common_row_are_refused(measured, settings):
     with pytest.raises(RecordError, match="none of these models and settings"):
         require_comparable(measured, measured["environment"], settings)
 
@@ -161,12 +167,12 @@ def test_a_damaged_record(measured, new, lost):
     ("content", "sentence"),
     [
         (None, "cannot be read"),
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[1]", "but got something else"),
         ('{"format": "edge-benchmark 99"}', "but got edge-benchmark 99"),
     ],
 )
-def test_no_record(tmp_path, content, sentence):
+def test_files_that_are_no_records(tmp_path, content, sentence):
     path = tmp_path / "old.json"
     if content is not None:
         path.write_text(content)
@@ -176,9 +182,9 @@ def test_no_record(tmp_path, content, sentence):
 
 
 def test_the_text_names_every_change(measured, session):
-    old = scaled(measured, 1.0)  # whose intervals no busy machine has widened
+    old = scaled(measured, 1.0)  # with narrow intervals, also on a loaded machine
     found = compare_records(old, scaled(old, 2.0), tolerance=0.1)
     text = regression_text(found, session, "old.json", 0.1)
-    assert "Against old.json" in text
-    assert text.count("slower") == 4 + 1  # rows, and the heading
+    assert "Compared with old.json, tolerance 10%" in text
+    assert text.count("slower") == 4  # rows
     assert "2.000" in text

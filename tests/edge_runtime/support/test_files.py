@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_runtime.support.files import replacing
+from edge_runtime.support.files import file_sha256, replacing
 
 
 def test_errors_of_writing_name_the_file(tmp_path):
@@ -40,3 +40,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_sha256_of_a_file(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"abc")  # the example of FIPS 180-4
+    assert file_sha256(path).startswith("ba7816bf8f01cfea414140de5dae2223")
+    with pytest.raises(OSError, match="nothing"):
+        file_sha256(tmp_path / "nothing")

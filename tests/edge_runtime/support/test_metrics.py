@@ -6,6 +6,7 @@ from edge_runtime.support.metrics import (
     discordant,
     drop_interval,
     mcnemar_p,
+    per_class_accuracy,
     top1,
     wilson_interval,
 )
@@ -72,3 +73,8 @@ def test_drop_interval_covers_the_true_drop_in_95_of_100():
     draws = rng.multinomial(10_000, [0.005, 0.003, 0.992], 2000)
     bounds = [drop_interval(int(lost), int(gained), 10_000) for lost, gained, _ in draws]
     assert 0.935 < np.mean([low <= 0.002 <= high for low, high in bounds]) < 0.965
+
+
+def test_per_class_accuracy():
+    confusion = np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])
+    assert per_class_accuracy(confusion).tolist() == [0.75, 1, 0]

@@ -4,11 +4,11 @@ import time
 import numpy as np
 import pytest
 
-from edge_runtime.support.timing import compare, measure, summarize
+from edge_runtime.support.timing import compare_times, measure, summarize
 
 
 def simulated(rng, rounds: int, slower: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Times of two things as a shared machine gives them: it drifts, and some calls stall."""
+    """Return times of two functions as on a shared machine: it drifts, and some calls stall."""
     drift = 1 + 0.05 * np.sin(np.arange(rounds) / rounds * rng.uniform(3, 12))
     slow_spell = np.where(rng.random(rounds) < 0.02, rng.uniform(1.2, 4, rounds), 1)
     both = 100_000 * drift * slow_spell
@@ -19,9 +19,9 @@ def simulated(rng, rounds: int, slower: float = 1.0) -> tuple[np.ndarray, np.nda
 
 
 @pytest.mark.parametrize("rounds", [7, 250])
-def test_a_thing_is_not_told_from_itself(rounds):
+def test_a_function_is_indistinguishable_from_itself(rounds):
     rng = np.random.default_rng(0)
-    verdicts = [compare(*simulated(rng, rounds)).verdict for _ in range(100)]
+    verdicts = [compare_times(*simulated(rng, rounds)).verdict for _ in range(100)]
     assert sum(v != "indistinguishable" for v in verdicts) <= 5
 
 
@@ -29,39 +29,39 @@ def test_a_thing_is_not_told_from_itself(rounds):
     ("loads", "stretch", "alarms"),
     [(1, 1, range(30, 101)), (1, 400, range(1)), (5, 80, range(1)), (10, 40, range(6))],
 )
-def test_a_load_of_a_model_is_not_told_from_another(loads, stretch, alarms):
-    """Where each load has a speed of its own, a few are not enough to compare two models."""
+def test_two_loads_of_a_model_are_indistinguishable(loads, stretch, alarms):
+    """If each load has a speed of its own, a few loads are not enough for a verdict."""
     rng = np.random.default_rng(7)
     verdicts = []
     for _ in range(100):
         speeds = np.repeat(rng.normal(1, 0.02, (2, loads)), 400 // loads, axis=1)
         base, other = np.stack(simulated(rng, 400)) * speeds
-        verdicts.append(compare(base, other, stretch=stretch).verdict)
+        verdicts.append(compare_times(base, other, stretch=stretch).verdict)
     assert sum(v != "indistinguishable" for v in verdicts) in alarms
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.05, "slower"), (1 / 1.05, "faster")])
-def test_five_percent_are_seen(factor, verdict):
+def test_a_difference_of_five_percent_is_found(factor, verdict):
     rng = np.random.default_rng(1)
-    verdicts = [compare(*simulated(rng, 250, factor)).verdict for _ in range(100)]
+    verdicts = [compare_times(*simulated(rng, 250, factor)).verdict for _ in range(100)]
     assert verdicts.count(verdict) >= 95
 
 
 @pytest.mark.parametrize("stretch", [1, 25, 120])
-def test_the_interval_holds_the_true_ratio(stretch):
+def test_the_interval_contains_the_true_ratio(stretch):
     rng = np.random.default_rng(2)
     hits = 0
     for _ in range(100):
-        comparison = compare(*simulated(rng, 250, 1.3), stretch=stretch)
+        comparison = compare_times(*simulated(rng, 250, 1.3), stretch=stretch)
         assert comparison.low <= comparison.ratio <= comparison.high
         hits += comparison.low <= 1.3 <= comparison.high
     assert hits >= 88  # 95 expected; fewer than 88 of 100 happen once in 250 times
 
 
-def test_the_margin_decides_what_matters():
+def test_differences_within_the_margin_are_ignored():
     base, other = simulated(np.random.default_rng(4), 2000, 1.05)
-    assert compare(base, other, margin=0.0).verdict == "slower"
-    assert compare(base, other, margin=0.1).verdict == "indistinguishable"
+    assert compare_times(base, other, margin=0.0).verdict == "slower"
+    assert compare_times(base, other, margin=0.1).verdict == "indistinguishable"
 
 
 def test_a_machine_that_jumps_between_two_speeds_does_not_move_the_ratio():
@@ -71,14 +71,14 @@ def test_a_machine_that_jumps_between_two_speeds_does_not_move_the_ratio():
         speed = np.repeat(rng.permutation([1.0, 1.25] * 20), lengths)[:300]
         noise = rng.lognormal(0, 0.02, (2, 300))
         base, other = (100_000 * speed * noise * [[1.0], [1.05]]).astype(np.int64)
-        comparison = compare(base, other)
+        comparison = compare_times(base, other)
         assert comparison.ratio == pytest.approx(1.05, abs=0.01)
         assert comparison.verdict == "slower"
 
 
 @pytest.mark.parametrize("stretch", [1, 20])
-def test_calls_of_one_stretch_count_as_alike(stretch):
-    """Taken for independent, they make an interval that is too narrow."""
+def test_calls_of_one_stretch_are_treated_as_correlated(stretch):
+    """Treated as independent, they would give an interval that is too narrow."""
     rng = np.random.default_rng(6)
     hits = 0
     for _ in range(100):
@@ -89,7 +89,7 @@ def test_calls_of_one_stretch_count_as_alike(stretch):
     assert hits >= 88 if stretch == 20 else hits < 88
 
 
-def test_calls_are_interleaved_and_each_begins_in_turn():
+def test_calls_are_interleaved_and_the_first_one_rotates():
     calls = []
     times = measure(
         {name: lambda name=name: calls.append(name) for name in "abc"}, rounds=3, warm_up=3
@@ -99,7 +99,7 @@ def test_calls_are_interleaved_and_each_begins_in_turn():
     assert all(t.shape == (3,) and t.dtype == np.int64 and (t >= 0).all() for t in times.values())
 
 
-def test_the_clock_is_right():
+def test_times_are_nanoseconds():
     times = measure({"sleep": lambda: time.sleep(0.002)}, rounds=5, warm_up=1)["sleep"]
     assert 2_000_000 <= np.median(times) <= 20_000_000
 
@@ -126,7 +126,7 @@ def test_percentiles_are_microseconds():
 @pytest.mark.parametrize("lengths", [(0, 0), (3, 4)])
 def test_nothing_to_compare(lengths):
     with pytest.raises(ValueError, match="same rounds"):
-        compare(*(np.ones(n, np.int64) for n in lengths))
+        compare_times(*(np.ones(n, np.int64) for n in lengths))
 
 
 def test_nothing_to_measure():
@@ -145,7 +145,7 @@ def spin(duration_ns: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_real_calls_of_the_shipped_model():
-    """A/A is indistinguishable, and 5 % of waiting on top are found, in 100 comparisons each."""
+    """A model against itself is indistinguishable; 5 % more time is found; 100 times each."""
     from edge_runtime import Classifier
 
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
@@ -163,8 +163,8 @@ def test_real_calls_of_the_shipped_model():
         false_alarms = found = 0
         for seed in range(100):
             times = measure({"a": plain, "again": plain, "slower": slower}, rounds=400)
-            same = compare(times["a"], times["again"], seed=seed)
+            same = compare_times(times["a"], times["again"], seed=seed)
             false_alarms += same.verdict != "indistinguishable"
-            found += compare(times["a"], times["slower"], seed=seed).verdict == "slower"
+            found += compare_times(times["a"], times["slower"], seed=seed).verdict == "slower"
     assert false_alarms <= 5
     assert found >= 95

@@ -1,4 +1,4 @@
-"""The pictures that a benchmark classifies."""
+"""Find the images that a benchmark classifies."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import STANDARD_INPUT, is_url
 
-MOST = 100  # more would be as many calls' variety, and take long to look through
+MAX_IMAGES = 100  # more images hardly add variety, and checking them takes long
 
 
-class Pictures(NamedTuple):
-    """Files that can be decoded.
+class BenchmarkImages(NamedTuple):
+    """Image files that can be decoded.
 
     Attributes:
-        paths: at most `MOST`.
-        sha256: of all their contents, so that other ones are noticed.
-        failed: how many could not be read.
+        paths: at most `MAX_IMAGES` files.
+        sha256: SHA-256 of the concatenated contents, which tells one set of images from another.
+        failed: number of images that could not be read.
     """
 
     paths: tuple[Path, ...]
@@ -30,15 +30,15 @@ class Pictures(NamedTuple):
     failed: int
 
 
-def find_pictures(names: Sequence[str], complain: Callable[[str], None]) -> Pictures:
-    """Return the pictures behind some names, by default the shipped samples.
+def find_images(names: Sequence[str], complain: Callable[[str], None]) -> BenchmarkImages:
+    """Return the images that some names stand for, by default the shipped samples.
 
     Args:
         names: files, directories and globs.
-        complain: is told why a picture cannot be used.
+        complain: called with the reason if an image cannot be used.
 
     Raises:
-        ImageError: none can.
+        ImageError: no image can be used.
     """
     paths: list[Path] = []
     failed = 0
@@ -49,7 +49,7 @@ def find_pictures(names: Sequence[str], complain: Callable[[str], None]) -> Pict
                 raise source.error
             if source.name == STANDARD_INPUT or is_url(source.name):
                 raise ImageError(
-                    f"{source.name} is no file; for a benchmark, save the picture first."
+                    f"{source.name} is not a file; save the image to a file, and name that."
                 )
             decode(source.name, at_least=(64, 64))
             digest.update(Path(source.name).read_bytes())
@@ -58,9 +58,9 @@ def find_pictures(names: Sequence[str], complain: Callable[[str], None]) -> Pict
             failed += 1
             continue
         paths.append(Path(source.name))
-        if len(paths) == MOST:
-            complain(f"Of the pictures the first {MOST} are used.")
+        if len(paths) == MAX_IMAGES:
+            complain(f"Only the first {MAX_IMAGES} images are used.")
             break
     if not paths:
-        raise ImageError("There is no picture to classify; name others with --images.")
-    return Pictures(tuple(paths), digest.hexdigest(), failed)
+        raise ImageError("There is no image to classify; name others with --images.")
+    return BenchmarkImages(tuple(paths), digest.hexdigest(), failed)
