@@ -1,24 +1,24 @@
 import { defineConfig } from 'vite';
 
-/** What the browser holds the page to: nothing from, and nothing to, another host. */
+/** The Content-Security-Policy of the page: nothing comes from or goes to another host. */
 const POLICY = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "img-src 'self' data:",
-  "connect-src 'self' data:", // of the samples
+  "connect-src 'self' data:", // small samples are data URLs
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
 
 export default defineConfig({
-  base: './', // any static host, under any path
+  base: './', // the page works under any path of a static host
   assetsInclude: ['**/*.tflite'],
-  server: { fs: { allow: ['..'] } }, // the models and samples are the Python package's
+  server: { fs: { allow: ['..'] } }, // models and samples lie in the Python package
   plugins: [
     {
       name: 'content-security-policy',
-      apply: 'build', // the development server puts styles into the page
+      apply: 'build', // the development server adds inline styles
       transformIndexHtml: () => [
         {
           tag: 'meta',

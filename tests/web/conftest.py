@@ -1,4 +1,4 @@
-"""Headless Chromium with the built page; skipped with the reason where one of them is missing."""
+"""Headless Chromium with the built page. If one of them is missing, tests are skipped."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ VIOLATIONS_ARE_ERRORS = """addEventListener('securitypolicyviolation', event => 
 
 @pytest.fixture(scope="package")
 def playwright():
-    api = pytest.importorskip("playwright.sync_api")
+    """Playwright's API, if everything that drives the page is there."""
+    api = pytest.importorskip("playwright.sync_api", reason="no Playwright; run `make test`")
     if chromium.CHROMIUM is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
+        pytest.skip("no Chromium; run `apt-get install chromium`")
     if not (chromium.DIST / "index.html").exists():
-        pytest.skip("the page is not built: make web")
+        pytest.skip("the page is not built (no web/dist); run `make web`, which needs Node.js")
     with api.sync_playwright() as playwright:
         yield playwright
 
@@ -41,7 +42,7 @@ def browser(playwright):
 
 @pytest.fixture(scope="module")
 def page(browser, site):
-    """The page after its first answer; tests leave it with the model that it started with."""
+    """The page after its first result. Tests leave it with the model that it started with."""
     context = browser.new_context()
     page = context.new_page()
     errors = []
@@ -67,7 +68,7 @@ def png(image, **options) -> bytes:
 
 
 def bring(page, name, data, mime="image/png"):
-    """Choose a file and wait for its answer."""
+    """Choose an image file and wait for its result."""
     page.evaluate("document.getElementById('spoken').textContent = ''")
     page.set_input_files("#files", {"name": name, "mimeType": mime, "buffer": data})
     from playwright.sync_api import expect
@@ -76,13 +77,13 @@ def bring(page, name, data, mime="image/png"):
 
 
 def scores(page) -> dict[str, float]:
-    """Return the score of every class that is shown, in full precision."""
+    """Return the score of every class on the page, in full precision."""
     titles = page.eval_on_selector_all("#bars li", "items => items.map(item => item.title)")
     return {label: float(score) for label, score in (title.rsplit(" ", 1) for title in titles)}
 
 
 def seen(page):
-    """Return the pixels that the network was given: uint8 (H, W, 3), RGB."""
+    """Return the pixels that the network sees: uint8 (H, W, 3), RGB, 0-255."""
     width, height, data = page.evaluate(
         "() => { const c = document.getElementById('seen');"
         " return [c.width, c.height,"
@@ -92,7 +93,7 @@ def seen(page):
 
 
 def use(page, **choice):
-    """Choose a network, precision or accelerator, and wait until it has answered."""
+    """Choose a network, precision or accelerator, and wait for its result."""
     for name, value in choice.items():
         option = page.locator(f"input[name={name}][value={value}]")
         if option.is_checked():

@@ -1,4 +1,4 @@
-"""Models that the user brings, and how the page goes from one to the next."""
+"""Models that the user opens, and the change from one model to the next."""
 
 import json
 import zipfile
@@ -15,13 +15,13 @@ from tests.conftest import GOLDEN, ROOT
 from tests.edge_runtime.inference.test_metadata import CARD, archive
 from tests.web.conftest import bring, scores, use, visit
 
-PHOTO = ROOT / "examples" / "chelsea.png"
+PHOTOGRAPH = ROOT / "examples" / "chelsea.png"
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("int8", "takes or gives int8, but LiteRT in the browser knows float32 and uint8 only"),
+        ("int8", "has an input or output of int8, but LiteRT in the browser only supports float32"),
         ("no_image", "is not an image classifier: expected one input [1, height, width, 3]"),
         ("image_to_image", "is not an image classifier"),
         ("two_inputs", "is not an image classifier"),
@@ -44,19 +44,19 @@ def test_models_that_cannot_be_used(page, name, says):
     assert page.inner_text("#alert").startswith(("mine.tflite", "The files attached to mine"))
     assert says in page.inner_text("#alert")
     assert "cnn-int8" in page.inner_text("#facts")
-    bring(page, "photo.png", PHOTO.read_bytes())  # the model before goes on
+    bring(page, "photograph.png", PHOTOGRAPH.read_bytes())  # the previous model still classifies
     assert page.inner_text("#best .label") == "cat"
 
 
 @pytest.mark.parametrize("name", ["uint8", "float32", "unlabelled", "logits"])
-def test_ones_own_model(page, name):
+def test_an_opened_model_gives_the_runtimes_scores(page, name):
     path = GOLDEN / f"{name}.tflite"
     page.select_option("#top-k", "0")
     page.set_input_files("#files", path)
     page.wait_for_selector(f"#facts:has-text('{name}.tflite')")
-    bring(page, "photo.png", PHOTO.read_bytes())
+    bring(page, "photograph.png", PHOTOGRAPH.read_bytes())
     with Classifier(path) as classifier:
-        expected = dict(zip(classifier.labels, classifier.scores(PHOTO), strict=True))
+        expected = dict(zip(classifier.labels, classifier.scores(PHOTOGRAPH), strict=True))
     assert scores(page) == pytest.approx(expected, abs=2 / 256 if name == "uint8" else 1e-5)
     use(page, network="cnn")
     use(page, precision="int8")
@@ -64,7 +64,7 @@ def test_ones_own_model(page, name):
 
 @pytest.mark.parametrize("name", ["unlabelled", "uint8"])
 def test_normalization_comes_from_the_card(page, tmp_path, name):
-    """Other means and deviations a channel; LiteRT's own interpreter tells what they give."""
+    """Each channel has its own mean and deviation; LiteRT's own interpreter gives the scores."""
     mean, std = [120.5, 110.0, 100.0], [64.0, 63.0, 62.5]
     graph = (GOLDEN / f"{name}.tflite").read_bytes()
     graph = graph[: max(graph.find(b"PK\3\4"), 0) or None]
@@ -72,7 +72,7 @@ def test_normalization_comes_from_the_card(page, tmp_path, name):
     interpreter.allocate_tensors()
     [image], [output] = interpreter.get_input_details(), interpreter.get_output_details()
     _, height, width, _ = image["shape"]
-    real = (fit(decode(PHOTO), height, width) - np.array(mean)) / std
+    real = (fit(decode(PHOTOGRAPH), height, width) - np.array(mean)) / std
     classes = output["shape"][1]
     if name == "uint8":
         step, zero = image["quantization"]
@@ -94,7 +94,7 @@ def test_normalization_comes_from_the_card(page, tmp_path, name):
     page.wait_for_selector("#facts:has-text('carded.tflite')")
     assert "(120.5, 110, 100)) / (64, 63, 62.5)" in page.inner_text("#facts")
     assert "model card" in page.inner_text("#facts")
-    bring(page, "photo.png", PHOTO.read_bytes())
+    bring(page, "photograph.png", PHOTOGRAPH.read_bytes())
     wanted = {f"class {i}": score for i, score in enumerate(expected)}
     assert scores(page) == pytest.approx(wanted, abs=2 / 256 if name == "uint8" else 1e-5)
     use(page, network="cnn")
@@ -102,7 +102,7 @@ def test_normalization_comes_from_the_card(page, tmp_path, name):
 
 
 def test_standard_metadata_is_read(page, tmp_path):
-    """As in models that others made: no card, and the labels' file has any name."""
+    """Models of other programs have no card, and their file of labels may have any name."""
     graph = (GOLDEN / "float32.tflite").read_bytes()
     graph = graph[: graph.find(b"PK\3\4")]
     card = {
@@ -118,18 +118,17 @@ def test_standard_metadata_is_read(page, tmp_path):
     page.set_input_files("#files", path)
     page.wait_for_selector("#facts:has-text('theirs.tflite')")
     assert "127.5) / 127.5; from the file" in page.inner_text("#facts")
-    bring(page, "photo.png", PHOTO.read_bytes())
+    bring(page, "photograph.png", PHOTOGRAPH.read_bytes())
     with Classifier(path) as classifier:
-        # It has no field for that.
-        assert classifier.assumptions == ("of pictures of another shape the middle is taken",)
-        expected = dict(zip(classifier.labels, classifier.scores(PHOTO), strict=True))
+        assert len(classifier.assumptions) == 1  # the cropping, for which there is no field
+        expected = dict(zip(classifier.labels, classifier.scores(PHOTOGRAPH), strict=True))
     assert scores(page) == pytest.approx(expected, abs=1e-5)
     assert "rot" in expected
     use(page, network="cnn")
     use(page, precision="int8")
 
 
-def test_a_model_of_the_same_name_takes_the_place_of_the_first(page):
+def test_an_opened_model_replaces_one_of_the_same_name(page):
     for name in ("float32", "unlabelled"):
         data = (GOLDEN / f"{name}.tflite").read_bytes()
         model = {"name": "mine.tflite", "mimeType": "", "buffer": data}
@@ -144,8 +143,8 @@ def test_a_model_of_the_same_name_takes_the_place_of_the_first(page):
     use(page, precision="int8")
 
 
-def test_pictures_are_answered_while_a_model_is_on_its_way(browser, site):
-    page = browser.new_page(service_workers="block")  # whose requests are not held
+def test_images_are_classified_while_a_model_loads(browser, site):
+    page = browser.new_page(service_workers="block")  # `route` does not see its requests
     visit(page, site)
     held = []
     page.route("**/resnet18-int8*", lambda route: held.append(route))
@@ -158,7 +157,7 @@ def test_pictures_are_answered_while_a_model_is_on_its_way(browser, site):
     page.close()
 
 
-def test_a_model_that_did_not_come_at_the_start_can_be_chosen_again(browser, site):
+def test_a_model_that_failed_to_load_at_the_start_loads_for_the_next_image(browser, site):
     page = browser.new_page()
     page.route("**/cnn-int8*", lambda route: route.abort())
     page.goto(site)
@@ -167,9 +166,9 @@ def test_a_model_that_did_not_come_at_the_start_can_be_chosen_again(browser, sit
         "The model cnn-int8 could not be loaded (Failed to fetch); check the connection and choose "
         "it again."
     )
-    assert page.inner_text("#best .label") == "No answer"
+    assert page.inner_text("#best .label") == "No result"
     page.unroute("**/cnn-int8*")
-    bring(page, "photo.png", PHOTO.read_bytes())
+    bring(page, "photograph.png", PHOTOGRAPH.read_bytes())
     assert page.inner_text("#best .label") == "cat"
-    assert page.get_attribute("#answer", "aria-busy") == "false"
+    assert page.get_attribute("#result", "aria-busy") == "false"
     page.close()

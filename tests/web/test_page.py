@@ -1,4 +1,4 @@
-"""The page against the Python runtime, and what a user meets on it."""
+"""The page compared with the Python runtime, and what a user does on it."""
 
 import io
 import itertools
@@ -18,7 +18,7 @@ from tests.export.test_gpu import network as strided
 from tests.export.test_gpu import pictures
 from tests.web.conftest import bring, png, scores, seen, use, visit
 
-PHOTO = ROOT / "examples" / "chelsea.png"
+PHOTOGRAPH = ROOT / "examples" / "chelsea.png"
 
 
 def check_against_the_runtime(page, images, model, tolerance):
@@ -38,7 +38,7 @@ def check_against_the_runtime(page, images, model, tolerance):
     use(page, precision="int8")
 
 
-# int8: kernels round intermediate sums differently, by a step or two of the output's 1/256.
+# int8: kernels round intermediate sums differently, which changes scores by up to 2 steps of 1/256.
 MODELS = pytest.mark.parametrize(
     ("model", "tolerance"),
     [("cnn-int8", 2 / 256), ("cnn-float32", 1e-5), ("resnet18-int8", 2 / 256)],
@@ -46,8 +46,8 @@ MODELS = pytest.mark.parametrize(
 
 
 @MODELS
-def test_the_same_answers_as_the_python_runtime(page, model, tolerance):
-    """On images that no network was trained on, 50 for the default model."""
+def test_scores_equal_those_of_the_python_runtime(page, model, tolerance):
+    """Compare on held-out images: 50 for the default model, 20 for the others."""
     images = calibration.read().held_out.images[:: 10 if model == "cnn-int8" else 25]
     assert len(images) == (50 if model == "cnn-int8" else 20)
     check_against_the_runtime(page, images, model, tolerance)
@@ -55,23 +55,23 @@ def test_the_same_answers_as_the_python_runtime(page, model, tolerance):
 
 @pytest.mark.slow
 @MODELS
-def test_the_same_answers_on_test_images(page, cifar10, model, tolerance):
+def test_scores_equal_the_runtimes_on_test_images(page, cifar10, model, tolerance):
     check_against_the_runtime(page, cifar10.test.images[:500], model, tolerance)
 
 
-def photo(mode="RGB", size=None):
-    with Image.open(PHOTO) as image:
+def photograph(mode="RGB", size=None):
+    with Image.open(PHOTOGRAPH) as image:
         return image.convert(mode).resize(size or image.size)
 
 
 def rotated():
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
-    return png(photo(), format="JPEG", quality=90, exif=exif)
+    exif[0x0112] = 6  # turned by 90 degrees
+    return png(photograph(), format="JPEG", quality=90, exif=exif)
 
 
 def translucent():
-    image = photo()
+    image = photograph()
     image.putalpha(Image.linear_gradient("L").resize(image.size))
     return png(image)
 
@@ -79,35 +79,37 @@ def translucent():
 @pytest.mark.parametrize(
     ("data", "steps"),
     [
-        pytest.param(PHOTO.read_bytes(), 0, id="png"),
-        pytest.param(png(photo(size=(3001, 2000))), 0, id="large"),
-        pytest.param(png(photo(size=(20, 17))), 0, id="smaller than the input"),
-        pytest.param(png(photo(size=(32, 50))), 0, id="of its width"),
-        pytest.param(png(photo(size=(33, 66))), 1, id="tall"),  # Pillow 13 may begin with columns
-        pytest.param(png(photo("L")), 0, id="grey"),
-        pytest.param(png(photo("P")), 0, id="palette"),
-        pytest.param(png(photo(), format="JPEG", quality=75), 0, id="jpeg"),
+        pytest.param(PHOTOGRAPH.read_bytes(), 0, id="png"),
+        pytest.param(png(photograph(size=(3001, 2000))), 0, id="large"),
+        pytest.param(png(photograph(size=(20, 17))), 0, id="smaller than the input"),
+        pytest.param(png(photograph(size=(32, 50))), 0, id="as wide as the input"),
+        pytest.param(
+            png(photograph(size=(33, 66))), 1, id="tall"
+        ),  # Pillow 13 may start with columns
+        pytest.param(png(photograph("L")), 0, id="grey"),
+        pytest.param(png(photograph("P")), 0, id="palette"),
+        pytest.param(png(photograph(), format="JPEG", quality=75), 0, id="jpeg"),
         pytest.param(rotated(), 0, id="rotated"),
-        pytest.param(png(photo(), format="WEBP", quality=80), 1, id="webp"),
-        pytest.param(translucent(), 1, id="translucent"),  # blended in another order
+        pytest.param(png(photograph(), format="WEBP", quality=80), 1, id="webp"),
+        pytest.param(translucent(), 1, id="translucent"),  # rounded in another order
     ],
 )
-def test_pictures_shrink_as_in_python(page, tmp_path, data, steps):
-    """To the very byte, where the browser decodes to the same pixels."""
-    path = tmp_path / "picture"
+def test_images_shrink_as_in_python(page, tmp_path, data, steps):
+    """The bytes are equal if the browser decodes to the same pixels."""
+    path = tmp_path / "image"
     path.write_bytes(data)
-    bring(page, "picture", data)
+    bring(page, "image", data)
     expected = fit(decode(path), 32, 32)
     assert np.abs(seen(page).astype(int) - expected).max() <= steps
 
 
-def y4m(pictures, *, frames_each):
-    """Return a video that shows uint8 (N, H, W, 3) one after the other, 10 a second."""
-    _, height, width, _ = pictures.shape
+def y4m(images, *, frames_each):
+    """Return a video of images, uint8 (N, H, W, 3), at 10 frames per second."""
+    _, height, width, _ = images.shape
     out = io.BytesIO()
     out.write(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n".encode())
-    for picture in pictures:
-        full = np.asarray(Image.fromarray(picture).convert("YCbCr"), np.float64)
+    for image in images:
+        full = np.asarray(Image.fromarray(image).convert("YCbCr"), np.float64)
         full = full * [219 / 255, 224 / 255, 224 / 255] + [16, 16, 16]  # BT.601, limited range
         y, chroma = full[:, :, 0], full[:, :, 1:].reshape(height // 2, 2, width // 2, 2, 2)
         planes = [y, *np.moveaxis(chroma.mean(axis=(1, 3)), -1, 0)]
@@ -116,19 +118,19 @@ def y4m(pictures, *, frames_each):
     return out.getvalue()
 
 
-def test_the_camera(playwright, site, tmp_path):
-    """A fake one, fed from a video of pictures that the runtime is sure of."""
-    pictures, expected = [], []
+def test_camera_frames_are_classified_in_their_order(playwright, site, tmp_path):
+    """The browser's fake camera plays a video of images to which the runtime gives high scores."""
+    images, expected = [], []
     with Classifier() as classifier:
         for path in shipped.samples().values():
             large = Image.open(path).resize((480, 480), Image.Resampling.BICUBIC)
             [best] = classifier.classify(np.asarray(large))
             if best.score > 0.8:
-                pictures.append(np.asarray(large))
+                images.append(np.asarray(large))
                 expected.append(best.label)
     assert len(set(expected)) >= 4
     video = tmp_path / "camera.y4m"
-    video.write_bytes(y4m(np.stack(pictures), frames_each=10))
+    video.write_bytes(y4m(np.stack(images), frames_each=10))
     flags = (
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
@@ -143,7 +145,7 @@ def test_the_camera(playwright, site, tmp_path):
             ".observe(best, {childList: true, characterData: true, subtree: true}); }"
         )
         page.click("text=Use the camera")
-        page.wait_for_timeout(1000 * len(pictures) + 1500)
+        page.wait_for_timeout(1000 * len(images) + 1500)
         shown = [label for label, _ in itertools.groupby(page.evaluate("shown"))]
         assert re.fullmatch(r"[\d.]+ frames/s", page.inner_text("#rate"))
         assert page.is_visible("#live")
@@ -157,10 +159,10 @@ def test_the_camera(playwright, site, tmp_path):
     assert any(" ".join(order) in text for order in wanted), (shown, expected)
 
 
-def test_a_refused_and_a_missing_camera(playwright, site, page):
+def test_a_denied_and_a_missing_camera_give_a_message(playwright, site, page):
     page.click("text=Use the camera")
     page.wait_for_selector("#alert")
-    assert "no camera that the browser can find" in page.inner_text("#alert")
+    assert "The browser finds no camera on this device" in page.inner_text("#alert")
     with chromium.launch(
         playwright, *chromium.NO_GPU, "--use-fake-device-for-media-stream"
     ) as browser:
@@ -168,12 +170,12 @@ def test_a_refused_and_a_missing_camera(playwright, site, page):
         visit(page, site)
         page.click("text=Use the camera")
         page.wait_for_selector("#alert:visible")
-        assert "The camera was refused" in page.inner_text("#alert")
+        assert "The browser denied access to the camera" in page.inner_text("#alert")
         assert page.is_hidden("#live")
 
 
-def test_webgpu(playwright, site):
-    """Through Chromium's software driver."""
+def test_webgpu_gives_the_scores_of_the_cpu(playwright, site):
+    """The GPU is Chromium's software driver."""
     with chromium.launch(playwright, *chromium.SOFTWARE_GPU) as browser:
         page = browser.new_page()
         visit(page, site)
@@ -195,7 +197,7 @@ def test_webgpu(playwright, site):
         on_cpu = scores(page)
         assert max(abs(on_gpu[label] - on_cpu[label]) for label in on_cpu) <= 2 / 256
         use(page, network="cnn")
-        # What the GPU computes wrongly stays on the CPU.
+        # A model that the GPU computes wrongly stays on the CPU.
         narrow = quantize.to_int8(strided(32, 2), pictures(32))
         page.set_input_files("#files", {"name": "a.tflite", "mimeType": "", "buffer": narrow})
         page.wait_for_selector("#facts:has-text('a.tflite')")
@@ -205,27 +207,27 @@ def test_webgpu(playwright, site):
         assert page.locator("input[value=wasm]").is_checked()
         use(page, network="cnn")
         use(page, accelerator="webgpu")
-        # While a network is on its way, another choice does not undo that one.
+        # A choice made while a network loads does not undo the choice of the network.
         page.check("input[value=resnet18]", force=True)
         page.check("input[value=wasm]", force=True)
         page.wait_for_selector("#facts:has-text('resnet18-int8'):has-text('CPU: XNNPACK')")
 
 
-def test_without_a_gpu_it_says_so(page):
+def test_without_a_gpu_the_page_says_so(page):
     assert page.locator("input[value=webgpu]").is_disabled()
     assert page.inner_text("#no-gpu") == "No GPU: WebGPU finds no graphics adapter."
 
 
-def test_one_picture_of_several_is_broken(page):
+def test_of_several_images_the_good_ones_are_taken(page):
     before = page.locator("#tray button").count()
-    files = {"good.png": PHOTO.read_bytes(), "text.png": b"no picture", "empty.jpg": b""}
+    files = {"good.png": PHOTOGRAPH.read_bytes(), "text.png": b"no image", "empty.jpg": b""}
     page.set_input_files(
         "#files",
         [{"name": n, "mimeType": "image/png", "buffer": data} for n, data in files.items()],
     )
     page.wait_for_selector("#alert:visible")
     alert = page.inner_text("#alert")
-    assert "text.png is damaged, too large or not a picture" in alert
+    assert "text.png is damaged, too large or not an image" in alert
     assert "empty.jpg is empty" in alert
     assert page.locator("[aria-label='good.png: cat']").get_attribute("aria-pressed") == "true"
     assert page.locator("#tray button").count() == before + 1
@@ -233,7 +235,7 @@ def test_one_picture_of_several_is_broken(page):
     assert page.is_hidden("#alert")
 
 
-# Holds the next thing that is fetched until the page says `release()`.
+# Delays the next `fetch` until `release()` is called.
 HOLD = """() => { const real = window.fetch; window.fetch = async (...what) => {
     window.fetch = real;
     await new Promise(resolve => { window.release = resolve; });
@@ -246,7 +248,7 @@ def choose(page, sample):
 
 
 def check_stage(page, sample):
-    """The picture, its mark and the answer are all of one sample."""
+    """Check that the image, its mark in the tray and the result belong to one sample."""
     page.wait_for_timeout(500)
     assert page.get_attribute("#still", "aria-label") == f"Sample: {sample}"
     pressed = page.locator("#tray [aria-pressed=true]")
@@ -254,7 +256,7 @@ def check_stage(page, sample):
     assert page.inner_text("#best .label") == sample
 
 
-def test_a_picture_that_takes_long_does_not_displace_a_later_one(browser, site):
+def test_an_image_that_loads_slowly_does_not_replace_a_newer_one(browser, site):
     page = browser.new_page()
     visit(page, site)
     page.evaluate(HOLD)
@@ -266,8 +268,8 @@ def test_a_picture_that_takes_long_does_not_displace_a_later_one(browser, site):
     page.close()
 
 
-def test_the_answer_is_of_what_is_on_the_stage_while_a_model_is_made_ready(playwright, site):
-    """Another picture is chosen at some moments of that, which takes long on a GPU."""
+def test_the_result_belongs_to_the_image_on_the_stage_while_a_model_loads(playwright, site):
+    """Pick another image at several moments while a GPU compiles the model, which takes long."""
     with chromium.launch(playwright, *chromium.SOFTWARE_GPU) as browser:
         page = browser.new_page()
         visit(page, site)
@@ -275,20 +277,20 @@ def test_the_answer_is_of_what_is_on_the_stage_while_a_model_is_made_ready(playw
             use(page, accelerator="wasm")
             page.evaluate(
                 "([sample, ms]) => { document.querySelector('input[value=webgpu]').click();"
-                "const picture = document.querySelector(`[aria-label^='Sample: ${sample}']`);"
-                "setTimeout(() => picture.click(), ms); }",
+                "const button = document.querySelector(`[aria-label^='Sample: ${sample}']`);"
+                "setTimeout(() => button.click(), ms); }",
                 [sample, ms],
             )
             page.wait_for_selector("#facts:has-text('GPU: WebGPU')")
             check_stage(page, sample)
 
 
-def test_keyboard_and_names(browser, site):
-    """Everything can be reached and has a name; the precision changes by an arrow key."""
+def test_the_keyboard_reaches_everything_and_everything_has_a_name(browser, site):
+    """An arrow key also changes the precision."""
     page = browser.new_page()
     visit(page, site)
     for role, name in [
-        ("button", "Choose pictures"),
+        ("button", "Choose images"),
         ("button", "Use the camera"),
         ("button", "Measure"),
         ("combobox", "Show"),
@@ -317,9 +319,11 @@ def test_keyboard_and_names(browser, site):
     page.close()
 
 
-def test_it_fits_a_phone(browser, site):
+def test_the_page_fits_a_phone(browser, site):
     page = browser.new_page(viewport={"width": 360, "height": 740})
     visit(page, site)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert page.locator("#best").bounding_box()["y"] < 740  # the answer is in sight at once
+    assert (
+        page.locator("#best").bounding_box()["y"] < 740
+    )  # the result is visible without scrolling
     page.close()

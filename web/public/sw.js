@@ -1,7 +1,7 @@
-// The service worker: once the page says what it needs, all of it is answered from the cache.
-// The page itself is asked for first at its server, so that a new version is taken at once.
+// The service worker. The page names the files it needs, and they then come from the cache.
+// The page itself is requested from its server first, so that a new version is used at once.
 
-const CACHE = `edge-classify ${self.registration.scope}`; // a host may have several copies
+const CACHE = `edge-classify ${self.registration.scope}`; // one host may serve several copies
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
@@ -23,15 +23,17 @@ self.addEventListener('fetch', (event) => {
 });
 
 /**
- * Makes the cache hold the page and the addresses that it needs, and no others but those that are
- * welcome. The page comes last: until all is there, the version before stays whole.
+ * Fills the cache with the page and the URLs that it needs, and deletes all others.
+ *
+ * URLs in `welcome` stay if they are in the cache, but are not added. The page is stored last, so
+ * that the previous version stays complete until the new one is.
  */
 async function keep({ page, script, needed, welcome }) {
   const cache = await caches.open(CACHE);
   const there = (await cache.keys()).map(({ url }) => url);
   await cache.addAll(needed.filter((url) => !there.includes(url)));
   const newer = await fetch(page, { cache: 'no-cache' }).catch((error) => {
-    if (!there.includes(page)) throw error; // else offline, with what is kept
+    if (!there.includes(page)) throw error; // otherwise offline: the cached page stays
   });
   if (newer !== undefined) {
     if (!newer.ok) throw new Error(`status ${newer.status}`);

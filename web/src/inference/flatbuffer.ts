@@ -1,15 +1,15 @@
-/** Reading a few fields of a flatbuffer without its generated schema. */
+/** Reads single fields of a flatbuffer, without code generated from its schema. */
 
 import { ByteBuffer } from 'flatbuffers';
 
-/** A flatbuffers table whose fields are named by their number in the schema. */
+/** A flatbuffers table. A field is given by its number in the schema; an absent one reads as 0 or empty. */
 export class Table {
   constructor(
     private readonly buffer: ByteBuffer,
     private readonly at: number,
   ) {}
 
-  /** Returns the table that a flatbuffer starts with. */
+  /** Returns the root table of a flatbuffer. */
   static root(data: Uint8Array): Table {
     const buffer = new ByteBuffer(data);
     return new Table(buffer, buffer.readInt32(0));
@@ -60,7 +60,7 @@ export class Table {
   }
 
   private field(number: number): number {
-    const offset = this.buffer.__offset(this.at, 4 + 2 * number); // after two sizes, uint16 each
+    const offset = this.buffer.__offset(this.at, 4 + 2 * number); // a vtable starts with two uint16 sizes
     return offset === 0 ? 0 : this.at + offset;
   }
 

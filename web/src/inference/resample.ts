@@ -1,34 +1,35 @@
 /**
- * Antialiased bicubic resizing, to the byte what Pillow's `Image.resize` gives for 8-bit RGB.
+ * Resizes images with an antialiased bicubic filter, byte for byte as Pillow's `Image.resize` does.
  *
- * Browsers shrink pictures with filters of their own choice, and a network of 32 x 32 inputs
- * notices. So this follows Pillow's method: the cubic convolution kernel of Keys (1981) with
- * a = -0.5, stretched by the scale when shrinking, weights normalised and rounded to 22 bits of
- * fraction, first along the rows, then along the columns, each pass rounded to bytes. (Pillow 13
- * begins with the columns of some tall pictures, which moves single bytes by one.)
+ * Each browser shrinks images with a filter of its own, which changes the scores of a network with
+ * 32 x 32 inputs. So this follows Pillow's method for 8-bit RGB. The kernel is the cubic convolution
+ * of Keys (1981) with a = -0.5, stretched by the scale if the image shrinks. Weights are normalised
+ * and rounded to 22 bits of fraction. The first pass goes along the rows, the second along the
+ * columns, and each rounds to bytes. (Pillow 13 starts with the columns for some tall images, which
+ * changes a few bytes by one.)
  */
 
 /** Left, top, right and bottom edges, in pixels, of the part to resize. */
 export type Box = readonly [number, number, number, number];
 
-const SUPPORT = 2; // the cubic kernel is zero from here on
-const FRACTION_BITS = 22; // weights times bytes, summed, stay inside 32 bits
+const SUPPORT = 2; // the cubic kernel is zero at and beyond this distance
+const FRACTION_BITS = 22; // a sum of weights times bytes fits into 32 bits
 const HALF = 1 << (FRACTION_BITS - 1);
 
-/** For each output pixel the first input pixel, how many, and their fixed-point weights. */
+/** The input pixels of each output pixel: the first, their number, and fixed-point weights. */
 interface Taps {
   first: Int32Array;
   count: Int32Array;
-  weights: Int32Array; // `stride` a pixel
+  weights: Int32Array; // `stride` of them per output pixel
   stride: number;
 }
 
 /**
- * Resizes a part of a picture.
+ * Resizes a part of an image.
  *
  * @param rgba uint8 (height, width, 4); alpha is ignored.
- * @param box the part; pixels around it take part at its edges, as in Pillow.
- * @returns uint8 (outHeight, outWidth, 3), RGB.
+ * @param box the part; as in Pillow, pixels outside it contribute at its edges.
+ * @returns uint8 (outHeight, outWidth, 3), RGB, 0-255.
  */
 export function resize(
   rgba: Uint8ClampedArray,
@@ -38,7 +39,7 @@ export function resize(
   outWidth: number,
   outHeight: number,
 ): Uint8Array {
-  const [left, top, right, bottom] = box.map(Math.fround) as unknown as Box; // Pillow's are float32
+  const [left, top, right, bottom] = box.map(Math.fround) as unknown as Box; // Pillow keeps them as float32
   const columns = taps(width, left, right, outWidth);
   const rows = taps(height, top, bottom, outHeight);
 

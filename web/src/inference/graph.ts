@@ -1,26 +1,24 @@
 /**
- * What a .tflite graph says about its input and output.
+ * Reads the input and output of a .tflite graph.
  *
- * LiteRT.js tells shapes and types, but no quantization, so the few fields that are needed are read
- * from the file. Field numbers: schema.fbs of LiteRT, whose root type is `Model`.
+ * LiteRT.js gives shapes and types but no quantization, so this reads the few fields it needs from
+ * the file. Field numbers: schema.fbs of LiteRT, whose root type is `Model`.
  */
 
-import { PageError } from './errors';
+import { PageError } from '../errors';
 import { Table } from './flatbuffer';
 import type { Quantization } from './quantization';
 
-export type DType = 'float32' | 'uint8' | 'int8';
-
 export interface TensorInfo {
   shape: number[];
-  dtype: DType;
+  dtype: string; // named as in NumPy
   quantization: Quantization;
 }
 
 export interface Graph {
-  input: TensorInfo; // the picture, (1, height, width, 3)
+  input: TensorInfo; // the image, (1, height, width, 3)
   output: TensorInfo; // the scores, (1, classes)
-  givesLogits: boolean; // the output is to be followed by a softmax
+  givesLogits: boolean; // the output still needs a softmax
 }
 
 const MODEL = { codes: 1, subgraphs: 2 };
@@ -31,18 +29,26 @@ const TENSOR = { shape: 0, type: 1, quantization: 4 };
 const QUANTIZATION = { scale: 2, zeroPoint: 3 };
 const SCORING = [14, 25]; // LOGISTIC, SOFTMAX
 const WRAPPING = [6, 22, 43, 114]; // DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE
-const DTYPES: Record<number, DType> = { 0: 'float32', 3: 'uint8', 9: 'int8' };
+const DTYPES: Record<number, string> = {
+  0: 'float32',
+  1: 'float16',
+  2: 'int32',
+  3: 'uint8',
+  4: 'int64',
+  7: 'int16',
+  9: 'int8',
+};
 
 /**
  * Reads input and output of an image classifier's graph.
  *
- * @throws PageError the file is no .tflite model, or no image classifier.
+ * @throws PageError the file is not a .tflite model, or the model is not an image classifier.
  */
 export function readGraph(data: Uint8Array, name: string): Graph {
   let inputs: TensorInfo[], outputs: TensorInfo[], givesLogits: boolean;
   try {
     const identifier = String.fromCharCode(...data.subarray(4, 8));
-    if (identifier !== 'TFL3') throw new Error('no TFL3 file');
+    if (identifier !== 'TFL3') throw new Error('not a TFL3 file');
     const model = Table.root(data);
     const main = model.tables(MODEL.subgraphs)[0]!;
     const tensors = main.tables(SUBGRAPH.tensors);
@@ -62,7 +68,10 @@ export function readGraph(data: Uint8Array, name: string): Graph {
   return { input: input!, output: output!, givesLogits };
 }
 
-/** Says whether a graph's output comes from a softmax or the like, as `edge_runtime` does. */
+/**
+ * Returns whether the output comes from a softmax or logistic operation, perhaps through operations
+ * that keep the values. `edge_runtime` uses the same rule.
+ */
 function endsInScores(model: Table, main: Table): boolean {
   const codes = model
     .tables(MODEL.codes)
@@ -97,7 +106,7 @@ function shapes(tensors: TensorInfo[]): string {
 
 function describe(tensor: Table): TensorInfo {
   const type = tensor.int8(TENSOR.type);
-  const dtype = DTYPES[type] ?? (`type ${type}` as DType);
+  const dtype = DTYPES[type] ?? `type ${type}`;
   const quantization = tensor.table(TENSOR.quantization);
   return {
     shape: tensor.int32s(TENSOR.shape),

@@ -1,9 +1,9 @@
 /**
- * Running a .tflite graph: the only file that imports @litertjs/core.
+ * Runs a .tflite graph. No other file imports @litertjs/core.
  *
- * LiteRT.js comes in builds for different browsers; one of them is loaded, once. The build for
- * JSPI (JavaScript Promise Integration) is as fast as the plain one and the only one whose WebGPU
- * takes uint8 inputs. The threaded build gains nothing on networks this small and would need a
+ * LiteRT.js comes in builds for different browsers, and the page loads one of them once. The build
+ * for JSPI (JavaScript Promise Integration) is as fast as the plain build, and only its WebGPU
+ * takes uint8 inputs. The threaded build gains nothing on networks this small. It also needs a
  * cross-origin isolated page, which a plain static host does not serve.
  */
 
@@ -23,13 +23,13 @@ import plainJs from '@litertjs/core/wasm/litert_wasm_internal.js?url';
 import plainWasm from '@litertjs/core/wasm/litert_wasm_internal.wasm?url';
 import jspiJs from '@litertjs/core/wasm/litert_wasm_jspi_internal.js?url';
 import jspiWasm from '@litertjs/core/wasm/litert_wasm_jspi_internal.wasm?url';
-import { PageError } from './errors';
+import { PageError, reason } from '../errors';
 
 export type Accelerator = 'wasm' | 'webgpu';
 
 let runtime: Promise<unknown> | undefined;
 
-/** Loads LiteRT.js; later calls wait for the first. */
+/** Loads LiteRT.js once; later calls wait for the first call. */
 export function loadRuntime(): Promise<unknown> {
   runtime ??= start();
   return runtime;
@@ -43,11 +43,11 @@ async function start(): Promise<void> {
       ? [jspiJs, jspiWasm]
       : [plainJs, plainWasm];
   const absolute = (url: string) => new URL(url, document.baseURI).href;
-  // The script asks for it late; fetch it meanwhile.
+  // The script requests the WebAssembly late, so fetch it while the script loads.
   const preload = document.createElement('link');
   Object.assign(preload, { rel: 'preload', as: 'fetch', crossOrigin: 'anonymous', href: wasm });
   document.head.append(preload);
-  // LiteRT.js hands this object to Emscripten; it logs every step as an error otherwise.
+  // LiteRT.js passes this object to Emscripten, which otherwise logs every step as an error.
   Object.assign(globalThis, {
     Module: {
       locateFile: () => absolute(wasm),
@@ -60,13 +60,13 @@ async function start(): Promise<void> {
   } catch (error) {
     runtime = undefined;
     throw new PageError(
-      `LiteRT could not be started (${error instanceof Error ? error.message : 'not loaded'}); ` +
+      `LiteRT did not start (${error instanceof Error ? error.message : 'not loaded'}); ` +
         `check the connection and reload the page.`,
     );
   }
 }
 
-/** Says why the GPU cannot be used, or nothing where it can. */
+/** Returns why the GPU cannot be used, or undefined if it can. */
 export function whyNoWebGpu(): string | undefined {
   if (!('gpu' in navigator)) return 'this browser has no WebGPU';
   if (getGlobalLiteRtPromise() === undefined) return 'LiteRT is not loaded';
@@ -85,8 +85,10 @@ export class Engine {
   ) {}
 
   /**
-   * Compiles a graph and runs it once, because a GPU's refusal may only show there.
+   * Compiles a graph and runs it once, because a GPU may only fail in the first run.
    *
+   * @param warmUp the input of that run.
+   * @param shape the shape of the input tensor.
    * @throws PageError the graph does not run on this accelerator.
    */
   static async load(
@@ -96,11 +98,11 @@ export class Engine {
     shape: number[],
   ): Promise<Engine> {
     await loadRuntime();
-    const reason = accelerator === 'webgpu' && whyNoWebGpu();
-    if (reason) throw new PageError(`The GPU cannot be used: ${reason}.`);
+    const obstacle = accelerator === 'webgpu' && whyNoWebGpu();
+    if (obstacle) throw new PageError(`The GPU cannot be used: ${obstacle}; use the CPU.`);
     let engine: Engine | undefined;
     try {
-      const gpuOptions = { precision: 'fp32' } as const; // fp16 moves scores
+      const gpuOptions = { precision: 'fp32' } as const; // float16 changes scores
       engine = new Engine(await loadAndCompile(data, { accelerator, gpuOptions }), shape);
       await engine.run(warmUp);
       return engine;
@@ -108,26 +110,27 @@ export class Engine {
       engine?.close();
       const where = accelerator === 'webgpu' ? 'the GPU in this browser' : 'this browser';
       throw new PageError(
-        `The model does not run on ${where} (${error instanceof Error ? error.message : error}).`,
+        `The model does not run on ${where} (${reason(error)}); choose another model` +
+          (accelerator === 'webgpu' ? ' or the CPU.' : '.'),
       );
     }
   }
 
-  /** What really runs the graph; LiteRT.js may have moved all or some of it to the CPU. */
+  /** The accelerator that runs the graph. LiteRT.js may have moved all or part of it to the CPU. */
   get accelerator(): Accelerator {
     return this.model.options.accelerator as Accelerator;
   }
 
-  /** The same in words. */
+  /** The accelerator, in words for the user. */
   get description(): string {
     if (this.accelerator === 'wasm') return 'CPU: XNNPACK in WebAssembly, one thread';
-    const info: GPUAdapterInfo | undefined = getWebGpuDevice()?.adapterInfo; // not in all browsers
+    const info: GPUAdapterInfo | undefined = getWebGpuDevice()?.adapterInfo; // missing in some browsers
     const device = info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ');
     const partly = this.model.isFullyAccelerated ? '' : ', some operations on the CPU';
     return `GPU: WebGPU${device && ` on ${device}`}${partly}`;
   }
 
-  /** Returns the raw output for one input; wait for one run before the next. */
+  /** Returns the raw output for one input. Wait for it before the next call. */
   async run(input: TypedArray): Promise<TypedArray> {
     const tensor = new Tensor(input, this.shape);
     try {

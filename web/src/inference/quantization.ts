@@ -1,23 +1,27 @@
 /**
- * Affine quantization, real = scale * (q - zeroPoint), as LiteRT's specification has it
+ * Affine quantization: real = scale * (q - zeroPoint).
+ *
+ * The formula is that of LiteRT's quantization specification
  * (https://ai.google.dev/edge/litert/models/quantization_spec).
  */
 
-/** Of a tensor; a scale of 0 marks a float tensor. */
+/** Scale and zero point of a tensor. A scale of 0 marks a float tensor. */
 export interface Quantization {
   scale: number;
   zeroPoint: number;
 }
 
-/** A pixel becomes (pixel - mean) / std before it is quantized; one number a channel. */
+/** What turns a pixel (0-255) into (pixel - mean) / std, with one number per channel. */
 export interface Normalization {
   mean: readonly number[];
   std: readonly number[];
 }
 
 /**
- * Returns the normalization of a model that does not say it: a float input takes pixels scaled to
- * 0-1, a quantized one their bytes as they are. `edge_runtime` assumes the same.
+ * Returns the normalization to assume if the model's file gives none.
+ *
+ * A float input takes pixels scaled to 0-1. A quantized input takes the pixels' bytes unchanged.
+ * `edge_runtime` assumes the same.
  */
 export function assumedNormalization({ scale, zeroPoint }: Quantization): Normalization {
   const [mean, std] = scale === 0 ? [0, 255] : [zeroPoint, 1 / scale];
@@ -25,9 +29,9 @@ export function assumedNormalization({ scale, zeroPoint }: Quantization): Normal
 }
 
 /**
- * Returns what the input tensor holds for each of the 256 values of each channel.
+ * Returns the value of the input tensor for each of the 256 pixel values, per channel.
  *
- * @returns one (256,) table a channel; of real numbers where the tensor is a float one.
+ * @returns three tables (256,): real numbers for a float tensor, otherwise integers from 0 to 255.
  */
 export function pixelTables(normalization: Normalization, input: Quantization): Float64Array[] {
   return [0, 1, 2].map((channel) =>
@@ -40,7 +44,7 @@ export function pixelTables(normalization: Normalization, input: Quantization): 
   );
 }
 
-/** Returns the real values; floats pass through. */
+/** Returns the real values of a tensor. Floats pass through unchanged. */
 export function dequantize(raw: ArrayLike<number>, { scale, zeroPoint }: Quantization): number[] {
   return Array.from(raw, (q) => (scale === 0 ? q : scale * (q - zeroPoint)));
 }

@@ -1,16 +1,17 @@
-/** Keeps what the page needs in the browser, through the service worker `public/sw.js`. */
+/** Keeps the files of the page in the browser, through the service worker `public/sw.js`. */
 
-import { addresses } from './models';
+import { reason } from '../errors';
+import { addresses } from '../inputs/shipped';
 
 /**
- * Stores the page, what it has loaded and what it comes with. What was stored because it was
- * chosen on an earlier visit stays.
+ * Stores the page, the files it has loaded and those to keep from the start. Models that the user
+ * chose on a previous visit stay.
  *
- * @returns a sentence about whether the page works offline now.
+ * @returns a sentence that says whether the page works offline from now on.
  */
 export async function keepForOffline(): Promise<string> {
   if (!('serviceWorker' in navigator)) {
-    return 'Offline use needs https or localhost.';
+    return 'Not available offline: open this page over https or on localhost.';
   }
   try {
     await navigator.serviceWorker.register('./sw.js');
@@ -28,14 +29,14 @@ export async function keepForOffline(): Promise<string> {
       const welcome = absolute(addresses.whenChosen);
       active!.postMessage({ page, script: script.getAttribute('src'), needed, welcome }, [port2]);
     });
-    return failed ? `Not ready for offline use (${failed}).` : 'Works offline from now on.';
+    return failed ? `Not available offline (${failed}).` : 'Works offline from now on.';
   } catch (error) {
-    return `Not ready for offline use (${(error as Error).message}).`;
+    return `Not available offline (${reason(error)}).`;
   }
 }
 
 function absolute(urls: string[]): string[] {
   return urls
     .map((url) => new URL(url, document.baseURI).href)
-    .filter((url) => url.startsWith(location.origin)); // small pictures are in the script
+    .filter((url) => url.startsWith(location.origin)); // small images are data URLs in the script
 }

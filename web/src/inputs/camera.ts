@@ -1,17 +1,17 @@
-/** The camera: opening it, its frames, and why it may not open. */
+/** Opens the camera and reads its frames. */
 
-import { PageError } from './errors';
-import { pixels, type Picture } from './image';
+import { PageError } from '../errors';
+import { pixels, type DecodedImage } from './decode';
 
 const REASONS: Record<string, string> = {
   NotAllowedError:
-    'The camera was refused; allow it for this page in the browser’s site settings and press ' +
-    '“Use the camera” again. Pictures work without it.',
-  NotFoundError: 'This device has no camera that the browser can find; pictures work without one.',
-  NotReadableError: 'The camera is in use by another program; close that and try again.',
+    'The browser denied access to the camera; allow it in the browser’s site settings and press ' +
+    '“Use the camera” again.',
+  NotFoundError: 'The browser finds no camera on this device; connect one, or choose images.',
+  NotReadableError: 'Another program is using the camera; close that program and try again.',
 };
 
-/** An open camera that plays in a video element. */
+/** An open camera whose frames play in a video element. */
 export class Camera {
   private constructor(
     private readonly video: HTMLVideoElement,
@@ -19,15 +19,15 @@ export class Camera {
   ) {}
 
   /**
-   * Opens the camera that points away from the user, where there is a choice.
+   * Opens the camera. If there are several, prefers the one that points away from the user.
    *
-   * @param onLost called when the camera vanishes or is revoked.
-   * @throws PageError it is refused, missing or busy.
+   * @param onLost called when the camera is disconnected or its permission is revoked.
+   * @throws PageError access is denied, or the camera is missing or busy.
    */
   static async open(video: HTMLVideoElement, onLost: () => void): Promise<Camera> {
     if (!navigator.mediaDevices) {
       throw new PageError(
-        'Browsers give the camera to secure pages only; open this page by https or on localhost.',
+        'Browsers only open the camera for secure pages; open this page over https or on localhost.',
       );
     }
     let stream: MediaStream;
@@ -37,7 +37,7 @@ export class Camera {
       });
     } catch (error) {
       const { name, message } = error as DOMException;
-      throw new PageError(REASONS[name] ?? `The camera does not open (${message || name}).`);
+      throw new PageError(REASONS[name] ?? `The camera does not open (${message || name}); choose images instead.`);
     }
     stream.getVideoTracks()[0]!.addEventListener('ended', onLost);
     video.srcObject = stream;
@@ -50,8 +50,8 @@ export class Camera {
     return new Camera(video, stream);
   }
 
-  /** Waits for the next frame; frames that came meanwhile are passed over. */
-  async frame(): Promise<Picture> {
+  /** Waits for the next frame. Frames that arrive between two calls are dropped. */
+  async frame(): Promise<DecodedImage> {
     const { video } = this;
     await new Promise<unknown>((resolve) =>
       'requestVideoFrameCallback' in video

@@ -1,0 +1,399 @@
+/** How the page goes from one state to the next: the newest request wins, whatever comes first. */
+
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { PageError } from '../../src/errors';
+import { Classifier } from '../../src/inference/classifier';
+import { Camera } from '../../src/inputs/camera';
+import { showAlert } from '../../src/page/alert';
+import { CameraLoop } from '../../src/page/camera-loop';
+import { Input } from '../../src/page/input';
+import { ModelChoice } from '../../src/page/model-choice';
+import { Runner } from '../../src/page/runner';
+import { Stage } from '../../src/page/stage';
+import { Startup } from '../../src/page/startup';
+import { PageState } from '../../src/page/state';
+import * as tray from '../../src/page/tray';
+import * as view from '../../src/page/view';
+import { deferred, settled } from '../deferred';
+import { grey } from '../images';
+import { asClassifier, fakeClassifier, fakeItem, fakeModel, type FakeItem } from './fakes';
+
+vi.mock('../../src/inference/classifier', () => ({ Classifier: { load: vi.fn() } }));
+vi.mock('../../src/inference/engine', () => ({
+  loadRuntime: vi.fn(async () => undefined),
+  whyNoWebGpu: () => undefined,
+}));
+vi.mock('../../src/inputs/camera', () => ({ Camera: { open: vi.fn() } }));
+vi.mock('../../src/page/dom', () => ({ element: vi.fn(() => ({})) }));
+vi.mock('../../src/page/offline', () => ({ keepForOffline: vi.fn(async () => 'offline') }));
+vi.mock('../../src/page/tray');
+vi.mock('../../src/page/view');
+vi.mock('../../src/page/alert', async (original) => {
+  const { sentence } = await import('../../src/errors');
+  const showAlert = vi.fn();
+  const attempt = (work: () => Promise<void>) =>
+    work().catch((error: unknown) => showAlert(sentence(error)));
+  return { ...(await original<object>()), showAlert, attempt };
+});
+
+const FIRST = fakeModel('cnn-int8');
+
+let state: PageState, stage: Stage, runner: Runner;
+let models: ModelChoice, startup: Startup, input: Input, camera: CameraLoop;
+
+/** Makes `Classifier.load` return a fake named after the model. */
+function loadFakes(): void {
+  vi.mocked(Classifier.load).mockImplementation(async (_data, name, accelerator) =>
+    asClassifier(fakeClassifier(name, accelerator)),
+  );
+}
+
+/** Picks an item of the tray, as a click does. */
+function pick(item: FakeItem): void {
+  const [, , onPicked] = vi.mocked(tray.addItem).mock.calls[0]!;
+  onPicked(item);
+}
+
+function bestLabel(): string | undefined {
+  return state.result?.predictions[0]!.label;
+}
+
+beforeEach(() => {
+  vi.clearAllMocks();
+  vi.mocked(tray.open).mockImplementation((item) => (item as FakeItem).reading.promise);
+  vi.mocked(tray.addItem).mockImplementation((name) => fakeItem(name));
+  loadFakes();
+  state = new PageState([FIRST], FIRST.name);
+  stage = new Stage(state);
+  runner = new Runner(state, stage);
+  models = new ModelChoice(state, runner);
+  startup = new Startup(state, stage, runner, models);
+  input = new Input(state, stage, runner, models, startup);
+  camera = new CameraLoop(state, stage, runner, startup);
+  input.addSamples([{ name: 'cat', url: 'cat.png' }, { name: 'ship', url: 'ship.png' }]);
+});
+
+describe('at the start', () => {
+  test('a sample is classified, and the page is kept for offline use', async () => {
+    await startup.ready();
+    await settled();
+    expect(stage.name).toBe('Sample: ship');
+    expect(bestLabel()).toBe('cnn-int8');
+    expect(view.speak).toHaveBeenCalledWith('Sample: ship: cnn-int8, 75.0 %');
+    await vi.waitFor(() => expect(view.showOffline).toHaveBeenCalledWith('offline'));
+  });
+
+  test('the sample does not replace what the user asked for meanwhile', async () => {
+    const item = fakeItem('mine.png');
+    pick(item);
+    await settled();
+    expect(stage.name).toBe('mine.png');
+    expect(bestLabel()).toBe('cnn-int8');
+    expect(view.showStill).toHaveBeenCalledOnce();
+  });
+
+  test('callers wait for the same model, which is loaded once', async () => {
+    await Promise.all([startup.ready(), startup.ready()]);
+    expect(Classifier.load).toHaveBeenCalledOnce();
+  });
+
+  test('a model that could not be loaded is loaded again for the next request', async () => {
+    vi.mocked(Classifier.load).mockRejectedValueOnce(new PageError('no connection'));
+    await expect(startup.ready()).rejects.toThrow('no connection');
+    expect(state.classifier).toBeUndefined();
+    expect(view.setBusy).toHaveBeenLastCalledWith(false);
+    await startup.ready();
+    expect(state.classifier).toBeDefined();
+  });
+});
+
+describe('images', () => {
+  test('one that takes long to read does not replace a newer one', async () => {
+    await startup.ready();
+    const [slow, quick] = [fakeItem('slow.png', { read: false }), fakeItem('quick.png')];
+    pick(slow);
+    pick(quick);
+    await settled();
+    slow.reading.resolve(slow.image);
+    await settled();
+    expect(stage.name).toBe('quick.png');
+    expect(tray.mark).toHaveBeenLastCalledWith(quick);
+  });
+
+  test('a result whose image has left the stage is not shown', async () => {
+    await startup.ready();
+    await settled();
+    const fake = fakeClassifier('slow');
+    const run = deferred<Awaited<ReturnType<typeof fake.classify>>>();
+    fake.classify.mockReturnValueOnce(run.promise);
+    state.classifier = asClassifier(fake);
+    vi.mocked(view.showResult).mockClear();
+    state.onStage = { image: grey() };
+    const pending = runner.classifyStage();
+    state.onStage = { image: grey() };
+    run.resolve(await fakeClassifier('late').classify(grey()));
+    expect(await pending).toBeUndefined();
+    expect(view.showResult).not.toHaveBeenCalled();
+    expect(bestLabel()).toBe('cnn-int8');
+  });
+
+  test('one that cannot be read leaves the stage as it is, and the message says why', async () => {
+    await startup.ready();
+    await settled();
+    const broken = fakeItem('broken.png', { read: false });
+    pick(broken);
+    broken.reading.reject(new PageError('broken.png is empty; choose another image.'));
+    await settled();
+    expect(showAlert).toHaveBeenLastCalledWith('broken.png is empty; choose another image.');
+    expect(stage.name).toBe('Sample: ship');
+  });
+
+  test('of several files the good ones are taken, and the last one is shown', async () => {
+    await startup.ready();
+    await settled();
+    vi.mocked(tray.addItem).mockImplementation((name) => {
+      const item = fakeItem(name, { read: name !== 'bad.png' });
+      if (name === 'bad.png') item.reading.reject(new PageError('bad.png is damaged.'));
+      return item;
+    });
+    const files = ['one.png', 'bad.png', 'two.png'].map((name) => new File(['x'], name));
+    await expect(input.bring(files)).rejects.toThrow(new PageError('bad.png is damaged.'));
+    expect(stage.name).toBe('two.png');
+    expect(state.items.map(({ name }) => name)).toEqual([
+      'Sample: cat',
+      'Sample: ship',
+      'one.png',
+      'two.png',
+    ]);
+    expect(tray.remove).toHaveBeenCalledOnce();
+  });
+
+  test('files are not shown if the user picks something while they are read', async () => {
+    await startup.ready();
+    await settled();
+    const slow = fakeItem('slow.png', { read: false });
+    vi.mocked(tray.addItem).mockReturnValueOnce(slow);
+    const bringing = input.bring([new File(['x'], 'slow.png')]);
+    await settled();
+    pick(fakeItem('picked.png'));
+    await settled();
+    slow.reading.resolve(slow.image);
+    await bringing;
+    expect(stage.name).toBe('picked.png');
+    expect(state.items).toContain(slow); // it is in the tray nevertheless
+  });
+
+  test('no files at all give a message', async () => {
+    input.accept(undefined, 'The clipboard holds no image; copy one first.');
+    await settled();
+    expect(showAlert).toHaveBeenLastCalledWith('The clipboard holds no image; copy one first.');
+  });
+});
+
+describe('models', () => {
+  test('take effect in the order of the choices, even if the first one loads longest', async () => {
+    await startup.ready();
+    const [slow, quick] = [fakeModel('slow-int8', { read: false }), fakeModel('quick-int8')];
+    const both = [models.use(slow, 'wasm'), models.use(quick, 'wasm')];
+    await settled();
+    expect(state.chosen.model).toBe(FIRST); // which classifies until then
+    slow.reading.resolve(new Uint8Array());
+    await Promise.all(both);
+    expect(state.chosen.model).toBe(quick);
+    expect(bestLabel()).toBe('quick-int8');
+    expect(tray.clearCaptions).toHaveBeenCalledTimes(3);
+  });
+
+  test('the previous one classifies while the next one loads', async () => {
+    await startup.ready();
+    await settled();
+    const next = fakeModel('next-int8', { read: false });
+    const using = models.use(next, 'wasm');
+    pick(fakeItem('mine.png'));
+    await settled();
+    expect([stage.name, bestLabel()]).toEqual(['mine.png', 'cnn-int8']);
+    next.reading.resolve(new Uint8Array());
+    await using;
+    expect([stage.name, bestLabel()]).toEqual(['mine.png', 'next-int8']);
+  });
+
+  test('the previous one stays if the next one cannot be loaded', async () => {
+    await startup.ready();
+    const previous = state.classifier;
+    vi.mocked(Classifier.load).mockRejectedValueOnce(new PageError('damaged'));
+    await expect(models.use(fakeModel('next-int8'), 'wasm')).rejects.toThrow('damaged');
+    expect(state.classifier).toBe(previous);
+    expect(previous!.close).not.toHaveBeenCalled();
+    expect(view.showModels).toHaveBeenLastCalledWith(state.models, FIRST);
+    expect(view.setBusy).toHaveBeenLastCalledWith(false);
+  });
+
+  test('one that LiteRT moves to the CPU is shown there, with a message', async () => {
+    await startup.ready();
+    vi.mocked(Classifier.load).mockResolvedValueOnce(asClassifier(fakeClassifier('next', 'wasm')));
+    await models.use(fakeModel('next-int8'), 'webgpu');
+    expect(state.chosen.accelerator).toBe('wasm');
+    expect(view.showAccelerators).toHaveBeenLastCalledWith('wasm', undefined);
+    expect(showAlert).toHaveBeenLastCalledWith(expect.stringContaining('the CPU runs it'));
+  });
+
+  test('their times start anew', async () => {
+    await startup.ready();
+    await settled();
+    const before = state.latencies;
+    before.add(1000);
+    await models.use(fakeModel('next-int8'), 'wasm');
+    expect(state.latencies).not.toBe(before);
+    expect(state.latencies.percentile(100)).toBe(2);
+  });
+
+  test('the GPU is compared on the first three images of the tray', async () => {
+    input.addSamples([{ name: 'dog', url: 'dog.png' }, { name: 'frog', url: 'frog.png' }]);
+    await startup.ready();
+    const [, , , images] = vi.mocked(Classifier.load).mock.calls[0]!;
+    vi.mocked(tray.open).mockClear();
+    expect(await images()).toHaveLength(3);
+    expect(vi.mocked(tray.open).mock.calls.map(([item]) => item.name)).toEqual([
+      'Sample: cat',
+      'Sample: ship',
+      'Sample: dog',
+    ]);
+  });
+});
+
+describe('measuring', () => {
+  test('repeats the run, and counts only these runs', async () => {
+    await startup.ready();
+    await settled();
+    await vi.waitFor(() => expect(view.showOffline).toHaveBeenCalled());
+    await runner.measure(state.result!);
+    expect(state.latencies.count).toBe(1000);
+    expect(state.latencies.percentile(100)).toBe(1); // `run` takes 1 ms, `classify` 2
+  });
+
+  test('stops when another result is shown', async () => {
+    await startup.ready();
+    await settled();
+    const { result } = state;
+    const fake = fakeClassifier('stops');
+    fake.run.mockImplementationOnce(async () => {
+      state.result = undefined;
+      return { runMs: 1, raw: [0] };
+    });
+    state.classifier = asClassifier(fake);
+    await runner.measure(result!);
+    expect(fake.run).toHaveBeenCalledOnce();
+  });
+});
+
+test('the camera is not opened if the user picks an image while the first model loads', async () => {
+  const first = fakeModel('cnn-int8', { read: false });
+  state.chosen = { model: first, accelerator: 'wasm' };
+  const starting = camera.start();
+  pick(fakeItem('mine.png'));
+  await settled();
+  first.reading.resolve(new Uint8Array());
+  await starting;
+  expect(Camera.open).not.toHaveBeenCalled();
+  expect(stage.name).toBe('mine.png');
+});
+
+describe('the camera', () => {
+  function fakeCamera() {
+    const frames = [deferred<ReturnType<typeof grey>>()];
+    return {
+      frames,
+      frame: vi.fn(() => frames.at(-1)!.promise),
+      close: vi.fn(),
+      show() {
+        const frame = frames.at(-1)!;
+        frames.push(deferred());
+        frame.resolve(grey());
+      },
+    };
+  }
+
+  function nextCamera() {
+    const fake = fakeCamera();
+    vi.mocked(Camera.open).mockResolvedValueOnce(fake as unknown as Camera);
+    return fake;
+  }
+
+  beforeEach(async () => {
+    await startup.ready();
+    await settled();
+  });
+
+  test('classifies frame after frame until it is stopped', async () => {
+    const fake = nextCamera();
+    await camera.start();
+    const following = camera.follow();
+    for (let i = 0; i < 3; i++) {
+      fake.show();
+      await settled();
+    }
+    expect(fake.frame).toHaveBeenCalledTimes(4);
+    expect(stage.name).toBe('The last frame');
+    stage.stopCamera();
+    fake.show();
+    await following;
+    expect(fake.close).toHaveBeenCalledOnce();
+    expect(view.showCamera).toHaveBeenLastCalledWith(false);
+    expect(fake.frame).toHaveBeenCalledTimes(4);
+  });
+
+  test('gives way to an image that the user picks', async () => {
+    const fake = nextCamera();
+    await camera.start();
+    const following = camera.follow();
+    fake.show();
+    await settled();
+    pick(fakeItem('mine.png'));
+    await settled();
+    fake.show();
+    await following;
+    expect(fake.close).toHaveBeenCalledOnce();
+    expect(stage.name).toBe('mine.png');
+  });
+
+  test('is closed again if the user asks for something else before it opens', async () => {
+    const fake = fakeCamera();
+    const opening = deferred<Camera>();
+    vi.mocked(Camera.open).mockReturnValueOnce(opening.promise);
+    const starting = camera.start();
+    await settled();
+    pick(fakeItem('mine.png'));
+    await settled();
+    opening.resolve(fake as unknown as Camera);
+    await starting;
+    expect(fake.close).toHaveBeenCalledOnce();
+    expect(state.camera).toBeUndefined();
+    expect(stage.name).toBe('mine.png');
+    await camera.follow(); // there is nothing to follow
+    expect(fake.frame).not.toHaveBeenCalled();
+  });
+
+  test('that is disconnected leaves its last frame, and a message', async () => {
+    const fake = nextCamera();
+    await camera.start();
+    const following = camera.follow();
+    fake.show();
+    await settled();
+    const [, onLost] = vi.mocked(Camera.open).mock.calls[0]!;
+    onLost();
+    fake.show();
+    await following;
+    expect(state.camera).toBeUndefined();
+    expect(stage.name).toBe('The last frame');
+    expect(showAlert).toHaveBeenLastCalledWith(expect.stringContaining('disconnected'));
+  });
+
+  test('whose frame fails is closed', async () => {
+    const fake = nextCamera();
+    await camera.start();
+    const following = camera.follow();
+    fake.frames[0]!.reject(new Error('no canvas has this size'));
+    await expect(following).rejects.toThrow('no canvas has this size');
+    expect(fake.close).toHaveBeenCalledOnce();
+  });
+});
