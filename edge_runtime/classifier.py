@@ -19,7 +19,7 @@ from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.placement import Placement
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.quantization import score_table
-from edge_runtime.inputs.decode import FITS
+from edge_runtime.inputs.resize import FITS
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -83,7 +83,7 @@ class Classifier:
             mean: subtracted from a pixel (0-255), one for all channels or one a channel, in place
                 of the file's.
             std: the difference is divided by this.
-            fit: `crop`, `stretch` or `pad`, in place of the file's; see `edge_runtime.inputs.decode.fit`.
+            fit: `crop`, `stretch` or `pad`, in place of the file's; see `edge_runtime.inputs.resize.fit`.
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is no image classifier.

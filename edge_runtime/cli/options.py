@@ -13,6 +13,7 @@ import typer
 from edge_runtime.cli import classify as work
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.shipped import DEFAULT_MODEL
+from edge_runtime.inputs.resize import FITS
 from edge_runtime.support.options import finite, make_app, version_printer
 
 app = make_app()
@@ -119,7 +120,7 @@ def classify(
     if not delegate:
         raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
     for option, value, values in (
-        ("--fit", fit, ("crop", "stretch", "pad")),
+        ("--fit", fit, FITS),
         ("--gpu-precision", gpu_precision, ("fp32", "fp16")),
     ):
         if value not in (None, *values):

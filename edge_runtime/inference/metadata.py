@@ -24,13 +24,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ModelError
+from edge_runtime.inputs.resize import FITS
 
 if TYPE_CHECKING:
     from edge_runtime.inference.flatbuffer import Buffer, Table
 
 LABELS_FILE = "labels.txt"
 CARD_FILE = "model-card.json"
-FITS = ("crop", "stretch", "pad")
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from PIL import Image
 
 from edge_runtime.errors import ImageError, ModelError
 from edge_runtime.inference.quantization import look_up, pixel_table, raw_bytes
-from edge_runtime.inputs.decode import decode, fit, grey
+from edge_runtime.inputs.convert import grey
+from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.names import is_url
+from edge_runtime.inputs.resize import fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

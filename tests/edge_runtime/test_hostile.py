@@ -16,7 +16,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference import trial as probe
 from edge_runtime.inference.trial import ensure_sound
 from tests.conftest import GOLDEN, run
-from tests.edge_runtime.inputs.test_decode import black_png
+from tests.edge_runtime.inputs.images import black_png
 
 FORMATS = ("png", "jpeg", "webp", "gif", "bmp", "tiff")
 

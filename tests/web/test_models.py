@@ -9,7 +9,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.inputs.decode import decode, fit
+from edge_runtime.inputs.decode import decode
+from edge_runtime.inputs.resize import fit
 from export.metadata import attach, describe
 from tests.conftest import GOLDEN, ROOT
 from tests.edge_runtime.inference.test_metadata import CARD, archive
