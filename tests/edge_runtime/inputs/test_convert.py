@@ -51,7 +51,7 @@ def test_deep_tiffs_are_neither_dark_nor_white(tmp_path, pixels, grey):
 
 
 def tiff(pixels: bytes, bits: int, white_is_zero: bool) -> bytes:
-    """A TIFF of 4 x 1 pixels of unsigned grey, which Pillow does not write in every depth."""
+    """Return a TIFF of 4 x 1 pixels of unsigned grey; Pillow does not write every depth."""
     tags = [
         *((256, 4, 1, 4), (257, 4, 1, 1), (258, 3, 1, bits), (259, 3, 1, 1)),
         *((262, 3, 1, int(not white_is_zero)), (273, 4, 1, 8), (277, 3, 1, 1)),
@@ -71,7 +71,7 @@ def tiff(pixels: bytes, bits: int, white_is_zero: bool) -> bytes:
         (np.array([0, 0x50505050, 0xAFAFAFAF, 0xFFFFFFFF], "<u4").tobytes(), 32, False),
     ],
 )
-def test_a_tiff_says_how_deep_its_grey_is(tmp_path, pixels, bits, white_is_zero):
+def test_grey_tiffs_of_every_depth(tmp_path, pixels, bits, white_is_zero):
     path = tmp_path / "grey.tif"
     path.write_bytes(tiff(pixels, bits, white_is_zero))
     assert load_image(path)[0, :, 0].tolist() == [0, 80, 175, 255]
@@ -98,7 +98,7 @@ def test_big_endian_16_bits(tmp_path):
     assert load_image(path).max() == load_image(tmp_path / "big.tif").max() == 1
 
 
-def test_a_float_image_of_no_numbers(tmp_path):
+def test_a_float_image_of_nan_is_rejected(tmp_path):
     path = saved(tmp_path, Image.fromarray(np.full((3, 4), np.nan, np.float32)), "nan.tif")
     with pytest.raises(ImageError, match=r"nan\.tif has pixels up to nan"):
         load_image(path)
@@ -114,12 +114,12 @@ def test_exif_rotation_is_applied(tmp_path):
     image = Image.new("RGB", (4, 2))
     image.putpixel((0, 0), (255, 255, 255))
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to view
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise to view
     loaded = load_image(saved(tmp_path, image, exif=exif))
     assert loaded.shape == (4, 2, 3)
     assert loaded[0, 1].tolist() == [255, 255, 255]
 
 
-def test_odd_exif_does_not_spoil_the_picture(tmp_path):
+def test_damaged_exif_does_not_spoil_the_image(tmp_path):
     path = saved(tmp_path, Image.new("RGB", (4, 3), RED), exif=b"Exif\0\0junk")
     assert load_image(path)[0, 0].tolist() == list(RED)

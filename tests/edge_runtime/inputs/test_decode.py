@@ -22,8 +22,8 @@ def test_rgb_pixels_come_as_they_are(tmp_path):
     np.testing.assert_array_equal(loaded, pixels)
 
 
-def test_what_is_to_be_refused_is_not_decoded_for_it(tmp_path, monkeypatch):
-    """Nor is an icon, whose picture Pillow decodes while it opens the file."""
+def test_an_image_that_is_too_large_is_not_decoded(tmp_path, monkeypatch):
+    """An icon is not even opened, because Pillow decodes an icon when it opens the file."""
     large = saved(tmp_path, Image.new("RGBA", (6_700, 6_700)), "large.png")
     content = large.read_bytes()
     icon = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(content), 22) + content
@@ -38,7 +38,7 @@ def test_what_is_to_be_refused_is_not_decoded_for_it(tmp_path, monkeypatch):
             decode(tmp_path / f"{name}.png")
 
 
-def test_a_png_that_says_behind_its_pixels_that_it_is_turned(tmp_path):
+def test_a_png_may_give_its_rotation_after_its_pixels(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = saved(tmp_path, Image.new("RGB", (4, 2)), "turned.png", exif=exif)
@@ -51,8 +51,8 @@ def test_a_png_that_says_behind_its_pixels_that_it_is_turned(tmp_path):
     assert decode(path).size == (2, 4)
 
 
-def test_warnings_of_others_are_left_alone(tmp_path):
-    """`warnings.catch_warnings` in threads that overlap would leave its filter behind."""
+def test_the_program_s_warning_filters_stay(tmp_path):
+    """In threads that overlap, `warnings.catch_warnings` would leave its filter behind."""
     path = saved(tmp_path, Image.new("RGB", (4, 3), RED), "a.png")
     before = list(warnings.filters)
     threads = [
@@ -96,8 +96,8 @@ def test_a_large_jpeg_is_decoded_at_reduced_scale(tmp_path, turned):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "ppm", "webp", "tif"])
-def test_a_picture_takes_no_other_plugin_of_pillow_s(tmp_path, suffix):
-    """All of them take 15 ms, a fifth of the command's time."""
+def test_an_image_imports_no_plugin_of_another_format(tmp_path, suffix):
+    """Importing all plugins of Pillow takes 15 ms, a fifth of the command's time."""
     path = saved(tmp_path, Image.new("RGB", (4, 4)), f"a.{suffix}")
     script = (
         "import sys; from edge_runtime import load_image; "
@@ -106,7 +106,7 @@ def test_a_picture_takes_no_other_plugin_of_pillow_s(tmp_path, suffix):
     assert run("-c", script).stdout == "False\n"
 
 
-def test_a_wrong_suffix_and_a_pipe_are_no_matter(tmp_path):
+def test_files_with_a_wrong_suffix_and_pipes_are_read(tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4), "red").save(path, "WEBP", lossless=True)
     reader, writer = os.pipe()
@@ -117,7 +117,7 @@ def test_a_wrong_suffix_and_a_pipe_are_no_matter(tmp_path):
             assert decode(source).getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_open_files_are_read_and_named():
+def test_open_files_are_read_and_errors_name_them():
     stream = io.BytesIO()
     Image.new("RGB", (4, 3), RED).save(stream, "PNG")
     stream.seek(0)
@@ -141,7 +141,7 @@ def test_first_frame_of_an_animation(tmp_path):
         (black_png(30_000), "more than 178,956,970 pixels"),
     ],
 )
-def test_bad_files(tmp_path, content, reason):
+def test_files_that_are_not_images(tmp_path, content, reason):
     path = tmp_path / "bad.png"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=rf"bad\.png .*{reason}|bad\.png {reason}"):
@@ -155,7 +155,7 @@ def test_missing_file_and_directory(tmp_path):
         load_image(tmp_path)
 
 
-def test_what_cannot_be_a_file_is_not_called_damaged(tmp_path):
+def test_a_name_that_cannot_be_a_file_is_not_called_damaged(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "ring").symlink_to("ring")
     for name in ("file/image.png", "ring", 300 * "x"):
@@ -163,6 +163,6 @@ def test_what_cannot_be_a_file_is_not_called_damaged(tmp_path):
             load_image(tmp_path / name)
 
 
-def test_decode_gives_what_load_image_gives(tmp_path):
+def test_decode_gives_the_pixels_of_load_image(tmp_path):
     path = saved(tmp_path, Image.new("RGB", (4, 3), RED))
     np.testing.assert_array_equal(np.asarray(decode(path)), load_image(path))

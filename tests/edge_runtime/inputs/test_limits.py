@@ -13,7 +13,7 @@ from tests.edge_runtime.inputs.images import saved
     ("mode", "side"),
     [("RGB", 11_600), ("RGBA", 6_700), ("L", 10_400), ("P", 7_800), ("I;16", 6_500)],
 )
-def test_what_decodes_to_too_much_is_refused_before_it_is_decoded(mode, side):
+def test_images_that_would_take_too_much_memory_are_rejected(mode, side):
     image = Image.new("1", (1, 1))
     image._mode, image._size = mode, (side, side)
     with pytest.raises(ImageError, match=r"x would take 5\d\d MiB to decode .*more than 512"):
@@ -25,7 +25,7 @@ def test_what_decodes_to_too_much_is_refused_before_it_is_decoded(mode, side):
 @pytest.mark.parametrize(
     ("extra", "side"), [({"transparency": (0, 0, 0)}, 6_700), ({"exif": True}, 8_200)]
 )
-def test_copies_for_transparency_and_turning_count(tmp_path, extra, side):
+def test_copies_for_transparency_and_rotation_count(tmp_path, extra, side):
     if "exif" in extra:
         extra = {"exif": Image.Exif()}
         extra["exif"][0x0112] = 6
@@ -36,8 +36,8 @@ def test_copies_for_transparency_and_turning_count(tmp_path, extra, side):
             ensure_fits_memory(image, "x")
 
 
-def test_what_a_decoder_holds_beside_the_pixels_counts(tmp_path):
-    """A progressive JPEG is held whole however small it is wanted; a tile may exceed its image."""
+def test_the_decoder_s_own_buffers_count(tmp_path):
+    """A progressive JPEG is held at full size in any case; a tile may be larger than its image."""
     image = Image.new("L", (10, 10)).resize((17_000, 17_000 // 2))
     whole = saved(tmp_path, image.convert("RGB"), "a.jpg", progressive=True, subsampling=0)
     with pytest.raises(ImageError, match=r"a\.jpg would take 8\d\d MiB to decode"):

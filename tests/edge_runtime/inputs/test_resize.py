@@ -7,16 +7,16 @@ from edge_runtime.inputs.resize import FITS, fit
 from tests.edge_runtime.inputs.images import RED, saved
 
 
-def test_an_image_of_the_right_size_is_untouched():
+def test_an_image_of_the_right_size_keeps_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     np.testing.assert_array_equal(fit(Image.fromarray(pixels), 32, 32), pixels)
 
 
 @pytest.mark.parametrize(("width", "height"), [(100, 50), (50, 100), (1, 1000), (1000, 1), (1, 1)])
-def test_the_centre_is_what_is_kept(width, height):
+def test_a_crop_keeps_the_centre(width, height):
     """Everything outside the largest centred square is green and must not be seen.
 
-    Only the two outer rows may be tinged: there the bicubic kernel, two pixels wide, reaches out.
+    Only the two outer rows may be tinged, because the bicubic kernel reaches two pixels out.
     """
     side = min(width, height)
     image = Image.new("RGB", (width, height), "green")
