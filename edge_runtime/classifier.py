@@ -16,9 +16,9 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference import trial as probe
 from edge_runtime.inference.engine import Engine, open_engine
 from edge_runtime.inference.metadata import read_metadata
-from edge_runtime.inference.placement import Placement
+from edge_runtime.inference.placement import CPU_DELEGATES, Placement
 from edge_runtime.inference.preprocessing import Preprocessing
-from edge_runtime.inference.quantization import score_table
+from edge_runtime.inference.scores import score_table, softmax
 from edge_runtime.inputs.resize import FITS
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ class Classifier:
         )
         self.preprocessing = Preprocessing(engine.input, metadata, mean=means, std=stds, how=fit)
         if auto:
-            engine = self._open_auto(self.preprocessing, gpu_precision)
-        elif delegate not in ("xnnpack", "cpu"):
+            engine = self._open_auto(engine, gpu_precision)
+        elif delegate not in CPU_DELEGATES:
             self._ensure_agrees(engine)
         self._engine: Engine | None = engine
         self._lock = Lock()
@@ -240,7 +240,7 @@ class Classifier:
             scores = self._quantization.dequantize(output)
             if not np.isfinite(scores).all():
                 raise ModelError(f"{self.path} gave scores that are no numbers; export it again.")
-        return _softmax(scores) if self._gives_logits else scores
+        return softmax(scores) if self._gives_logits else scores
 
     def predictions(self, scores: NDArray[np.float32], *, top_k: int = 1) -> list[Prediction]:
         """Return the `top_k` best classes of some scores, float32 (classes,), best first.
@@ -279,19 +279,15 @@ class Classifier:
         images = [self.preprocessing(path) for path in samples]
         ensure_agrees(self.path, engine, images, delegate=self.delegate)
 
-    def _open_auto(self, preprocessing: Preprocessing, gpu_precision: str) -> Engine:
+    def _open_auto(self, on_cpu: Engine, gpu_precision: str) -> Engine:
         from edge_runtime.inference.delegates import choose
 
-        samples = [preprocessing(path) for path in shipped.samples().values()]
-        choice = choose(self.path, samples, threads=self.threads, gpu_precision=gpu_precision)
+        samples = [self.preprocessing(path) for path in shipped.samples().values()]
+        choice = choose(
+            self.path, on_cpu, samples, threads=self.threads, gpu_precision=gpu_precision
+        )
         self.reason = choice.reason
         return choice.engine
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(logits - logits.max())
-    scores: NDArray[np.float32] = powers / powers.sum()
-    return scores
 
 
 def _require(name: str, holds: bool, expected: str, got: object) -> None:

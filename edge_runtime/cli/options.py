@@ -12,6 +12,7 @@ import typer
 
 from edge_runtime.cli import classify as work
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
 from edge_runtime.inputs.resize import FITS
 from edge_runtime.support.options import finite, make_app, version_printer
@@ -187,7 +188,7 @@ def _check_for_ray(
             "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
             "--out NAME."
         )
-    if delegate not in ("xnnpack", "cpu"):
+    if delegate not in CPU_DELEGATES:
         raise typer.BadParameter(
             f"--ray runs one engine a core; expected --delegate xnnpack or cpu, but got {delegate}."
         )

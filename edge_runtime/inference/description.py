@@ -1,4 +1,4 @@
-"""What `edge-classify --info` prints: what a model file says about itself."""
+"""The description of a model file that `edge-classify --info` prints."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.metadata import Metadata, read_metadata
 
-_MAGIC = b"TFL3"  # LiteRT's file identifier, behind the first offset
+_MAGIC = b"TFL3"  # LiteRT's file identifier, which follows the first offset
 
 
 def info(model: str, *, as_json: bool = False) -> str:
-    """Return what a model file says about itself, as JSON on one line or as text.
+    """Return a description of a model file, as JSON on one line or as text.
 
     Args:
-        model: a .tflite file, or the name of a shipped model.
+        model: path of a .tflite file, or name of a shipped model.
+        as_json: whether to return JSON.
 
     Raises:
-        ModelError: there is no such file, it is no .tflite model, or its metadata is damaged.
+        ModelError: there is no such file, it is not a .tflite model, or its metadata is damaged.
     """
     path = shipped.find(model)
     try:
@@ -58,7 +59,7 @@ def _text(path: Path, size: int, metadata: Metadata) -> str:
         "std": metadata.std,
         "fit": metadata.fit,
     }
-    # The classes are the labels, and the pre-processing is above.
+    # The lines above show these already: classes are the labels, pre-processing is mean, std, fit.
     lines |= {k: v for k, v in metadata.card.items() if k not in ("classes", "preprocessing")}
     return "\n".join(
         f"{f'{key}:':<19} {_phrase(value)}" for key, value in lines.items() if value is not None

@@ -43,9 +43,8 @@ class OpenCv:
     """
 
     def __init__(self, source: str, timeout_s: float) -> None:
-        os.environ.setdefault(
-            "OPENCV_FFMPEG_LOGLEVEL", "-8"
-        )  # otherwise FFmpeg prints messages of its own
+        # Otherwise FFmpeg prints messages of its own.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         try:
             import cv2
         except ImportError as exc:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime import errors
 from edge_runtime.classifier import Prediction
 from edge_runtime.errors import EdgeRuntimeError, ImageError
+from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.support.child import child_command, child_environment, child_stderr
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def classify_files(
         raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
     sources = iter(sources)
     # A GPU is one, and more processes would but queue for it.
-    on_cpu = classifier.placement.delegate in ("xnnpack", "cpu")
+    on_cpu = classifier.placement.delegate in CPU_DELEGATES
     first = list(islice(sources, WORTHWHILE if on_cpu and classifier.threads > 1 else 0))
     if len(first) < WORTHWHILE:
         for source in chain(first, sources):

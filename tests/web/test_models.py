@@ -13,7 +13,7 @@ from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.resize import fit
 from export.metadata import attach, describe
 from tests.conftest import GOLDEN, ROOT
-from tests.edge_runtime.inference.test_metadata import CARD, archive
+from tests.edge_runtime.inference.model_files import CARD, archive
 from tests.web.conftest import bring, scores, use, visit
 
 PHOTO = ROOT / "examples" / "chelsea.png"
@@ -122,7 +122,7 @@ def test_standard_metadata_is_read(page, tmp_path):
     bring(page, "photo.png", PHOTO.read_bytes())
     with Classifier(path) as classifier:
         # It has no field for that.
-        assert classifier.assumptions == ("of pictures of another shape the middle is taken",)
+        assert classifier.assumptions == ("images of another shape are cropped to their centre",)
         expected = dict(zip(classifier.labels, classifier.scores(PHOTO), strict=True))
     assert scores(page) == pytest.approx(expected, abs=1e-5)
     assert "rot" in expected
