@@ -22,6 +22,7 @@ from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.delegates import available_delegates
 from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.placement import CPU_DELEGATES
 
 CLASSES = 10
 
@@ -164,7 +165,7 @@ def of_files(
         of_network, of_precision = card.get("network", name), card.get("precision", precision)
         size, digest = path.stat().st_size, file_hash(path)
         for delegate in chosen:
-            for count in threads if delegate in ("xnnpack", "cpu") else (1,):
+            for count in threads if delegate in CPU_DELEGATES else (1,):
                 yield Contender(
                     Subject(of_network, of_precision, OURS, delegate, count, 1, trained),
                     path,

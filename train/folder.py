@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ImageError
-from edge_runtime.inputs.decode import SUFFIXES, decode, fit
+from edge_runtime.inputs.decode import SUFFIXES, decode
+from edge_runtime.inputs.resize import fit
 from train.dataset import SIDE, DataError, Dataset, Split, pixel_hash, split_held_out
 
 _MAX_CLASSES = 256  # labels are uint8

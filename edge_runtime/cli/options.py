@@ -12,7 +12,9 @@ import typer
 
 from edge_runtime.cli import classify as work
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
+from edge_runtime.inputs.resize import FITS
 from edge_runtime.support.options import finite, make_app, version_printer
 
 app = make_app()
@@ -148,7 +150,7 @@ def classify(
     if not delegate:
         raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
     for option, value, values in (
-        ("--fit", fit, ("crop", "stretch", "pad")),
+        ("--fit", fit, FITS),
         ("--gpu-precision", gpu_precision, ("fp32", "fp16")),
     ):
         if value not in (None, *values):
@@ -214,7 +216,6 @@ def _check_for_ray(
     of_stream: bool,
 ) -> None:
     """Reject options and sources that a cluster cannot serve."""
-    from edge_runtime.inference.placement import CPU_DELEGATES
     from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
 
     if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):

@@ -1,11 +1,11 @@
-"""Which delegates this machine has, and which of them serves a model best.
+"""Which delegates work on this machine, and which of them serves a model best.
 
 xnnpack    LiteRT's default for the CPU
 cpu        LiteRT's built-in kernels
 gpu        WebGPU, through Vulkan, Metal or Direct3D
 npu        a vendor's library
-auto       the fastest of these whose answers agree with `cpu`
-a path     an external delegate's library, such as the Edge TPU's
+auto       the fastest of these whose scores agree with those of `cpu`
+a path     the library of an external delegate, such as the Edge TPU's
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ import numpy as np
 
 from edge_runtime.errors import DelegateError, EdgeRuntimeError
 from edge_runtime.inference import shipped
-from edge_runtime.inference import trial as probe
 from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.scores import softmax
+from edge_runtime.inference.trial import ensure_sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NAMES = ("xnnpack", "cpu", "gpu", "npu")
+NAMES = (*CPU_DELEGATES, "gpu", "npu")
 _ROUNDS = 15
 
-# By how much scores (0-1) may differ from the CPU's: one step of an int8 score is 1/256, and
-# XNNPACK differs from the built-in kernels by up to 8 of them.
+# Scores (0-1) may differ from the CPU's by this much. One step of an int8 score is 1/256, and
+# XNNPACK differs from the built-in kernels by up to 8 steps.
 _INTEGER_TOLERANCE = 16 / 256
 _FLOAT_TOLERANCE = 1e-3
 
-# Rounding, half precision too, moves a score by a small part of the highest one; a delegate that
-# computes something else takes most of it away.
+# Rounding, even to half precision, moves a score by a small part of the highest one. A delegate
+# that computes something else takes most of it away.
 _MOST_MOVED = 0.5
 
 
@@ -43,9 +44,9 @@ class Availability(NamedTuple):
     """Whether a delegate works on this machine, and why not.
 
     Attributes:
-        delegate: its name.
+        delegate: name of the delegate.
         available: whether it ran the shipped model.
-        reason: why not, or an empty string.
+        reason: why it did not, or an empty string.
     """
 
     delegate: str
@@ -54,19 +55,19 @@ class Availability(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What `auto` decided on, and why."""
+    """The engine that `auto` chose, and why."""
 
     engine: Engine
     reason: str
 
 
 def available_delegates() -> list[Availability]:
-    """Try every delegate on the shipped model; those that may crash, in a child process first."""
+    """Try every delegate on the shipped model, in a child process first if it may crash."""
     path = shipped.models()[shipped.DEFAULT_MODEL]
     found = []
     for name in NAMES:
         try:
-            probe.ensure_sound(path, name)
+            ensure_sound(path, name)
             open_engine(path, delegate=name)
             found.append(Availability(name, True, ""))
         except EdgeRuntimeError as exc:
@@ -75,29 +76,39 @@ def available_delegates() -> list[Availability]:
 
 
 def choose(
-    path: Path, images: Sequence[NDArray[Any]], *, threads: int = 1, gpu_precision: str = "fp32"
+    path: Path,
+    on_cpu: Engine,
+    images: Sequence[NDArray[Any]],
+    *,
+    threads: int = 1,
+    gpu_precision: str = "fp32",
 ) -> Choice:
-    """Return the fastest delegate whose answers agree with LiteRT's built-in CPU kernels.
+    """Return the fastest engine whose scores agree with those of LiteRT's built-in CPU kernels.
 
-    It agrees, if on every image the same class is best and no score differs by more than 16/256
-    (of graphs with integers) or 1e-3.
+    They agree if every image has the same best class and no score differs by more than 16/256 (if
+    the graph uses integers) or 1e-3.
 
     Args:
-        images: of the input's shape and type, to try the delegates on.
+        path: the model file.
+        on_cpu: the file's engine on `cpu`, opened with the same number of threads.
+        images: tensors of the input's shape and type, on which the delegates are tried.
+        threads: CPU threads for one image.
+        gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
 
     Raises:
-        ModelError: the model cannot be used at all.
+        ModelError: the model cannot be run at all.
         OSError: the file cannot be read.
     """
-    reference = open_engine(path, delegate="cpu", threads=threads)
-    expected = [_scores(reference, image) for image in images]
-    good: dict[str, Engine] = {"cpu": reference}
+    expected = [_raw_scores(on_cpu, image) for image in images]
+    good: dict[str, Engine] = {"cpu": on_cpu}
     reasons = []
     for name in (name for name in NAMES if name != "cpu"):
         try:
-            probe.ensure_sound(path, name, gpu_precision=gpu_precision)
-            engine = open_engine(path, delegate=name, threads=threads, gpu_precision=gpu_precision)
-            difference = _difference(engine, images, expected)
+            ensure_sound(path, name, gpu_precision=gpu_precision)
+            engine = open_engine(
+                path, delegate=name, threads=threads, gpu_precision=gpu_precision, on_cpu=on_cpu
+            )
+            difference = difference_from(expected, engine, images)
         except EdgeRuntimeError as exc:
             reasons.append(f"not {name}: {exc}")
             continue
@@ -105,7 +116,7 @@ def choose(
             good[name] = engine
         else:
             reasons.append(f"not {name}: {difference}")
-    from edge_runtime.support.timing import measure  # only `auto` measures
+    from edge_runtime.support.timing import measure  # because only `auto` measures
 
     times = measure(
         {name: partial(engine.run, images[0]) for name, engine in good.items()},
@@ -121,57 +132,71 @@ def choose(
 def ensure_agrees(
     path: Path, engine: Engine, images: Sequence[NDArray[Any]], *, delegate: str
 ) -> None:
-    """Refuse an engine whose answers are not the model's: XNNPACK gives quite other scores.
+    """Reject an engine that computes a model wrongly: its scores are far from XNNPACK's.
 
-    LiteRT's GPU delegate takes some graphs without complaint and computes them wrongly, such as
-    those with strided 1 x 1 convolutions in int8 (see `export.gpu`). A model that XNNPACK cannot
-    run, as one compiled for an accelerator, is not judged.
+    LiteRT's GPU delegate accepts some graphs without complaint and computes them wrongly, such as
+    int8 graphs with strided 1 x 1 convolutions (see `export.gpu`). A model that XNNPACK cannot run,
+    such as one compiled for an accelerator, is not judged.
 
     Args:
-        engine: what the delegate opened.
-        images: of the input's shape and type, to try it on.
-        delegate: its name, for the message.
+        path: the model file.
+        engine: the file's engine on the delegate.
+        images: tensors of the input's shape and type, on which it is tried.
+        delegate: name of the delegate, for the error.
 
     Raises:
-        DelegateError: a score differs by more than half of the highest one, and by more than
-            integers are rounded by.
+        DelegateError: a score differs by more than half of the highest score, and by more than
+            rounding of integers explains.
     """
     try:
         reference = open_engine(path, delegate="xnnpack")
     except EdgeRuntimeError:
         return
     for image in images:
-        ours, theirs = (_shares(e, image) for e in (engine, reference))
+        ours, theirs = (_scores(e, image) for e in (engine, reference))
         difference = np.abs(ours - theirs)
         most = max(_INTEGER_TOLERANCE, _MOST_MOVED * float(max(ours.max(), theirs.max())))
-        if not difference.max() <= most:  # also where it is no number
+        if not difference.max() <= most:  # NaN fails this too
             worst = int(difference.argmax())
             raise DelegateError(
-                f"The {delegate} computes {path} wrongly (on a sample picture class {worst} scores "
+                f"The {delegate} computes {path} wrongly (on a sample image class {worst} scores "
                 f"{ours[worst]:.2f}, {theirs[worst]:.2f} on the CPU); use --delegate xnnpack."
             )
 
 
-def _shares(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the scores, after a softmax where the graph ends in logits."""
-    scores = _scores(engine, image)
-    return softmax(scores) if engine.gives_logits else scores
-
-
-def _scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
-    return engine.output.quantization.dequantize(engine.run(image))
-
-
-def _difference(
-    engine: Engine, images: Sequence[NDArray[Any]], expected: list[NDArray[np.float32]]
+def difference_from(
+    expected: Sequence[NDArray[np.float32]], engine: Engine, images: Sequence[NDArray[Any]]
 ) -> str | None:
+    """Return how an engine's scores differ from expected ones by more than rounding explains.
+
+    Args:
+        expected: scores or logits of each image, float32 (classes,).
+        engine: the engine to compare.
+        images: tensors of the input's shape and type.
+
+    Returns:
+        A clause for a message, or None if they agree.
+
+    Raises:
+        ModelError: the engine cannot run an image.
+    """
     tolerance = _INTEGER_TOLERANCE if engine.integer else _FLOAT_TOLERANCE
     for number, (image, theirs) in enumerate(zip(images, expected, strict=True), start=1):
-        ours = _scores(engine, image)
+        ours = _raw_scores(engine, image)
         span = 1.0 if not engine.gives_logits else max(1.0, float(np.ptp(theirs)))
         worst = float(np.abs(ours - theirs).max())
-        if not worst <= tolerance * span:  # also where it is no number
+        if not worst <= tolerance * span:  # NaN fails this too
             return f"its scores differ from the CPU's by {worst:.3f} on sample {number}"
         if ours.argmax() != theirs.argmax():
             return f"it sees another class than the CPU on sample {number}"
     return None
+
+
+def _scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
+    scores = _raw_scores(engine, image)
+    return softmax(scores) if engine.gives_logits else scores
+
+
+def _raw_scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
+    """Return scores, or logits if the graph ends in them."""
+    return engine.output.quantization.dequantize(engine.run(image))

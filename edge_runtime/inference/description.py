@@ -12,7 +12,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
 
-_MAGIC = b"TFL3"  # LiteRT's file identifier, behind the first offset
+_MAGIC = b"TFL3"  # LiteRT's file identifier, which follows the first offset
 
 
 def describe(

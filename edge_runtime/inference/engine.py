@@ -1,50 +1,48 @@
-"""Running a .tflite graph: the only file that imports ai_edge_litert.
+"""Running a .tflite graph with LiteRT: the only file that imports ai_edge_litert.
 
-An engine runs one image at a time, or on the CPU as many as were asked for. `xnnpack`, `cpu` and
-external delegates run in LiteRT's Interpreter, which starts fastest and is what external delegates
-need; `gpu` and `npu` in its CompiledModel. Asking for a delegate gives that delegate or an error,
-never another one.
+An engine runs one image at a time, or a batch of a fixed size on the CPU. There are two kinds.
+`xnnpack`, `cpu` and external delegates run in LiteRT's Interpreter, which starts fastest and is
+what external delegates need. `gpu` and `npu` run in its CompiledModel. There is no silent
+fallback: if a delegate cannot be used, opening it raises an error that says why.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ai_edge_litert
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegate
 
 from edge_runtime.errors import DelegateError, ModelError
-from edge_runtime.inference.placement import HEAVY, Placement, ends_in_scores, operations_of
-from edge_runtime.inference.quantization import Quantization
+from edge_runtime.inference.placement import (
+    CPU_DELEGATES,
+    HEAVY,
+    Placement,
+    ends_in_scores,
+    operations_of,
+)
+from edge_runtime.inference.reasons import first_line, last_complaint, why_not
+from edge_runtime.inference.signature import Tensor, read_signature
 from edge_runtime.support import native_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Tensor(NamedTuple):
-    """Shape, type and quantization of a graph's input or output."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    quantization: Quantization
-
-
 class Engine(Protocol):
-    """An image classifier's graph, ready to run.
+    """The graph of an image classifier, ready to run.
 
     Attributes:
-        input: the images, (batch, height, width, channels).
-        output: of one image the scores, one or more dimensions of 1 and then the classes.
+        input: images, (batch, height, width, channels).
+        output: scores of one image, one or more dimensions of 1 and then the classes.
         gives_logits: whether the scores still need a softmax.
-        integer: whether integers are multiplied, at whose rounding no two engines agree.
-        placement: what runs the graph.
+        integer: whether the graph uses integer arithmetic, whose rounding differs between engines.
+        placement: which delegate runs which operations.
     """
 
     input: Tensor
@@ -54,7 +52,7 @@ class Engine(Protocol):
     placement: Placement
 
     def run(self, image: NDArray[Any]) -> NDArray[Any]:
-        """Return the raw output, (classes,), of several images one after the other.
+        """Return the raw output, (classes,), or that of each image of a batch in a row.
 
         Args:
             image: of the input's shape and type.
@@ -71,38 +69,44 @@ def open_engine(
     threads: int = 1,
     gpu_precision: str = "fp32",
     batch: int = 1,
+    on_cpu: Engine | None = None,
 ) -> Engine:
     """Load a graph on one delegate.
 
     Args:
-        delegate: as in `Placement`.
-        gpu_precision: what the GPU computes in, `fp32` or `fp16`.
-        batch: how many images each run takes.
+        path: the .tflite file.
+        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate's library.
+        threads: CPU threads for one image.
+        gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
+        batch: number of images in each run.
+        on_cpu: an engine of the same file on `cpu`, if there is one. `gpu` and `npu` need what it
+            knows of the graph and would open one otherwise.
 
     Raises:
-        ModelError: the file is no LiteRT model, its graph is not an image classifier's, or it does
-            not take so many images.
-        DelegateError: there is no such delegate here, or it does not take the graph.
+        ModelError: the file is not a LiteRT model, its graph is not an image classifier's, or it
+            does not take batches of this size.
+        DelegateError: the delegate is not available here, or it does not take the graph.
     """
     if delegate in ("gpu", "npu"):
         if batch > 1:
             raise DelegateError(f"The {delegate} takes one image at a time; use a batch of 1.")
-        return _Compiled(path, delegate, gpu_precision)
+        return _Compiled(path, delegate, gpu_precision, on_cpu or _Interpreted(path, "cpu", 1))
     return _Interpreted(path, delegate, threads, batch)
 
 
 class _Interpreted:
-    """On `xnnpack`, `cpu` or an external delegate."""
+    """An engine on `xnnpack`, `cpu` or an external delegate."""
 
     def __init__(self, path: Path, delegate: str, threads: int, batch: int = 1) -> None:
-        external = delegate not in ("xnnpack", "cpu")
+        self._path = path
+        external = delegate not in CPU_DELEGATES
         # LiteRT's BUILTIN applies XNNPACK too, in spite of its name.
         resolver = (
             OpResolverType.AUTO
             if delegate == "xnnpack"
             else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
-        loaded = [_external(delegate)] if external else None
+        loaded = [_load_external(delegate)] if external else None
         try:
             with native_log.dropped():
                 interpreter = Interpreter(
@@ -115,15 +119,15 @@ class _Interpreted:
         except (ValueError, RuntimeError) as exc:
             if external:
                 raise DelegateError(
-                    f"The delegate {delegate} cannot run {path} ({_first_line(exc)}); "
+                    f"The delegate {delegate} cannot run {path} ({first_line(exc)}); "
                     f"compile the model for it, or use --delegate xnnpack."
                 ) from exc
             raise ModelError(
                 f"{path} is not a valid .tflite model; copy or export it again."
             ) from exc
         self._interpreter = interpreter
-        self._input_index, self._output_index, self.input, self.output = _signature(
-            interpreter, path
+        self.input, self.output, self._input_index, self._output_index = read_signature(
+            interpreter.get_input_details(), interpreter.get_output_details(), path
         )
         if batch > 1:
             self.input = self.input._replace(shape=(batch, *self.input.shape[1:]))
@@ -158,20 +162,20 @@ class _Interpreted:
             self._interpreter.set_tensor(self._input_index, image)
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as exc:
-            raise ModelError(f"The model could not be run ({exc}); export it again.") from exc
+            raise ModelError(f"{self._path} could not be run ({exc}); export it again.") from exc
         result: NDArray[Any] = self._interpreter.get_tensor(self._output_index)
         return result.reshape(-1)
 
 
 class _Compiled:
-    """On `gpu`, which is WebGPU, or `npu`, a vendor's library."""
+    """An engine on `gpu` (WebGPU) or `npu` (a vendor's library)."""
 
-    def __init__(self, path: Path, delegate: str, gpu_precision: str) -> None:
+    def __init__(self, path: Path, delegate: str, gpu_precision: str, on_cpu: Engine) -> None:
         from ai_edge_litert.compiled_model import CompiledModel
 
-        plain = _Interpreted(path, "cpu", 1)
-        self.input, self.output = plain.input, plain.output
-        self.gives_logits, self.integer = plain.gives_logits, plain.integer
+        self._path = path
+        self.input, self.output = on_cpu.input, on_cpu.output
+        self.gives_logits, self.integer = on_cpu.gives_logits, on_cpu.integer
         with native_log.captured() as log:
             try:
                 self._model = CompiledModel.from_file(
@@ -182,16 +186,16 @@ class _Compiled:
                 complete = self._model.is_fully_accelerated()
                 self._inputs = self._model.create_input_buffers(0)
                 self._outputs = self._model.create_output_buffers(0)
-                # Only the first run sets all up, and it logs too.
+                # Run it here, because only the first run sets everything up, and logs it.
                 self.run(np.zeros(self.input.shape, self.input.dtype))
             except (ValueError, RuntimeError, ModelError) as exc:
-                raise DelegateError(_why_not(delegate, path, log(), exc)) from exc
+                raise DelegateError(why_not(delegate, path, log(), exc)) from exc
         if not complete:
             raise DelegateError(
                 f"The {delegate} does not take every operation of {path} "
-                f"({_log_reason(log()) or 'it does not say which'}); use --delegate xnnpack."
+                f"({last_complaint(log()) or 'it does not say which'}); use --delegate xnnpack."
             )
-        operations = plain.placement.operations
+        operations = on_cpu.placement.operations
         self.placement = Placement(delegate, 1, operations, operations, ())
 
     def run(self, image: NDArray[Any]) -> NDArray[Any]:
@@ -202,12 +206,12 @@ class _Compiled:
             result: NDArray[Any] = self._outputs[0].read(classes, self.output.dtype.type)
         except (ValueError, RuntimeError) as exc:
             raise ModelError(
-                f"The model could not be run ({_first_line(exc)}); use --delegate xnnpack."
+                f"{self._path} could not be run ({first_line(exc)}); use --delegate xnnpack."
             ) from exc
         return result.reshape(-1)
 
     def __del__(self) -> None:
-        with native_log.dropped():  # LiteRT logs what it takes down
+        with native_log.dropped():  # LiteRT logs what it frees
             self._inputs = self._outputs = []
             self._model = None
 
@@ -219,7 +223,7 @@ def _environment() -> Any:
 
     home = os.path.dirname(os.path.abspath(ai_edge_litert.__file__))  # noqa: PTH100, PTH120
     environment = Environment.create(options=EnvironmentOptions(runtime_path=home))
-    # Never taken down: LiteRT would log that on standard error when Python ends.
+    # Never free it, because LiteRT would log that on standard error when Python ends.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(environment.capsule))
     return environment
 
@@ -233,11 +237,11 @@ def _options(delegate: str, gpu_precision: str) -> Any:
     )
 
 
-def _external(library: str) -> Any:
+def _load_external(library: str) -> Any:
     try:
-        # Looked at first: LiteRT's own class cannot even be deleted when this fails.
+        # Look at the library first: if LiteRT's own class fails, it cannot even be deleted.
         if not hasattr(ctypes.CDLL(library), "tflite_plugin_create_delegate"):
-            raise ValueError("it is no LiteRT delegate")
+            raise ValueError("it is not a LiteRT delegate")
         with native_log.dropped():
             return load_delegate(library)
     except (OSError, ValueError, RuntimeError) as exc:
@@ -248,26 +252,8 @@ def _external(library: str) -> Any:
         ) from exc
 
 
-def _signature(interpreter: Interpreter, path: Path) -> tuple[int, int, Tensor, Tensor]:
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if not (len(inputs) == len(outputs) == 1 and _classifies(inputs[0], outputs[0])):
-        raise ModelError(
-            f"{path} is not an image classifier: expected one input [1, height, width, 3 or 1] "
-            f"and one output [1, classes], float32, uint8, int8 or int16, "
-            f"but got {_shapes(inputs)} and {_shapes(outputs)}."
-        )
-    image, scores = _tensor(inputs[0]), _tensor(outputs[0])
-    for tensor in (image, scores):
-        if np.issubdtype(tensor.dtype, np.integer) and not tensor.quantization.scale > 0:
-            raise ModelError(
-                f"{path} has a {tensor.dtype} input or output without a quantization scale; "
-                f"quantize the model again."
-            )
-    return inputs[0]["index"], outputs[0]["index"], image, scores
-
-
 def _resize(interpreter: Interpreter, index: int, shape: tuple[int, ...], path: Path) -> None:
-    """Let an interpreter take a batch; many graphs have 1 built in."""
+    """Resize an interpreter's input to a batch; many graphs have a batch of 1 built in."""
     try:
         with native_log.dropped():
             interpreter.resize_tensor_input(index, shape)
@@ -277,59 +263,3 @@ def _resize(interpreter: Interpreter, index: int, shape: tuple[int, ...], path: 
         fits = False
     if not fits:
         raise ModelError(f"{path} does not take {shape[0]} images at once; use a batch of 1.")
-
-
-def _classifies(input_: dict[str, Any], output: dict[str, Any]) -> bool:
-    image, scores = tuple(input_["shape"]), tuple(output["shape"])
-    dtypes = {np.dtype(input_["dtype"]), np.dtype(output["dtype"])}
-    return (
-        len(image) == 4
-        and image[0] == 1
-        and image[3] in (1, 3)
-        and len(scores) >= 1
-        and min(*image, *scores) > 0
-        and all(n == 1 for n in scores[:-1])
-        and (len(scores) == 2 or scores[-1] > 1)
-        and -1 not in tuple(input_["shape_signature"])[1:]
-        and dtypes <= {np.dtype(t) for t in (np.float32, np.uint8, np.int8, np.int16)}
-    )
-
-
-def _shapes(details: list[dict[str, Any]]) -> str:
-    shapes = [f"{np.dtype(d['dtype'])} {[int(n) for n in d['shape_signature']]}" for d in details]
-    return ", ".join(shapes) or "none"
-
-
-def _tensor(details: dict[str, Any]) -> Tensor:
-    scale, zero_point = details["quantization"]
-    return Tensor(
-        shape=tuple(int(n) for n in details["shape"]),
-        dtype=np.dtype(details["dtype"]),
-        quantization=Quantization(float(scale), int(zero_point)),
-    )
-
-
-def _why_not(delegate: str, path: Path, log: str, exc: Exception) -> str:
-    if delegate == "npu":
-        library = re.search(r"Could not load shared library .*: (\S+): cannot open", log)
-        reason = f"{library[1]} is missing" if library else "no vendor's library"
-        return f"No NPU is available here ({reason}); use --delegate auto or xnnpack."
-    if "No adapters found" in log:
-        return "No GPU is available here (no Vulkan driver); install one, or use --delegate auto."
-    reason = _log_reason(log) or _first_line(exc)
-    return f"The {delegate} cannot run {path} ({reason}); use --delegate auto or xnnpack."
-
-
-def _log_reason(log: str) -> str:
-    """Return what the native log complains of last, without its time stamp and source line."""
-    lines = [
-        line.split("] ", 1)[-1].strip()
-        for line in log.splitlines()
-        if line.startswith(("E0", "E1", "ERROR: [delegate"))
-    ]
-    return lines[-1] if lines else ""
-
-
-def _first_line(exc: Exception) -> str:
-    lines = [line.strip("└ ") for line in str(exc).splitlines() if not line.startswith("ERROR: [")]
-    return lines[0] if lines else " ".join(str(exc).split())

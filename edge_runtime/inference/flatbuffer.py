@@ -1,7 +1,8 @@
 """Reading a few fields of a flatbuffer without its generated schema.
 
-The format is https://flatbuffers.dev/internals/. Every offset is checked, so that a damaged file
-raises ValueError or struct.error and nothing else. Imports the standard library alone.
+The format is that of https://flatbuffers.dev/internals/. Every offset is checked, so that a damaged
+file raises only ValueError or struct.error. Uses the standard library only, because LiteRT's
+generated schema costs the command 14 to 21 ms at start.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ Buffer = bytes | mmap.mmap
 
 
 class Table:
-    """A table; fields go by their number in the schema, and one that is not there is empty or 0."""
+    """A table, whose fields are read by their number in the schema; missing ones are empty or 0."""
 
     def __init__(self, data: Buffer, at: int) -> None:
         self._data, self._at = data, inside(at, data)
@@ -23,7 +24,7 @@ class Table:
 
     @classmethod
     def root(cls, data: Buffer) -> Table:
-        """Return the table that a flatbuffer starts with."""
+        """Return the root table of a flatbuffer."""
         return cls(data, _u32(data, 0))
 
     def byte(self, number: int) -> int:
@@ -47,7 +48,7 @@ class Table:
         return self._data[start : start + count]
 
     def table(self, number: int) -> Table | None:
-        """Return a table that this one points to."""
+        """Return a table that this one points to, or None."""
         at = self._field(number)
         return Table(self._data, at + _u32(self._data, at)) if at else None
 
@@ -58,15 +59,15 @@ class Table:
         return [Table(self._data, at + _u32(self._data, at)) for at in places]
 
     def _field(self, number: int) -> int:
-        """Return where a field is, or 0."""
-        slot = 4 + 2 * number  # behind the lengths of the vtable and of the table
+        """Return the offset of a field, or 0 if there is none."""
+        slot = 4 + 2 * number  # after the lengths of the vtable and of the table
         if slot >= self._vtable_bytes:
             return 0
         (offset,) = struct.unpack_from("<H", self._data, self._vtable + slot)
         return self._at + offset if offset else 0
 
     def _vector(self, number: int, item_bytes: int) -> tuple[int, int]:
-        """Return where a vector's items start, and how many there are."""
+        """Return the offset of a vector's first item, and the number of items."""
         at = self._field(number)
         if not at:
             return 0, 0
@@ -78,7 +79,9 @@ class Table:
 
 
 def inside(at: int, data: Buffer) -> int:
-    """Return the offset `at`, which Python would count from the end if it were negative.
+    """Return the offset `at` if it lies inside `data`.
+
+    Negative offsets need this check most, because Python would count them from the end.
 
     Raises:
         ValueError: it points outside `data`.

@@ -14,11 +14,11 @@ import numpy as np
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped, trial
 from edge_runtime.inference.engine import Engine, open_engine
-from edge_runtime.inference.metadata import FITS, read_metadata
+from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.placement import CPU_DELEGATES, Placement
 from edge_runtime.inference.preprocessing import Preprocessing
-from edge_runtime.inference.quantization import score_table
-from edge_runtime.inference.scores import softmax
+from edge_runtime.inference.scores import score_table, softmax
+from edge_runtime.inputs.resize import FITS
 from edge_runtime.results import Prediction, Result
 
 if TYPE_CHECKING:
@@ -271,6 +271,7 @@ def _settle(options: _Options, engine: Engine, preprocessing: Preprocessing) -> 
         return engine, ""
     choice = choose(
         options.path,
+        engine,
         list(samples),
         threads=options.threads,
         gpu_precision=options.gpu_precision,

@@ -1,27 +1,27 @@
-"""Which operations of a graph run where, from LiteRT's list of them.
+"""Which operations of a graph a delegate runs, from LiteRT's list of operations.
 
-This file imports nothing but typing.
+Imports nothing but typing.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-CPU_DELEGATES = frozenset({"xnnpack", "cpu"})
-HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})  # where the time goes
-_WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # keep what a value means
+CPU_DELEGATES = ("xnnpack", "cpu")  # part of LiteRT, and there on every machine
+HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})  # take most of the time
+_WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # leave scores scores
 _SCORING = frozenset({"SOFTMAX", "LOGISTIC"})
 
 
 class Placement(NamedTuple):
-    """What runs a graph.
+    """Which delegate runs a graph, and which operations it left.
 
     Attributes:
-        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate.
-        threads: of the CPU, for one image.
-        delegated: how many operations the delegate took.
-        operations: how many there are.
-        outside: the names of those that LiteRT's built-in CPU kernels run instead.
+        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate's library.
+        threads: CPU threads for one image.
+        delegated: number of operations that the delegate runs.
+        operations: number of all operations.
+        outside: names of the operations that LiteRT's built-in CPU kernels run instead.
     """
 
     delegate: str
@@ -32,10 +32,13 @@ class Placement(NamedTuple):
 
 
 def operations_of(listed: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], set[int]]:
-    """Return a graph's own operations, and the places of those that a delegate took.
+    """Return a graph's own operations, and the positions of those that a delegate took.
 
-    LiteRT lists them all, then one DELEGATE for each partition with its inputs and outputs: what
-    lies between is what it took. No public API says so.
+    LiteRT lists all operations, then one DELEGATE for each partition with its inputs and outputs.
+    The operations between those are the ones it took; no public API says so.
+
+    Args:
+        listed: from `Interpreter._get_ops_details`.
     """
     operations = [op for op in listed if op["op_name"] != "DELEGATE"]
     maker = {int(t): i for i, op in enumerate(operations) for t in op["outputs"]}
@@ -53,7 +56,12 @@ def operations_of(listed: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], s
 
 
 def ends_in_scores(operations: list[dict[str, Any]], output: int) -> bool:
-    """Say whether a graph's output comes from a softmax or the like, so that it is no logit."""
+    """Return whether a graph ends in a softmax or sigmoid, so that its output is not logits.
+
+    Args:
+        operations: from `operations_of`.
+        output: tensor index of the graph's output.
+    """
     maker = {int(t): op for op in operations for t in op["outputs"]}
     tensor = output
     while tensor in maker:

@@ -1,7 +1,7 @@
-"""From an image to what a model's input tensor holds.
+"""From an image to a model's input tensor.
 
-Size, channels and type follow from the graph; normalization and fit from the caller, else from
-the model file, else they are assumed, and `assumptions` says so.
+Size, channels and type follow from the graph. Normalization and fit are the caller's, otherwise the
+model file's. What neither gives is assumed and listed in `Preprocessing.assumptions`.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from PIL import Image
 
 from edge_runtime.errors import ImageError, ModelError
 from edge_runtime.inference.quantization import look_up, pixel_table, raw_bytes
-from edge_runtime.inputs.decode import decode, fit, grey
+from edge_runtime.inputs.convert import grey
+from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.names import is_url
+from edge_runtime.inputs.resize import fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.engine import Tensor
     from edge_runtime.inference.metadata import Metadata
+    from edge_runtime.inference.signature import Tensor
 
 
 class Preprocessing:
-    """Turns images into a model's input.
+    """Turns images into a model's input tensor.
 
     Attributes:
-        fit: how pictures of another shape are made to fit, see `edge_runtime.inputs.decode.fit`.
-        assumptions: what neither the caller nor the model file said.
+        fit: how images of another shape are made to fit, one of `edge_runtime.inputs.resize.FITS`.
+        assumptions: a clause for each thing that neither the caller nor the model file gives.
     """
 
     def __init__(
@@ -42,15 +44,20 @@ class Preprocessing:
         std: Sequence[float] | None,
         how: str | None,
     ) -> None:
-        """Set up the table from pixels to the input's values.
+        """Make the table from pixels to the input's values.
 
         Args:
-            tensor: the model's input.
-            mean: as for `Classifier`, and so is `std`.
-            how: the fit.
+            tensor: the model's input, (1, height, width, channels).
+            metadata: of the model file.
+            mean: subtracted from a pixel (0-255), one for all channels or one a channel; None takes
+                the file's.
+            std: divides the difference, one for all channels or one a channel; None takes the
+                file's.
+            how: the fit; None takes the file's.
 
         Raises:
-            ModelError: means or deviations are not one, or one a channel, or a deviation is 0.
+            ModelError: there is neither one mean nor one a channel, one of them is not a finite
+                number, or a deviation is 0; the same for deviations.
         """
         _, self._height, self._width, self._channels = tensor.shape
         self.fit = how or metadata.fit or "crop"
@@ -60,12 +67,12 @@ class Preprocessing:
         if means is None and stds is None and tensor.dtype in (np.uint8, np.int8):
             offset, scale = raw_bytes(tensor.dtype, tensor.quantization)
             means, stds = (offset,), (scale,)
-            self.assumptions = ("its input takes the bytes of pixels as they are",)
+            self.assumptions = ("its input takes the raw bytes of pixels",)
         elif means is None or stds is None:
             means, stds = means or (0.0,), stds or (255.0,)
             self.assumptions = (f"a pixel x goes in as (x - {_all(means)}) / {_all(stds)}",)
         if how is None and metadata.fit is None:
-            self.assumptions += ("of pictures of another shape the middle is taken",)
+            self.assumptions += ("images of another shape are cropped to their centre",)
         for option, values in (("mean", means), ("std", stds)):
             if len(values) not in (1, self._channels) or not np.isfinite(values).all():
                 raise ModelError(
@@ -77,17 +84,27 @@ class Preprocessing:
         self._table = pixel_table(tensor.quantization, tensor.dtype, mean=means, std=stds)
 
     def __call__(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the input tensor for an image: `decode`, then `tensor`."""
+        """Return the input tensor for an image: `tensor` of what `decode` returns.
+
+        Args:
+            image: path, open binary file, http(s) URL, or uint8 (H, W, 3), RGB, 0-255.
+
+        Returns:
+            (1, height, width, channels) of the input's type.
+
+        Raises:
+            ImageError: the image cannot be read, or the array is of another shape or type.
+        """
         return self.tensor(self.decode(image))
 
     def decode(
         self, image: str | Path | BinaryIO | NDArray[np.uint8]
     ) -> Image.Image | NDArray[np.uint8]:
-        """Return an image's pixels, no more of them than its resizing wants.
+        """Return an image's pixels, large JPEGs at a reduced size that suffices for resizing.
 
         Args:
-            image: a file, an open one, a URL, or uint8 (H, W, 3), RGB, 0-255, of any size, which
-                is returned as it is.
+            image: path, open binary file or http(s) URL; uint8 (H, W, 3), RGB, 0-255, of any size
+                is returned unchanged.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
@@ -104,18 +121,25 @@ class Preprocessing:
             from edge_runtime.inputs.http import open_url
 
             image = open_url(image)
-        # Twice the model's size leaves the resizing filter the pixels that it wants.
+        # Twice the model's size leaves enough pixels for the antialiasing filter.
         at_least = (2 * self._height, 2 * self._width)
         return decode(image, at_least=at_least, name=name)
 
-    def tensor(self, picture: Image.Image | NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the input tensor, (1, height, width, channels), for what `decode` returned."""
-        if not isinstance(picture, np.ndarray):
-            pixels = fit(picture, self._height, self._width, self.fit)
-        elif picture.shape[:2] == (self._height, self._width):
-            pixels = picture
+    def tensor(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[Any]:
+        """Resize pixels and convert them to the input tensor.
+
+        Args:
+            image: from `decode`.
+
+        Returns:
+            (1, height, width, channels) of the input's type.
+        """
+        if not isinstance(image, np.ndarray):
+            pixels = fit(image, self._height, self._width, self.fit)
+        elif image.shape[:2] == (self._height, self._width):
+            pixels = image
         else:
-            pixels = fit(Image.fromarray(picture), self._height, self._width, self.fit)
+            pixels = fit(Image.fromarray(image), self._height, self._width, self.fit)
         if self._channels == 1:
             pixels = grey(pixels)
         return look_up(self._table, pixels)[np.newaxis]

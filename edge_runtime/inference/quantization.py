@@ -1,7 +1,7 @@
 """Affine quantization: real = scale * (q - zero_point).
 
-The formula and its constraints are LiteRT's quantization specification
-(https://ai.google.dev/edge/litert/models/quantization_spec). Pure numpy.
+The formula and its constraints are those of LiteRT's quantization specification
+(https://ai.google.dev/edge/litert/models/quantization_spec). Imports only numpy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Quantization:
         """Round real values to the nearest step (ties to even) and clip them to the integer type.
 
         Args:
-            dtype: what the tensor holds; values pass through unchanged when it is a float.
+            dtype: of the tensor. If it is a float type, values are converted to it and not scaled.
         """
         if not np.issubdtype(dtype, np.integer):
             return real.astype(dtype)
@@ -37,7 +37,7 @@ class Quantization:
         return quantized
 
     def dequantize(self, quantized: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the real values, float32; floats pass through unchanged."""
+        """Return the real values, float32; floats are not scaled."""
         if not np.issubdtype(quantized.dtype, np.integer):
             return quantized.astype(np.float32)
         steps = quantized.astype(np.float32) - np.float32(self.zero_point)
@@ -51,16 +51,17 @@ def pixel_table(
     mean: Sequence[float] = (0.0,),
     std: Sequence[float] = (255.0,),
 ) -> NDArray[Any] | None:
-    """Return what a model's input tensor holds for each of the 256 pixel values.
+    """Return the value of a model's input tensor for each of the 256 pixel values.
 
     Args:
+        quantization: of the input tensor.
         dtype: of the input tensor.
         mean: subtracted from a pixel (0-255), one for all channels or one a channel.
-        std: the difference is divided by this, as in TFLite Metadata's NormalizationOptions.
+        std: divides the difference, as in TFLite Metadata's NormalizationOptions.
 
     Returns:
-        (256,) of `dtype`, or (256, channels) where the channels differ, or None where every pixel
-        value maps to itself and can be fed raw.
+        (256,) of `dtype`, or (256, channels) if the channels differ. None if every pixel value maps
+        to itself, so that no table is needed.
     """
     pixels = np.arange(256, dtype=np.float64)[:, np.newaxis]
     table = quantization.quantize((pixels - np.array(mean)) / np.array(std), dtype)
@@ -70,14 +71,14 @@ def pixel_table(
 
 
 def look_up(table: NDArray[Any] | None, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return an image as a model's input tensor holds it.
+    """Return the values of a model's input tensor for an image.
 
     Args:
-        table: from `pixel_table`.
+        table: from `pixel_table`, or None for raw pixels.
         pixels: uint8 (H, W, channels), 0-255.
 
     Returns:
-        (H, W, channels) of the table's type.
+        (H, W, channels) of the table's type; `pixels` themselves without a table.
     """
     if table is None:
         return pixels
@@ -88,24 +89,11 @@ def look_up(table: NDArray[Any] | None, pixels: NDArray[np.uint8]) -> NDArray[An
 
 
 def raw_bytes(dtype: np.dtype[Any], quantization: Quantization) -> tuple[float, float]:
-    """Return the mean and std with which pixels fill an integer input from end to end.
+    """Return the mean and std with which pixels use the whole range of an integer input.
 
-    A uint8 input then takes the raw bytes and an int8 one the bytes less 128, which is what
-    quantized models expect that do not say otherwise.
+    A uint8 input then takes the raw bytes and an int8 input the bytes minus 128. Quantized models
+    expect this unless they say otherwise.
     """
     lowest = np.iinfo(dtype).min
     # scale * (pixel + lowest - zero_point) = (pixel - mean) / std
     return float(quantization.zero_point - lowest), 1 / quantization.scale
-
-
-def score_table(quantization: Quantization, dtype: np.dtype[Any]) -> NDArray[np.float32] | None:
-    """Return the real value of each byte that an 8-bit output may hold, else None.
-
-    Looking ten scores up takes a fraction of the time of computing them.
-
-    Returns:
-        float32 (256,), in the order of unsigned bytes.
-    """
-    if dtype not in (np.uint8, np.int8):
-        return None
-    return quantization.dequantize(np.arange(256, dtype=np.uint8).view(dtype))

@@ -1,6 +1,6 @@
-"""The files that come with the package: models, and one sample picture a class.
+"""The files that come with the package: models, and one sample image a class.
 
-This file imports nothing but the standard library's paths.
+Imports nothing but the standard library's paths.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ SAMPLES = _PACKAGE / "samples"
 
 
 def models() -> dict[str, Path]:
-    """Return the shipped .tflite files by name, `<network>-<precision>`."""
+    """Return the shipped .tflite files by their names, `<network>-<precision>`."""
     return {path.stem: path for path in sorted(MODELS.glob("*.tflite"))}
 
 
 def find(model: str | Path) -> Path:
-    """Return the file of a shipped model by its name, or a file by its path.
+    """Return the file of a model.
+
+    Args:
+        model: name of a shipped model, or path of a .tflite file.
 
     Raises:
         ModelError: it is neither.
@@ -40,5 +43,5 @@ def find(model: str | Path) -> Path:
 
 
 def samples() -> dict[str, Path]:
-    """Return one CIFAR-10 test image a class, by the name of its class."""
+    """Return one CIFAR-10 test image for each class, by the name of the class."""
     return {path.stem: path for path in sorted(SAMPLES.glob("*.png"))}

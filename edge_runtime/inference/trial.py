@@ -1,10 +1,11 @@
-"""Trying a model in a child process first, so that its crash is not the caller's.
+"""Trying a model in a child process first, so that its crash does not end the caller.
 
-About one in 150 randomly damaged .tflite files makes LiteRT itself crash, and a GPU's driver may
-do so for a sound one. The shipped files are known to be sound; of others that ran, the hash is
-kept in `$XDG_CACHE_HOME/edge-classify/sound-models`, so that each is tried once.
+About one in 150 randomly damaged .tflite files crashes LiteRT itself, and a GPU's driver may crash
+on a sound one. Shipped files are known to be sound. The hashes of other files that ran are kept in
+the user's cache folder (on Linux `$XDG_CACHE_HOME/edge-classify/sound-models`), so that each file
+is tried once.
 
-    python -m edge_runtime.inference.trial MODEL DELEGATE GPU_PRECISION    what the child runs
+    python -m edge_runtime.inference.trial MODEL DELEGATE GPU_PRECISION    runs in the child
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pathlib import Path
 
 from edge_runtime.errors import DelegateError, EdgeRuntimeError, ModelError
 from edge_runtime.inference import shipped
+from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.support.child import child_command, child_environment
 
-_TIMEOUT_S = 60
+TIMEOUT_S = 60.0
 _MAX_BYTES = 4 << 30  # of address space; a damaged shape may ask for any amount
 _SOUND_EXIT, _REFUSED_EXIT = 0, 3
 
@@ -26,17 +28,20 @@ _SOUND_EXIT, _REFUSED_EXIT = 0, 3
 def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> None:
     """Load a model and run it once in a child process, unless it is known to be sound.
 
-    What the model is refused for in good order is not reported: loading it will say it again.
+    Ordinary errors of the model are not reported here, because loading it reports them again.
 
     Args:
-        delegate: as for `edge_runtime.inference.engine.open_engine`.
+        path: the model file.
+        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate's library.
+        gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
 
     Raises:
-        ModelError: the file crashes LiteRT, or takes too long, on the CPU.
+        ModelError: on `xnnpack` or `cpu`, the model crashes LiteRT or takes longer than
+            `TIMEOUT_S`.
         DelegateError: it does so on another delegate.
         OSError: the file cannot be read.
     """
-    on_cpu = delegate in ("xnnpack", "cpu")
+    on_cpu = delegate in CPU_DELEGATES
     if on_cpu and path.parent == shipped.MODELS:
         return
     key = _key(path, delegate) if on_cpu else ""
@@ -51,7 +56,7 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=_TIMEOUT_S,
+            timeout=TIMEOUT_S,
         ).returncode
     except subprocess.TimeoutExpired:
         code = None
@@ -59,7 +64,7 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
         if on_cpu:
             _remember(key)
     elif code != _REFUSED_EXIT:
-        what = f"took more than {_TIMEOUT_S} s" if code is None else f"crashed LiteRT ({code})"
+        what = f"took more than {TIMEOUT_S:g} s" if code is None else f"crashed LiteRT ({code})"
         if on_cpu:
             raise ModelError(f"{path} {what} when it was tried; copy or export it again.")
         raise DelegateError(
@@ -67,25 +72,27 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
         )
 
 
+def sound_models() -> Path | None:
+    """Return the file of hashes, or None for a user without a home folder."""
+    from platformdirs import user_cache_path
+
+    try:
+        folder = user_cache_path("edge-classify", appauthor=False)
+    except RuntimeError:
+        return None
+    return folder / "sound-models" if folder.is_absolute() else None
+
+
 def _key(path: Path, delegate: str) -> str:
-    import hashlib
     from importlib.metadata import version
 
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return f"{digest} {delegate} {version('ai-edge-litert')}"
+    from edge_runtime.support.files import file_sha256
 
-
-def _cache() -> Path | None:
-    """Return where hashes are kept; nowhere for a user who has no home."""
-    for folder in (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")):  # noqa: PTH111
-        if os.path.isabs(folder):  # noqa: PTH117
-            return Path(folder) / "edge-classify" / "sound-models"
-    return None
+    return f"{file_sha256(path)} {delegate} {version('ai-edge-litert')}"
 
 
 def _known() -> set[str]:
-    cache = _cache()
+    cache = sound_models()
     try:
         return set(cache.read_text().splitlines()) if cache else set()
     except (OSError, ValueError):
@@ -93,7 +100,7 @@ def _known() -> set[str]:
 
 
 def _remember(key: str) -> None:
-    cache = _cache()
+    cache = sound_models()
     with suppress(OSError):  # a device may have no place to write to
         if cache:
             cache.parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +121,8 @@ def _try(path: Path, delegate: str, gpu_precision: str) -> None:
 
 
 def _main() -> None:
-    if sys.argv[2] in ("xnnpack", "cpu"):
-        with suppress(ImportError, ValueError, OSError):  # not every system has it
+    if sys.argv[2] in CPU_DELEGATES:
+        with suppress(ImportError, ValueError, OSError):  # not every system has these limits
             import resource
 
             resource.setrlimit(resource.RLIMIT_AS, (_MAX_BYTES, _MAX_BYTES))

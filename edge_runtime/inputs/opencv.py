@@ -1,4 +1,4 @@
-"""Cameras and videos through OpenCV: the only file that imports it, extra `camera`."""
+"""Frames of cameras and videos through OpenCV, extra `camera`; no other file imports OpenCV."""
 
 from __future__ import annotations
 
@@ -13,35 +13,38 @@ from edge_runtime.inputs.names import is_file
 from edge_runtime.support import native_log
 
 _TIMEOUT_MS = 10_000
-_MOST_IN_A_ROW = 1000  # frames of a video that cannot be decoded, before it counts as over
-# By this much more frames than it has may a video announce; some only estimate it.
-_ESTIMATE = 0.1
+_MOST_IN_A_ROW = 1000  # undecodable frames of a video in a row, after which it counts as over
+# Containers may overstate the number of frames by this fraction, because some only estimate it.
+_OVERSTATED = 0.1
 _NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
 
 
 def open_capture(source: str, *, timeout_s: float | None = None) -> OpenCv:
-    """Open a camera or video, see `edge_runtime.jobs.stream.classify_stream`.
+    """Open a camera or video.
 
     Args:
-        timeout_s: how long to wait for a server; 10 seconds at most.
+        source: `camera:0`, the path or URL of a video, or an rtsp:// or http:// stream.
+        timeout_s: seconds to wait for a server; at most 10, which is also the default.
 
     Raises:
-        StreamError: OpenCV is not installed, or there is no such camera, file or stream.
+        StreamError: OpenCV is not installed, or it cannot open the source.
     """
     longest_s = _TIMEOUT_MS / 1000
     return OpenCv(source, longest_s if timeout_s is None else min(timeout_s, longest_s))
 
 
 class OpenCv:
-    """A camera or video.
+    """An open camera or video.
 
     Attributes:
-        live: whether frames come as time passes; a video, on a server too, knows their number.
-        damaged: whether frames of a video could not be decoded, and were passed over.
+        live: whether frames come as time passes. A video is not live, on a server neither: it knows
+            its number of frames.
+        damaged: whether frames of a video could not be decoded and were skipped.
     """
 
     def __init__(self, source: str, timeout_s: float) -> None:
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would print its own complaints
+        # Otherwise FFmpeg prints messages of its own.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         try:
             import cv2
         except ImportError as exc:
@@ -59,7 +62,7 @@ class OpenCv:
         self._announced, self._asked = 0.0 if self.live else announced, 0
 
     def read(self) -> NDArray[np.uint8] | None:
-        """Return the next frame, uint8 (H, W, 3), RGB, or None where there is none any more."""
+        """Return the next frame, uint8 (H, W, 3), RGB, 0-255, or None after the last one."""
         failed = 0
         while True:
             there, frame = self._capture.read()
@@ -68,8 +71,8 @@ class OpenCv:
                 break
             failed += 1
             if self._asked >= self._announced or failed >= _MOST_IN_A_ROW:
-                # The last one to fail is the end.
-                self.damaged |= failed - 1 > _ESTIMATE * self._announced
+                # The last failure is the end of the video, not damage.
+                self.damaged |= failed - 1 > _OVERSTATED * self._announced
                 return None
         self.damaged |= failed > 0
         code = self._cv2.COLOR_GRAY2RGB if frame.ndim == 2 else self._cv2.COLOR_BGR2RGB
@@ -77,7 +80,7 @@ class OpenCv:
         return image
 
     def close(self) -> None:
-        """Let the device go."""
+        """Release the camera or file."""
         with native_log.dropped():
             self._capture.release()
 
@@ -87,7 +90,7 @@ class OpenCv:
             number = source.partition(":")[2]
             try:
                 return cv2.VideoCapture(int(number) if number.isdecimal() else number)
-            except (cv2.error, OverflowError):  # far beyond any camera's number
+            except (cv2.error, OverflowError):  # a number far beyond any camera's
                 return cv2.VideoCapture()
         if source.lower().startswith(_NETWORK):
             timeouts = [

@@ -1,4 +1,4 @@
-"""Images on any of pyarrow's file systems: S3, GCS, HDFS and so on, and local ones as file://."""
+"""Images on the file systems that pyarrow knows: S3, GCS, HDFS and others, also file://."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from edge_runtime.inputs.http import MAX_CONTENT_BYTES
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import Source, is_url
 
-_FETCHED_AT_ONCE = 16  # from an object store, where each takes tens of milliseconds
+_FETCHED_AT_ONCE = 16  # because each image of an object store takes tens of milliseconds
 
 
 def is_uri(name: str) -> bool:
-    """Say whether a name is one of pyarrow's URIs, such as s3://bucket/folder."""
+    """Return whether a name is a URI, such as s3://bucket/folder."""
     return "://" in name
 
 
 def locate(name: str) -> tuple[FileSystem, str]:
-    """Return the file system that a path or URI lies on, and its path there.
+    """Return the file system of a path or URI, and its path there.
 
     Raises:
-        ValueError: the URI is none that pyarrow knows.
+        ValueError: pyarrow does not know this kind of URI.
         OSError: the file system cannot be reached.
     """
     if is_uri(name):
         filesystem, path = FileSystem.from_uri(name)
         return filesystem, path
-    return LocalFileSystem(), os.path.abspath(name)  # noqa: PTH100 - links stay as they are
+    return LocalFileSystem(), os.path.abspath(name)  # noqa: PTH100 - unlike Path.resolve, it keeps links
 
 
 def listed(names: Iterable[str]) -> Iterator[Source]:
-    """Yield the images behind names, in order, as `expand`; of pyarrow's URIs too."""
+    """Yield the images behind names, in order; unlike `expand`, behind pyarrow's URIs too."""
     for name in names:
         if is_uri(name) and not is_url(name):
             yield from _listed_uri(name)
@@ -56,7 +56,7 @@ def _listed_uri(uri: str) -> Iterator[Source]:
         if filesystem.get_file_info(path).type != FileType.Directory:
             yield Source(uri)
             return
-        waiting = [path]  # folders; the last is next
+        waiting = [path]  # folders still to list; the last one is next
         while waiting:
             infos = filesystem.get_file_info(FileSelector(waiting.pop()))
             infos.sort(key=lambda info: info.path)
@@ -70,7 +70,7 @@ def _listed_uri(uri: str) -> Iterator[Source]:
 
 
 def fetched(sources: list[Source]) -> Iterator[Source]:
-    """Fetch the content of those that are pyarrow's URIs, some at a time."""
+    """Yield sources in order; those with pyarrow's URIs with their content, fetched in parallel."""
     if not any(map(_is_elsewhere, sources)):
         yield from sources
         return
@@ -100,10 +100,10 @@ def _fetched(source: Source) -> Source:
     except FileNotFoundError:
         error = ImageError(f"There is no file {name}; check the name.")
     except (ValueError, OSError) as exc:
-        error = ImageError(f"{name} cannot be read ({exc}); check its name.")
+        error = ImageError(f"{name} cannot be read ({exc}); check the name.")
     except ImageError as exc:
         error = exc
     return Source(name, error=error)
 
 
-_located = lru_cache(locate)  # connecting to an object store takes longer than fetching an image
+_located = lru_cache(locate)  # connecting to a store takes longer than fetching an image

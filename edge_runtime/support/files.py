@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Files: written whole or not at all, links followed, content hashed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path, *, parents: bool = True) -> Iterator[Path]:
-    """Give the name of a file to write beside `path`, which it becomes when the block ends well.
+    """Yield a temporary file's name, and rename it to `path` when the block ends without an error.
 
-    When the block raises, `path` is left as it was.
+    If the block raises, `path` stays as it was.
 
     Args:
+        path: name of the file to write.
         parents: make missing parent folders.
 
     Raises:
-        OSError: the folder cannot be written to, or the disk is full; it names the file.
+        OSError: the folder cannot be written to, or the disk is full; the error names `path`.
     """
     path = Path(path)
     if parents:
@@ -27,32 +28,33 @@ def replacing(path: str | Path, *, parents: bool = True) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{path.suffix}")
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # safetensors' files are for their owner alone
+        # safetensors writes files that only their owner may read.
+        temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as exc:
-        # A full disk's error names no file, others the temporary one.
+        # The error of a full disk names no file; other errors name the temporary one.
         if exc.errno is not None and exc.filename in (None, temporary, str(temporary)):
             raise OSError(exc.errno, exc.strerror, str(path)) from exc
         raise
     finally:
-        with suppress(OSError):  # it took its name, or its folder is none
+        with suppress(OSError):  # it has the name `path` now, or its folder is not one
             temporary.unlink()
 
 
 def target(path: str | Path) -> Path:
-    """Return the file that a name means, so that a link to it stays one when it is replaced.
+    """Return the file behind a name, so that replacing it keeps a link that leads to it.
 
     Raises:
-        OSError: it means a stream that this process has open, as `/dev/stdout` does; the file
-            behind that is not to be replaced.
+        OSError: the name leads to an open stream of this process, such as `/dev/stdout`, whose file
+            must not be replaced.
     """
     real = Path(os.path.realpath(path))
     if os.path.islink(path) and os.path.realpath(os.path.dirname(path)).startswith(  # noqa: PTH114, PTH120
         ("/dev", "/proc")
     ):
-        raise OSError(errno.EINVAL, "it is a stream; leave --out out to write to it", str(path))
+        raise OSError(errno.EINVAL, "it is a stream; omit --out to write to it", str(path))
     return real
 
 

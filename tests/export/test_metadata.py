@@ -6,7 +6,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from edge_runtime.inference.metadata import CARD_FILE, attached_files
+from edge_runtime.inference.attachments import attached_files
+from edge_runtime.inference.metadata import CARD_FILE
 from export.card import model_card
 from export.metadata import attach, describe
 from tests.conftest import GOLDEN

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.inference.engine import Tensor
 from edge_runtime.inference.metadata import Metadata
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.quantization import Quantization
-from edge_runtime.inputs.decode import fit
+from edge_runtime.inference.signature import Tensor
+from edge_runtime.inputs.resize import fit
 from tests.train.conftest import command
 from train import data, folder
 from train.dataset import DataError

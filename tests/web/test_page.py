@@ -11,7 +11,8 @@ from PIL import Image
 from benchmarks import browser as chromium
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.inputs.decode import decode, fit
+from edge_runtime.inputs.decode import decode
+from edge_runtime.inputs.resize import fit
 from export import calibration, quantize
 from tests.conftest import ROOT
 from tests.export.test_gpu import network as strided

@@ -50,7 +50,7 @@ def test_the_caller_overrides_the_file_and_channels_may_differ():
 
 
 def test_one_of_the_two_alone_is_said():
-    fit = "of pictures of another shape the middle is taken"
+    fit = "images of another shape are cropped to their centre"
     assert prepared(np.float32, mean=[10.0]).assumptions == (
         "a pixel x goes in as (x - 10) / 255",
         fit,
@@ -126,7 +126,7 @@ def test_grey_and_four_dimensional_scores():
     assert [classifier.classify(level)[0].index for level in levels] == [0, 1, 2]
     assert classifier.assumptions == (
         "a pixel x goes in as (x - 0) / 255",
-        "of pictures of another shape the middle is taken",
+        "images of another shape are cropped to their centre",
         "class numbers stand in for labels",
     )
 

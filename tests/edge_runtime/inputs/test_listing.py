@@ -33,17 +33,17 @@ def test_directories_are_searched_in_order(folder):
     assert names(str(folder / "sub")) == [f"{folder}/sub/c.PNG", f"{folder}/sub/deep/d.gif"]
 
 
-def test_links_are_followed_but_not_round(folder):
+def test_links_are_followed_but_no_circles(folder):
     (folder / "sub" / "up").symlink_to(folder)
     (folder / "sub" / "self").symlink_to(folder / "sub")
     (folder / "other").symlink_to(folder / "sub" / "deep")
-    (folder / "broken.png").symlink_to("nowhere")  # which is said when it is read
+    (folder / "broken.png").symlink_to("nowhere")  # the error comes when it is read
     expected = ["a.jpg", "b.png", "broken.png", "other/d.gif", "sub/c.PNG", "sub/deep/d.gif"]
     assert names(".") == expected
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
-def test_a_directory_that_may_not_be_read(folder):
+def test_a_directory_without_permission_is_an_error(folder):
     (folder / "sub").chmod(0)
     assert "sub cannot be searched (Permission denied); check it and its permissions." in names(".")
 
@@ -52,7 +52,7 @@ def test_globs(folder):
     assert names("*.png") == ["b.png"]
     assert names("**/*.gif") == ["sub/deep/d.gif"]
     assert names("x*.png") == ["x*.png matches no file; check the pattern."]
-    Path("x[1].png").touch()  # a file of that very name
+    Path("x[1].png").touch()  # a file that is named like the pattern
     assert names("x[1].png") == ["x[1].png"]
 
 
@@ -65,11 +65,11 @@ def test_a_glob_may_match_directories(folder):
     ]
     assert names("s*") == ["sub/c.PNG", "sub/deep/d.gif"]
     assert names("**/deep") == ["sub/deep/d.gif"]
-    for pattern in ("sub/**", "sub/**/*"):  # each file once, for it matches itself
+    for pattern in ("sub/**", "sub/**/*"):  # each file once, although its folders match too
         assert names(pattern) == ["sub/c.PNG", "sub/deep/d.gif"]
 
 
-def test_a_glob_does_not_go_round_links(folder):
+def test_a_glob_follows_no_circles_of_links(folder):
     (folder / "sub" / "up").symlink_to(folder)
     (folder / "sub" / "round").symlink_to(".")
     (folder / ".hidden").mkdir()
@@ -80,14 +80,14 @@ def test_a_glob_does_not_go_round_links(folder):
     assert names(f"{folder}/**/deep/**/d.gif") == [f"{folder}/sub/deep/d.gif"]
 
 
-def test_a_link_round_itself_hides_nothing_else(folder):
+def test_a_link_to_itself_hides_nothing_else(folder):
     (folder / "sub" / "ring").symlink_to("ring")
     first, last, error = names("sub")
     assert (first, last) == ("sub/c.PNG", "sub/deep/d.gif")
     assert error.startswith("sub/ring cannot be searched (")
 
 
-def test_a_tree_may_be_deeper_than_python_calls(folder):
+def test_a_tree_may_be_deeper_than_python_s_recursion_limit(folder):
     here = Path("deep")
     here.mkdir()
     for _ in range(1200):
@@ -97,10 +97,10 @@ def test_a_tree_may_be_deeper_than_python_calls(folder):
     try:
         assert names("deep") == [str(here / "a.png")]
     finally:
-        subprocess.run(["rm", "-r", "deep"], check=True)  # for pytest it is too deep
+        subprocess.run(["rm", "-r", "deep"], check=True)  # too deep for pytest's own cleaning
 
 
-def test_what_is_missing_comes_in_its_place(folder):
+def test_missing_files_keep_their_place(folder):
     assert names("b.png", "", "nope.png") == [
         "b.png",
         "Expected the name of a file or directory, but got an empty one.",
@@ -142,7 +142,7 @@ def test_names_on_standard_input():
     assert "Standard input is empty" in run("edge-classify", "-", input="").stderr
 
 
-def test_a_name_that_comes_through_a_pipe_is_answered_at_once():
+def test_a_name_from_a_pipe_is_classified_at_once():
     command = [COMMAND, "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         for path in shipped.samples().values():
@@ -153,7 +153,7 @@ def test_a_name_that_comes_through_a_pipe_is_answered_at_once():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
-def test_standard_input_that_is_closed():
+def test_closed_standard_input_is_an_error():
     result = subprocess.run(f"{COMMAND} - <&-", shell=True, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (

@@ -33,7 +33,7 @@ def test_which_streams_give_the_same_frames_again(name, again):
     assert gives_the_same_again(name) is again
 
 
-def test_a_video_s_suffix_on_a_folder_or_pattern_is_no_stream(tmp_path, monkeypatch):
+def test_a_folder_or_pattern_with_a_video_s_suffix_is_not_a_stream(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "film.avi").touch()
     (tmp_path / "dir.mp4").mkdir()

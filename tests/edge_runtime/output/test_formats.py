@@ -87,7 +87,11 @@ def test_options_of_unlabelled_models(tmp_path):
     (tmp_path / "labels.txt").write_text("rot\ngrün\nblau\n", encoding="utf-8")
     model = ("--model", GOLDEN / "logits.tflite")
     plain = run("edge-classify", *model, CAT)
-    for assumed in ("a pixel x goes in as (x - 0) / 255", "the middle is taken", "class numbers"):
+    for assumed in (
+        "a pixel x goes in as (x - 0) / 255",
+        "cropped to their centre",
+        "class numbers",
+    ):
         assert assumed in plain.stderr
     named = run(
         "edge-classify", *model, "--labels", tmp_path / "labels.txt", "--mean", "0,0,0",
@@ -126,7 +130,7 @@ def test_what_standard_output_goes_to_is_not_replaced(tmp_path):
                 text=True,
             )
         assert result.returncode in (1, 2)
-        assert "it is a stream; leave --out out" in " ".join(result.stderr.split())
+        assert "it is a stream; omit --out" in " ".join(result.stderr.split())
         assert log.read_text() == "before\n"
 
 
