@@ -1,19 +1,20 @@
-"""The exceptions of the runtime; every one of them derives from `EdgeRuntimeError`.
+"""The exceptions of the runtime, all derived from `EdgeRuntimeError`.
 
     EdgeRuntimeError
     +-- ModelError        the .tflite file cannot be used
-    +-- DelegateError     what was asked to run the model is not there, or does not take it
+    +-- DelegateError     the delegate is not available, or cannot run the model
     +-- ImageError        the image cannot be read
     +-- StreamError       the camera or video cannot be read
+    +-- ResumeError       the results of a previous run cannot be resumed
     +-- ClusterError      the Ray cluster cannot be used, or not for these results
 
-Their messages are one sentence for a person: what was expected, what was found, what to do.
+A message is one sentence for a person: what was expected, what was found, what to do.
 This file imports nothing.
 """
 
 
 class EdgeRuntimeError(Exception):
-    """Base class of all errors that the runtime raises on purpose."""
+    """Base class of all errors of the runtime."""
 
 
 class ModelError(EdgeRuntimeError):
@@ -25,16 +26,16 @@ class DelegateError(EdgeRuntimeError):
 
 
 class ImageError(EdgeRuntimeError):
-    """An image is missing, damaged, too large or not an image at all."""
+    """An image is missing, damaged or too large, or it is not an image."""
 
 
 class StreamError(EdgeRuntimeError):
-    """A camera or video cannot be opened, or is lost for good."""
+    """A camera or video cannot be opened, or it was lost and did not come back."""
 
 
 class ResumeError(EdgeRuntimeError):
-    """A former run's results are not such that this one can go on with them."""
+    """The results of the previous run cannot be resumed by this one."""
 
 
 class ClusterError(EdgeRuntimeError):
-    """Ray is not installed, its cluster away, or there are other results in the way."""
+    """Ray is not installed, its cluster cannot be reached, or other results are in the way."""

@@ -1,4 +1,4 @@
-"""Starting a module of this package in a Python process of its own."""
+"""Running a module of this package in a separate Python process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ _ROOT = str(Path(__file__).parents[2])
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of this package in a Python like this one.
+    """Return the command that runs a module of this package with the same Python.
 
     The child finds the same modules as this process, but none in the working directory.
+
+    Args:
+        module: full name of the module.
+        arguments: of the module's command line.
     """
     path = [str(entry) for entry in sys.path if entry]
     path += [_ROOT] * (_ROOT not in path)
@@ -22,7 +26,7 @@ def child_command(module: str, *arguments: str) -> list[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of such a child: numpy gets no thread pool, which costs 30 ms."""
+    """Return the environment for a child: numpy starts no thread pool, which costs 30 ms."""
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 
 

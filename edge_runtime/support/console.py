@@ -1,4 +1,4 @@
-"""What every command shares: its exit codes, its messages, and how its process ends.
+"""Exit codes and messages of every command, and the end of its process.
 
 Results go to stdout and everything else to stderr. This file imports nothing heavy, because
 `edge-classify` imports it at each start.
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from edge_runtime.support import native_log
 
-INTERRUPTED = 130  # as shells count: 128 and the signal's number
+INTERRUPTED = 130  # as in shells: 128 plus the number of SIGINT
 
 
 def run_to_end(program: str, work: Callable[[], int]) -> NoReturn:

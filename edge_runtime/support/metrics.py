@@ -1,6 +1,6 @@
-"""Figures of merit of a classifier, computed with numpy alone.
+"""Metrics of a classifier, computed with numpy only.
 
-Accuracies are fractions in [0, 1]; only what prints them turns them into percent.
+Accuracies are fractions in [0, 1]; only code that prints them turns them into percent.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 
 
 def top1(scores: NDArray[np.floating | np.integer], labels: NDArray[np.integer]) -> float:
-    """Return the share of rows whose largest score is at the true class.
+    """Return the share of images whose best class is the true one.
 
     Args:
         scores: (N, classes), scores or logits; on a tie the lowest class index counts.
         labels: integer (N,), true class indices.
 
     Raises:
-        ValueError: no rows, or the two lengths differ.
+        ValueError: there are no images, or the two lengths differ.
     """
     if len(scores) != len(labels) or len(labels) == 0:
         raise ValueError(
@@ -32,10 +32,10 @@ def top1(scores: NDArray[np.floating | np.integer], labels: NDArray[np.integer])
 
 
 def cross_entropy(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the mean of -ln(score of the true class), in nats; scores below 1e-12 count as that.
+    """Return the mean of -ln(score of the true class), in nats.
 
     Args:
-        scores: (N, classes), after softmax.
+        scores: (N, classes), after softmax; scores below 1e-12 count as 1e-12.
         labels: integer (N,), true class indices.
     """
     of_truth = scores[np.arange(len(labels)), labels].astype(np.float64)
@@ -45,15 +45,16 @@ def cross_entropy(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> 
 def expected_calibration_error(
     scores: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 15
 ) -> float:
-    """Return how far the best scores are from the accuracy that they promise, a fraction.
+    """Return the mean distance between best scores and the accuracy that they promise, a fraction.
 
-    The images are sorted into bins of equal width by their best score; the error is the mean
-    over all images of the difference between accuracy and mean best score of its bin (Guo et al.
-    2017, arXiv:1706.04599, equation 3).
+    Images are put into bins of equal width by their best score. The error is the distance between
+    a bin's accuracy and its mean best score, averaged over all images (Guo et al. 2017,
+    arXiv:1706.04599, equation 3).
 
     Args:
         scores: (N, classes), after softmax.
         labels: integer (N,), true class indices.
+        bins: number of bins.
     """
     best = scores.max(axis=1).astype(np.float64)
     right = (scores.argmax(axis=1) == labels).astype(np.float64)
@@ -63,10 +64,14 @@ def expected_calibration_error(
 
 
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of an accuracy measured on `images` images.
+    """Return the 95 % confidence interval of an accuracy.
 
-    Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209-212), which stays inside
-    [0, 1] and holds its level for accuracies near 1.
+    This is Wilson's score interval (Wilson 1927, J. Am. Stat. Assoc. 22, 209-212). It stays inside
+    [0, 1] and keeps its level for accuracies near 1.
+
+    Args:
+        accuracy: measured accuracy, 0-1.
+        images: number of images on which it was measured.
 
     Raises:
         ValueError: `images` is not positive.
@@ -88,12 +93,15 @@ def discordant(
     second: NDArray[np.floating | np.integer],
     labels: NDArray[np.integer],
 ) -> tuple[int, int]:
-    """Count the images that only the first classifier gets right, and those that only the second.
+    """Count the images that only one of two classifiers gets right.
 
     Args:
         first: (N, classes), scores or logits.
-        second: (N, classes), of another classifier on the same images.
+        second: (N, classes), scores or logits of another classifier on the same images.
         labels: integer (N,), true class indices.
+
+    Returns:
+        Number of images that only the first gets right, and that only the second gets right.
     """
     first_right: NDArray[np.bool_] = first.argmax(axis=1) == labels
     second_right: NDArray[np.bool_] = second.argmax(axis=1) == labels
@@ -103,13 +111,13 @@ def discordant(
 def drop_interval(lost: int, gained: int, images: int) -> tuple[float, float]:
     """Return the 95 % confidence interval of an accuracy drop measured on the same images.
 
-    The adjusted Wald interval of Agresti and Min 2005, Statistics in Medicine 24, 729-740: half an
-    image is added to each of the four outcomes, which holds the level where few images differ.
+    This is the adjusted Wald interval of Agresti and Min 2005, Statistics in Medicine 24, 729-740.
+    Half an image is added to each of the four outcomes, which keeps the level if few images differ.
 
     Args:
         lost: images that only the first classifier gets right, see `discordant`.
         gained: images that only the second gets right.
-        images: all of them.
+        images: number of all images.
 
     Raises:
         ValueError: `images` is not positive.
@@ -125,8 +133,12 @@ def drop_interval(lost: int, gained: int, images: int) -> tuple[float, float]:
 def mcnemar_p(lost: int, gained: int) -> float:
     """Return the two-sided p-value of the hypothesis that two classifiers are equally accurate.
 
-    McNemar's test in its exact form (McNemar 1947, Psychometrika 12, 153-157): of the images that
-    only one of them gets right, each is as likely to be lost as gained.
+    This is McNemar's test in its exact form (McNemar 1947, Psychometrika 12, 153-157). Under the
+    hypothesis, an image that only one of them gets right is as likely to be lost as gained.
+
+    Args:
+        lost: images that only the first classifier gets right, see `discordant`.
+        gained: images that only the second gets right.
     """
     either = lost + gained
     tail = sum(math.comb(either, k) for k in range(min(lost, gained) + 1))
@@ -136,7 +148,16 @@ def mcnemar_p(lost: int, gained: int) -> float:
 def confusion_matrix(
     predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int
 ) -> NDArray[np.int64]:
-    """Count predictions: int64 (classes, classes), rows are true classes, columns predictions."""
+    """Count the images of each true class by their predicted class.
+
+    Args:
+        predicted: integer (N,), predicted class indices.
+        labels: integer (N,), true class indices.
+        classes: number of classes.
+
+    Returns:
+        int64 (classes, classes); rows are true classes, columns are predicted classes.
+    """
     flat = np.asarray(labels, np.int64) * classes + np.asarray(predicted, np.int64)
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 

@@ -1,7 +1,7 @@
-"""Catching what native libraries print, past Python's sys.stdout and sys.stderr.
+"""Catching what native libraries print past Python's sys.stdout and sys.stderr.
 
-LiteRT's and TensorFlow's C++ code logs to file descriptor 2, its GPU part to 1 as well, and Python
-has no switch for it.
+The C++ code of LiteRT and TensorFlow logs to file descriptor 2, its GPU part to descriptor 1 too.
+Python has no switch for it, so descriptors are redirected for a while.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def silence() -> None:
         return
     try:
         stderr = os.dup(sys.stderr.fileno())
-    except (OSError, ValueError):  # redirected to something that is no file
+    except (OSError, ValueError):  # redirected to something that is not a file
         return
     sys.stderr = open(  # noqa: PTH123, SIM115 - it stays open
         stderr, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
@@ -49,7 +49,11 @@ def dropped() -> Iterator[None]:
 
 @contextmanager
 def captured() -> Iterator[Callable[[], str]]:
-    """Keep what the process writes to descriptors 1 and 2 inside the block; give a reader of it."""
+    """Collect what the process writes to descriptors 1 and 2 inside the block.
+
+    Yields:
+        A function that returns the text that was written so far.
+    """
     import ctypes
     import tempfile
 
@@ -66,8 +70,8 @@ def captured() -> Iterator[Callable[[], str]]:
                 ctypes.CDLL(None).fflush(None)  # C's own buffer of standard output
 
 
-_one_at_a_time = RLock()  # two threads that took turns would leave the descriptor redirected
-_away: dict[int, int] = {}  # descriptors that are redirected, and where they led
+_one_at_a_time = RLock()  # two threads in turn would leave the descriptor redirected
+_away: dict[int, int] = {}  # redirected descriptors, and copies of what they were before
 
 
 @contextmanager
@@ -78,7 +82,7 @@ def _redirected(descriptor: int, sink: int) -> Iterator[None]:
 
 def _redirect(descriptor: int, sink: int) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # a host program's may be closed, or anything
+        with suppress(Exception):  # a host program may have closed or replaced it
             stream.flush()
     try:
         saved = os.dup(descriptor)
@@ -98,7 +102,7 @@ def _redirect(descriptor: int, sink: int) -> Iterator[None]:
 
 
 def _as_it_was() -> None:
-    """In a child that was forked while another thread had something redirected, undo that."""
+    """Undo a redirection in a child that was forked while another thread was inside a block."""
     global _one_at_a_time
     _one_at_a_time = RLock()
     for descriptor, saved in _away.items():

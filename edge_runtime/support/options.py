@@ -1,4 +1,4 @@
-"""What the options of all commands share. Imports Typer."""
+"""Parts that the options of all commands share. Imports Typer."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ def make_app() -> typer.Typer:
 
 
 def finite(number: float | None) -> float | None:
-    """Reject NaN, which Typer's minimum and maximum let through; for an option's `callback`."""
+    """Reject NaN, which Typer's minimum and maximum let through.
+
+    Pass this as the `callback` of an option.
+    """
     if number is not None and math.isnan(number):
         raise typer.BadParameter(f"expected a number, but got {number}.")
     return number
 
 
 def version_printer(program: str) -> Callable[[bool], None]:
-    """Return the callback of a command's `--version`."""
+    """Return the callback of a command's `--version`, which prints the version and exits."""
 
     def print_version(wanted: bool) -> None:
         if wanted:

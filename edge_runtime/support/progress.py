@@ -1,4 +1,4 @@
-"""How far a long job is: a bar on a terminal, and a closing line."""
+"""Progress of a long job: a bar on a terminal, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _WIDTH = 24
 
 
 class Progress:
-    """Counts images; shows a bar with rate and remaining time where there is a terminal.
+    """Counts images, and shows a bar with rate and remaining time if there is a terminal.
 
     Attributes:
-        classified: images with an answer.
-        failed: images without.
+        classified: number of images with predictions.
+        failed: number of images with an error.
     """
 
     def __init__(self, total: int | None = None, stream: TextIO | None = None) -> None:
         """Start the clock.
 
         Args:
-            total: how many images there will be, where that is known.
-            stream: a terminal; without one there is no bar.
+            total: number of all images, if it is known.
+            stream: terminal that shows the bar; None for no bar.
         """
         self.classified = self.failed = 0
         self._total = total
@@ -33,7 +33,7 @@ class Progress:
         self._shown = self._started
 
     def count(self, images: int, *, failed: int) -> None:
-        """Count images, and how many of them have no answer."""
+        """Count images, of which `failed` have an error, and redraw the bar if it is time."""
         self.failed += failed
         self.classified += images - failed
         if self._stream is not None:
@@ -43,11 +43,15 @@ class Progress:
                 show_line(self.bar(now - self._started), self._stream)
 
     def clear(self) -> None:
-        """Take the bar away, so that something else can be printed."""
+        """Erase the bar, so that something else can be printed."""
         show_line("", self._stream)
 
     def bar(self, elapsed_s: float) -> str:
-        """Return the bar as it stands."""
+        """Return the bar for the images counted so far.
+
+        Args:
+            elapsed_s: seconds since the start.
+        """
         done = self.classified + self.failed
         rate = done / elapsed_s if elapsed_s > 0 else 0.0
         if not self._total:
@@ -60,7 +64,7 @@ class Progress:
         )
 
     def summary(self) -> str:
-        """Return the closing line."""
+        """Return the line that ends the job: images classified, images failed, and the rate."""
         elapsed_s = time.monotonic() - self._started
         rate = (self.classified + self.failed) / elapsed_s if elapsed_s > 0 else 0.0
         return f"{self.classified:,} classified, {self.failed:,} failed, {rate:,.1f} images/s"
@@ -75,5 +79,5 @@ def show_line(text: str, stream: TextIO | None) -> None:
 
 
 def terminal() -> TextIO | None:
-    """Return standard error where it is a terminal."""
+    """Return standard error if it is a terminal, otherwise None."""
     return sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None

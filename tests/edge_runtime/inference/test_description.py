@@ -7,7 +7,7 @@ from tests.conftest import GOLDEN, run
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_info_says_what_the_files_say(as_json):
+def test_info_shows_the_metadata(as_json):
     options = ["--json"] if as_json else []
     result = run("edge-classify", "--info", *options, "cnn-int8", GOLDEN / "unlabelled.tflite")
     assert (result.returncode, result.stderr) == (0, "")
@@ -22,7 +22,7 @@ def test_info_says_what_the_files_say(as_json):
         assert "labels:             none in the file" in result.stdout
 
 
-def test_files_that_are_no_models(tmp_path):
+def test_files_that_are_not_models_are_errors(tmp_path):
     (tmp_path / "empty.tflite").touch()
     names = ["README.md", "nope", tmp_path / "empty.tflite", tmp_path]
     for options in ([], ["--json"]):

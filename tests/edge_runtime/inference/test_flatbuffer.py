@@ -33,7 +33,7 @@ def test_offsets_outside_the_file_are_rejected(offset):
 
 @pytest.mark.parametrize("length", range(0, len(DATA) - 8, 3))
 def test_a_file_that_is_cut_short_raises(length):
-    """The root table is written last, so it lies first and its fields behind the cut."""
+    """The root table lies at the front and what its fields point to behind it."""
     with pytest.raises((ValueError, struct.error)):
         root = Table.root(DATA[:length])
         root.bytes(0)

@@ -1,4 +1,4 @@
-"""What a model is fed, and what had to be assumed, for every kind of input."""
+"""The input tensor for every kind of model, and what has to be assumed."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def prepared(dtype, scale=0.0, zero_point=0, channels=3, metadata=None, **option
         (np.int16, 1 / 32767, 0, np.rint(RAMP / 255 * 32767)),
     ],
 )
-def test_without_metadata_the_usual_is_assumed_and_said(dtype, scale, zero_point, expected):
+def test_without_metadata_the_usual_pre_processing_is_assumed(dtype, scale, zero_point, expected):
     prepare = prepared(dtype, scale, zero_point)
     raw = prepare(RAMP)
     assert raw.dtype == dtype
@@ -49,7 +49,7 @@ def test_the_caller_overrides_the_file_and_channels_may_differ():
     assert (ours.assumptions, ours.fit) == ((), "stretch")
 
 
-def test_one_of_the_two_alone_is_said():
+def test_a_mean_or_deviation_alone_is_completed_and_listed():
     fit = "images of another shape are cropped to their centre"
     assert prepared(np.float32, mean=[10.0]).assumptions == (
         "a pixel x goes in as (x - 10) / 255",
@@ -69,7 +69,7 @@ def test_one_of_the_two_alone_is_said():
         ({"mean": [float("nan")]}, "`mean`"),
     ],
 )
-def test_wrong_normalizations(options, message):
+def test_wrong_normalizations_are_rejected(options, message):
     with pytest.raises(ModelError, match=message):
         prepared(np.float32, **options)
 
@@ -79,8 +79,8 @@ def test_grey_models_get_the_luma():
     np.testing.assert_allclose(prepared(np.float32, channels=1)(image), 76 / 255, rtol=1e-6)
 
 
-def test_fits_differ_as_they_say(tmp_path):
-    """Left third red, middle green, right blue."""
+def test_fits_differ(tmp_path):
+    """The left third of the image is red, the middle green, the right blue."""
     image = np.zeros((30, 90, 3), np.uint8)
     for channel in range(3):
         image[:, 30 * channel : 30 * (channel + 1), channel] = 255
@@ -95,7 +95,7 @@ def test_fits_differ_as_they_say(tmp_path):
     assert scores["crop"].argmax() == 1
     assert scores["crop"][1] > 0.9
     np.testing.assert_allclose(scores["stretch"], 1 / 3, atol=0.1)
-    # Padded, three quarters of the picture are black, and the softmax of the means is flatter.
+    # Three quarters of the padded image are black, so the softmax of the means is flatter.
     assert np.ptp(scores["pad"]) < np.ptp(scores["crop"])
     padded = prepared(np.uint8, 1 / 255, how="pad")(path)[0]
     assert padded[0].max() == padded[3].max() == 0
@@ -103,7 +103,7 @@ def test_fits_differ_as_they_say(tmp_path):
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((2, 2, 3)), None, 7])
-def test_what_is_no_image(image):
+def test_arguments_that_are_not_images_are_rejected(image):
     with pytest.raises(ImageError, match="Expected `image`"):
         prepared(np.float32)(image)
 
@@ -120,7 +120,7 @@ def test_every_kind_of_model_finds_the_colour(model, colour, index):
     assert best.score == pytest.approx(expected / (expected + 2), abs=0.01)
 
 
-def test_grey_and_four_dimensional_scores():
+def test_a_grey_model_whose_scores_have_four_dimensions():
     classifier = Classifier(GOLDEN / "grey.tflite")
     levels = [np.full((4, 4, 3), level, np.uint8) for level in (0, 128, 255)]
     assert [classifier.classify(level)[0].index for level in levels] == [0, 1, 2]
@@ -131,11 +131,11 @@ def test_grey_and_four_dimensional_scores():
     )
 
 
-def test_logits_are_told_from_scores():
+def test_logits_are_recognized():
     assert "logits" in Classifier(GOLDEN / "logits.tflite").assumptions[-1]
     assert not any("logits" in a for a in Classifier(GOLDEN / "float32.tflite").assumptions)
 
 
-def test_labels_must_be_as_many_as_classes():
+def test_there_must_be_one_label_a_class():
     with pytest.raises(ModelError, match="There are 2 labels for 3 classes"):
         Classifier(GOLDEN / "float32.tflite", labels=["a", "b"])

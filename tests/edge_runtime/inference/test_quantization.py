@@ -23,8 +23,8 @@ def test_quantize_rounds_to_nearest_and_clips(scale, dtype, zero_point, real):
     inside = np.clip(
         real, scale * (limits.min - zero_point), scale * (int(limits.max) - zero_point)
     )
-    # Half a step is what rounding to nearest may lose; truncation would lose up to a whole one.
-    # The margin is float32's in dequantize.
+    # Rounding to nearest loses at most half a step; truncation would lose up to a whole one.
+    # The margin is that of float32 in dequantize.
     error = np.abs(quantization.dequantize(q) - inside)
     assert (error <= scale / 2 + 1e-6 * np.abs(inside) + 1e-6).all()
 
@@ -49,7 +49,7 @@ def test_raw_pixels_need_no_table():
         (FLOAT, np.float32, [0.0, 128 / 255, 1.0]),
     ],
 )
-def test_table_of_other_inputs(quantization, dtype, expected):
+def test_tables_of_other_inputs(quantization, dtype, expected):
     table = pixel_table(quantization, np.dtype(dtype))
     assert table is not None
     assert table.dtype == dtype

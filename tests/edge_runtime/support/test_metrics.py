@@ -18,7 +18,7 @@ def test_top1_counts_the_largest_score():
 
 
 @pytest.mark.parametrize("labels", [[], [0]])
-def test_top1_refuses_other_lengths(labels):
+def test_top1_rejects_other_lengths(labels):
     with pytest.raises(ValueError, match="as many labels"):
         top1(np.zeros((len(labels) * 2, 2)), np.array(labels, int))
 

@@ -9,7 +9,7 @@ from edge_runtime.support import native_log
 from tests.conftest import GOLDEN
 
 
-def test_a_standard_error_that_is_closed_is_no_damaged_model(monkeypatch):
+def test_a_model_loads_although_standard_error_is_closed(monkeypatch):
     class Closed:
         def flush(self):
             raise ValueError("I/O operation on closed file")
@@ -20,7 +20,7 @@ def test_a_standard_error_that_is_closed_is_no_damaged_model(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_that_is_forked_meanwhile_is_not_silent(capfd):
+def test_a_child_forked_by_another_thread_is_not_silent(capfd):
     inside, leave = threading.Event(), threading.Event()
 
     def hold():
@@ -46,12 +46,12 @@ def test_a_child_that_is_forked_meanwhile_is_not_silent(capfd):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_may_be_forked_inside_the_block():
+def test_a_block_ends_in_a_child_forked_inside_it():
     code = 1
     with native_log.dropped():
         child = os.fork()
         if not child:
-            code = 0  # the block ends in the child, too
+            code = 0  # the block has ended in the child too
     if not child:
         os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
