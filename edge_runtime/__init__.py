@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from edge_runtime.errors import EdgeRuntimeError as EdgeRuntimeError
     from edge_runtime.errors import ImageError as ImageError
     from edge_runtime.errors import ModelError as ModelError
+    from edge_runtime.errors import OptionError as OptionError
+    from edge_runtime.errors import OutputError as OutputError
     from edge_runtime.errors import ResumeError as ResumeError
     from edge_runtime.errors import StreamError as StreamError
     from edge_runtime.inference.delegates import Availability as Availability
@@ -40,6 +42,8 @@ _HOME = {
     "Frame": "results",
     "ImageError": "errors",
     "ModelError": "errors",
+    "OptionError": "errors",
+    "OutputError": "errors",
     "Placement": "inference.placement",
     "Prediction": "results",
     "ResumeError": "errors",

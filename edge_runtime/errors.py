@@ -2,9 +2,11 @@
 
     EdgeRuntimeError
     +-- ModelError        the .tflite file cannot be used
+    |   +-- OptionError   the labels, means or deviations given do not fit the model
     +-- DelegateError     the delegate is not available, or cannot run the model
     +-- ImageError        the image cannot be read
     +-- StreamError       the camera or video cannot be read
+    +-- OutputError       the results may not be written there
     +-- ResumeError       the results of a previous run cannot be resumed
     +-- ClusterError      the Ray cluster cannot be used, or not for these results
 
@@ -21,6 +23,10 @@ class ModelError(EdgeRuntimeError):
     """A model file is missing, damaged or not an image classifier."""
 
 
+class OptionError(ModelError, ValueError):
+    """The labels, means or deviations that were given do not fit the model."""
+
+
 class DelegateError(EdgeRuntimeError):
     """A delegate is not available on this machine, or cannot run the model."""
 
@@ -31,6 +37,10 @@ class ImageError(EdgeRuntimeError):
 
 class StreamError(EdgeRuntimeError):
     """A camera or video cannot be opened, or it was lost and did not come back."""
+
+
+class OutputError(EdgeRuntimeError):
+    """The results may not be written where they should go: something else would be lost."""
 
 
 class ResumeError(EdgeRuntimeError):

@@ -1,7 +1,8 @@
 """The work of `edge-classify` once its options are known.
 
-Exit codes: 0 if everything was classified, 1 if an input failed, 2 for wrong usage or a cluster
-that cannot be used, 130 if stopped.
+Exit codes: 0 if everything was classified; 1 if an input or the model failed, or the delegate is
+not available; 2 if the command line cannot be meant, the output is refused, or the cluster cannot
+be used; 130 if stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import ClusterError, EdgeRuntimeError, ResumeError
+from edge_runtime.errors import (
+    ClusterError,
+    EdgeRuntimeError,
+    OptionError,
+    OutputError,
+    ResumeError,
+)
 from edge_runtime.inference.shipped import DEFAULT_MODEL
 from edge_runtime.support.console import complain
 
@@ -63,6 +70,8 @@ def classify(
         )
     except EdgeRuntimeError as exc:
         complain(str(exc))
+        if isinstance(exc, OptionError):
+            return 2
         if job.out is None:
             _print_failures(sources, exc, job)
         return 1
@@ -77,7 +86,7 @@ def classify(
         from edge_runtime.jobs import ray
 
         return ray.run(loaded, sources, job, actors=threads)
-    except (ClusterError, ResumeError) as exc:
+    except (ClusterError, OutputError, ResumeError) as exc:
         complain(str(exc))
         return 2
 

@@ -11,10 +11,17 @@ from typing import Annotated
 import typer
 
 from edge_runtime.cli import classify as work
+from edge_runtime.cli.checks import (
+    check_choice,
+    check_delegate,
+    check_for_ray,
+    check_model,
+    check_out,
+    label_names,
+    numbers,
+)
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
-from edge_runtime.inputs.resize import FITS
 from edge_runtime.support.options import finite, make_app, version_printer
 
 app = make_app()
@@ -95,8 +102,13 @@ def classify(
         bool,
         typer.Option(
             "--resume",
-            help="Keep the results of a stopped run in --out; needs --json, --csv or --ray.",
+            help="Keep the results that --out has, and classify the other images; needs --json, "
+            "--csv or --ray.",
         ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the file that --out names if it exists."),
     ] = False,
     max_frames: Annotated[
         int | None,
@@ -145,24 +157,25 @@ def classify(
     """Classify images, videos and cameras with a quantized network, on this device."""
     if as_json and as_csv:
         raise typer.BadParameter("expected --json or --csv, but got both.")
-    if resume and not (out and (as_json or as_csv or ray)):
-        raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
-    if not delegate:
-        raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
-    for option, value, values in (
-        ("--fit", fit, FITS),
-        ("--gpu-precision", gpu_precision, ("fp32", "fp16")),
-    ):
-        if value not in (None, *values):
-            raise typer.BadParameter(f"expected {option} {', '.join(values)}, but got {value}.")
-    means, stds = _numbers("--mean", mean), _numbers("--std", std)
-    names = _lines(labels)
+    if fit is not None:
+        from edge_runtime.inputs.resize import FITS
+
+        check_choice("--fit", fit, FITS)
+    check_choice("--gpu-precision", gpu_precision, ("fp32", "fp16"))
+    check_delegate(delegate)
+    check_model(model)
+    means, stds = numbers("--mean", mean), numbers("--std", std)
+    names = label_names(labels)
     if out == "":
         raise typer.BadParameter("expected --out to be a name, but got an empty one.")
+    if resume and not (out and (as_json or as_csv or ray)):
+        raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
+    if overwrite and (resume or not out):
+        raise typer.BadParameter("--overwrite needs --out, and no --resume.")
     if info:
-        if as_csv or out or resume or ray:
+        if as_csv or out or ray:
             raise typer.BadParameter(
-                "--info prints text or, with --json, JSON; omit --csv, --out, --resume and --ray."
+                "--info prints text or, with --json, JSON; omit --csv, --out and --ray."
             )
         source = context.get_parameter_source("delegate")
         asked = source is not None and source.name == "COMMANDLINE"
@@ -170,7 +183,7 @@ def classify(
             _describe(sources, as_json, delegate if asked else None, threads or 1, gpu_precision)
         )
     if ray:
-        _check_for_ray(
+        check_for_ray(
             sources,
             delegate=delegate,
             as_csv=as_csv,
@@ -178,12 +191,16 @@ def classify(
             out=out,
             of_stream=max_frames is not None or duration is not None or every != 1,
         )
+    elif out:
+        resumable = as_json or as_csv
+        check_out(out, sources, model, labels, overwrite, resume=resume, resumable=resumable)
     from edge_runtime.jobs.job import Job
 
     job = Job(
         format="json" if as_json else "csv" if as_csv else "parquet" if ray else "text",
         out=out,
         resume=resume,
+        overwrite=overwrite,
         top_k=top_k,
         threshold=threshold,
         max_frames=max_frames,
@@ -204,58 +221,6 @@ def classify(
         fit=fit,
     )
     raise typer.Exit(code)
-
-
-def _check_for_ray(
-    sources: list[str],
-    *,
-    delegate: str,
-    as_csv: bool,
-    as_json: bool,
-    out: str | None,
-    of_stream: bool,
-) -> None:
-    """Reject options and sources that a cluster cannot serve."""
-    from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
-
-    if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
-        raise typer.BadParameter(
-            "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
-            "--out NAME."
-        )
-    if delegate not in CPU_DELEGATES:
-        raise typer.BadParameter(
-            f"--ray runs one model a core; expected --delegate xnnpack or cpu, but got {delegate}."
-        )
-    if of_stream:
-        raise typer.BadParameter("--ray takes no --max-frames, --duration or --every; omit them.")
-    for source in sources:
-        if source == STANDARD_INPUT or is_stream(source):
-            raise typer.BadParameter(
-                f"--ray takes images, directories, globs and URLs, but got {source}; omit --ray."
-            )
-
-
-def _numbers(option: str, text: str | None) -> list[float] | None:
-    if text is None:
-        return None
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError as exc:
-        raise typer.BadParameter(
-            f"expected {option} to be one number, or numbers separated by commas, but got {text}."
-        ) from exc
-
-
-def _lines(path: Path | None) -> list[str] | None:
-    if path is None:
-        return None
-    from edge_runtime.inference.metadata import label_lines
-
-    try:
-        return list(label_lines(path.read_bytes()))
-    except (OSError, ValueError) as exc:
-        raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc
 
 
 def _describe(

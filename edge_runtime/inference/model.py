@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import ModelError, OptionError
 from edge_runtime.inference import shipped, trial
 from edge_runtime.inference.engine import Engine, open_engine
 from edge_runtime.inference.metadata import read_metadata
@@ -93,6 +93,7 @@ class Model:
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is not an image classifier.
+            OptionError: the labels, `mean` or `std` do not fit the model.
             DelegateError: the delegate is not available, does not take the model, or computes
                 it wrongly.
             ValueError: an argument has none of the values listed above.
@@ -286,11 +287,14 @@ def _labels(
     if options.labels is None and not metadata.labels:
         return tuple(map(str, range(classes))), ("class numbers stand in for labels",)
     labels = metadata.labels if options.labels is None else options.labels
-    if len(labels) != classes:
-        whose = f"{options.path} carries" if options.labels is None else "There are"
-        remedy = "give others with --labels" if options.labels is None else "give one a class"
-        raise ModelError(f"{whose} {len(labels)} labels for {classes} classes; {remedy}.")
-    return labels, ()
+    if len(labels) == classes:
+        return labels, ()
+    if options.labels is None:
+        raise ModelError(
+            f"{options.path} carries {len(labels)} labels for {classes} classes; give others with "
+            f"--labels."
+        )
+    raise OptionError(f"Expected {classes} labels, one for each class, but got {len(labels)}.")
 
 
 def _require(name: str, holds: bool, expected: str, got: object) -> None:

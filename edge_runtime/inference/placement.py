@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+DELEGATES = ("xnnpack", "cpu", "gpu", "npu", "auto")
 CPU_DELEGATES = ("xnnpack", "cpu")  # part of LiteRT, and there on every machine
 HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})  # take most of the time
 _WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # leave scores scores

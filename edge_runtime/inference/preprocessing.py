@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from edge_runtime.errors import ImageError, ModelError
+from edge_runtime.errors import ImageError, OptionError
 from edge_runtime.inference.quantization import look_up, pixel_table, raw_bytes
 from edge_runtime.inputs.convert import grey
 from edge_runtime.inputs.decode import decode
@@ -56,7 +56,7 @@ class Preprocessing:
             how: the fit; None takes the file's.
 
         Raises:
-            ModelError: there is neither one mean nor one a channel, one of them is not a finite
+            OptionError: there is neither one mean nor one a channel, one of them is not a finite
                 number, or a deviation is 0; the same for deviations.
         """
         _, self._height, self._width, self._channels = tensor.shape
@@ -75,12 +75,12 @@ class Preprocessing:
             self.assumptions += ("images of another shape are cropped to their centre",)
         for option, values in (("mean", means), ("std", stds)):
             if len(values) not in (1, self._channels) or not np.isfinite(values).all():
-                raise ModelError(
+                raise OptionError(
                     f"Expected `{option}` to be one number, or {self._channels} for the model's "
                     f"channels, but got {', '.join(map(str, values))}."
                 )
         if not all(stds):
-            raise ModelError("Expected `std` to be other than 0; give the deviation of pixels.")
+            raise OptionError("Expected `std` to be other than 0; give the deviation of pixels.")
         self._table = pixel_table(tensor.quantization, tensor.dtype, mean=means, std=stds)
 
     def __call__(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[Any]:

@@ -18,6 +18,7 @@ class Job(NamedTuple):
         format: how results are written.
         out: the file for the results; None is standard output. On a cluster, a folder or its URI.
         resume: whether the results of a previous run in `out` are kept.
+        overwrite: whether an `out` that exists is replaced.
         top_k: how many classes an image gets.
         threshold: minimum score for a class to be listed.
         max_frames: stop a camera or video after this many frames.
@@ -29,6 +30,7 @@ class Job(NamedTuple):
     format: Format = "text"
     out: str | None = None
     resume: bool = False
+    overwrite: bool = False
     top_k: int = 1
     threshold: float = 0.0
     max_frames: int | None = None

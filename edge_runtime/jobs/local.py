@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, gives_the_same_again, is_stream
 from edge_runtime.jobs.job import Job, dependencies, stopped_message
@@ -32,7 +32,8 @@ def run(model: Model, names: list[str], job: Job) -> int:
         names: what the user named.
 
     Raises:
-        OSError: the results cannot be written.
+        OSError: the results cannot be written, although the output could be opened.
+        OutputError: the output cannot be opened, or a name on standard input is that of the output.
         ResumeError: the previous run's results cannot be kept.
     """
     if job.out is not None:
@@ -47,7 +48,7 @@ def run(model: Model, names: list[str], job: Job) -> int:
         progress = Progress(total, terminal())
         interrupted = False
         try:
-            for source, result in _results(model, names, job, output.done, streams, progress):
+            for source, result in _results(model, names, job, output, streams, progress):
                 if result.error is not None:
                     progress.clear()
                     complain(str(result.error))
@@ -72,20 +73,26 @@ def run(model: Model, names: list[str], job: Job) -> int:
 def _output(model: Model, names: list[str], job: Job, streams: Callable[[str], bool]) -> Output:
     if job.out is None:
         return Output(None, job.format, {})
-    return Output(
-        target(job.out),
-        job.format,
-        dependencies(model, model.path.read_bytes(), job),
-        resume=job.resume,
-        again={n for n in names if job.resume and gives_the_same_again(n) and streams(n)},
-    )
+    made_with = dependencies(model, model.path.read_bytes(), job)
+    again = {n for n in names if job.resume and gives_the_same_again(n) and streams(n)}
+    try:
+        return Output(
+            target(job.out),
+            job.format,
+            made_with,
+            resume=job.resume,
+            overwrite=job.overwrite,
+            again=again,
+        )
+    except OSError as exc:
+        raise OutputError(f"--out {job.out} cannot be written: {exc.strerror}.") from exc
 
 
 def _results(
     model: Model,
     names: list[str],
     job: Job,
-    done: set[int],
+    output: Output,
     streams: Callable[[str], bool],
     progress: Progress,
 ) -> Iterator[tuple[str, Result]]:
@@ -94,18 +101,20 @@ def _results(
         if not streams(name):
             images.append(name)
             continue
-        yield from _images(model, images, job, done)
+        yield from _images(model, images, job, output)
         images = []
         yield from _frames(model, name, job, progress)
-    yield from _images(model, images, job, done)
+    yield from _images(model, images, job, output)
 
 
 def _images(
-    model: Model, names: list[str], job: Job, done: set[int]
+    model: Model, names: list[str], job: Job, output: Output
 ) -> Iterator[tuple[str, Result]]:
     sources: Iterable[Source] = expand(names)
-    if done:
-        sources = (s for s in sources if s.content is not None or hash(s.name) not in done)
+    if STANDARD_INPUT in names:  # its names could not be checked before
+        sources = map(output.require_other, sources)
+    if output.done:
+        sources = (s for s in sources if s.content is not None or hash(s.name) not in output.done)
     yield from classify_files(model, sources, top_k=job.top_k)
 
 

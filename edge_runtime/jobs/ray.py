@@ -71,7 +71,7 @@ def run(model: Model, names: list[str], job: Job, *, actors: int | None = None) 
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # in place of Ray's own
             here = os.getcwd()  # noqa: PTH109
             manifest = dependencies(model, content, job) | {"sources": names, "directory": here}
-            parts.begin(manifest, resume=job.resume)
+            parts.begin(manifest, resume=job.resume, overwrite=job.overwrite)
             for part in _classified(model, content, names, job, parts, actors):
                 done.add(part.name)
                 progress.clear()

@@ -15,13 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from edge_runtime.errors import OutputError
 from edge_runtime.output.formats import ENCODING_ERRORS, Format, header
 from edge_runtime.output.resume import previous_results, require_same_job
 from edge_runtime.support.files import replacing
 from edge_runtime.support.lock import Lock
+from edge_runtime.support.outputs import Identity, identities, identity
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from edge_runtime.inputs.names import Source
+
+
+BESIDE = (".part", ".part.job")  # suffixes of the files beside an unfinished one
 
 
 class Output:
@@ -41,6 +48,7 @@ class Output:
         job: Mapping[str, Any],
         *,
         resume: bool = False,
+        overwrite: bool = False,
         again: Container[str] = (),
     ) -> None:
         """Open the output.
@@ -50,15 +58,18 @@ class Output:
             format: how the results are written.
             job: what results depend on, as JSON types; see `edge_runtime.jobs.job.dependencies`.
             resume: keep the results that a previous run left, see `done`.
+            overwrite: replace a file that exists.
             again: videos to classify again; their earlier rows are dropped.
 
         Raises:
+            OutputError: the file has appeared since the command line was checked.
             OSError: the file cannot be written, or its name is that of something else.
             ResumeError: the previous results have another format or come from another job.
         """
         self.done: set[int] = set()
         self.name = "" if path is None else str(path)
         self._path = path
+        self._replaces: set[Identity] = set()
         if path is None:
             if sys.stdout is None:  # closed, as in `>&-`
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
@@ -68,10 +79,13 @@ class Output:
         if path.exists() and not path.is_file():
             number = errno.EISDIR if path.is_dir() else errno.EINVAL
             raise OSError(number, os.strerror(number), str(path))
-        self._part = path.with_name(path.name + ".part")
-        self._job = path.with_name(path.name + ".part.job")
+        self._replaces = identities([path])
+        self._part = path.with_name(path.name + BESIDE[0])
+        self._job = path.with_name(path.name + BESIDE[1])
         self._lock = Lock(self._part)
         try:
+            if path.exists() and not (resume or overwrite):  # another run has finished meanwhile
+                raise OutputError(f"--out {path} exists; add --overwrite to replace it.")
             with replacing(self._part, parents=False) as new:
                 self._begin(new, format, job, resume=resume, again=again)
             with replacing(self._job, parents=False) as new:
@@ -87,6 +101,19 @@ class Output:
             self._stream.write(lines)
             if self._path is None:
                 self._stream.flush()
+
+    def require_other(self, source: Source) -> Source:
+        """Return a source unless it is the file that the output will replace.
+
+        Raises:
+            OutputError: it is.
+        """
+        if source.content is None and identity(source.name) in self._replaces:
+            raise OutputError(
+                f"--out {self.name} would replace {source.name}, which is an input; name another "
+                f"file."
+            )
+        return source
 
     def keep(self) -> None:
         """Leave what was written in the part file, for `--resume`."""

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
-from edge_runtime.errors import ClusterError
+from edge_runtime.errors import ClusterError, OutputError
 from edge_runtime.inputs.remote import locate
 from edge_runtime.output.formats import formatter
 from edge_runtime.output.resume import difference
@@ -95,15 +95,17 @@ class Parts:
         """Return the arguments that make a copy for the same run."""
         return {"out": self._name, "format": self._format, "run": self._run}
 
-    def begin(self, job: dict[str, Any], *, resume: bool) -> None:
+    def begin(self, job: dict[str, Any], *, resume: bool, overwrite: bool = False) -> None:
         """Prepare the folder, empty or with what a previous run left.
 
         Args:
             job: what results depend on; goes into the folder as JSON.
             resume: keep the parts that a previous run of the same job left.
+            overwrite: replace what a previous run left.
 
         Raises:
             ClusterError: the previous job was a different one, or other files are in the way.
+            OutputError: a previous run left results, and neither `resume` nor `overwrite` is set.
             OSError: the folder cannot be written.
         """
         for path in (self._out, self._folder):
@@ -125,6 +127,13 @@ class Parts:
                     self._move(self._out, self._folder)
                 self._put(f"{self._folder}/{_MANIFEST}", manifest)
                 return
+        elif not overwrite:
+            for path in (self._folder, self._out):
+                if self._filesystem.get_file_info(path).type == FileType.Directory:
+                    raise OutputError(
+                        f"--out {self._name}: {path} has results of a previous run; add --resume "
+                        f"to continue it, or --overwrite to start over."
+                    )
         self._delete(self._folder)
         self._filesystem.create_dir(self._folder, recursive=True)
         self._put(f"{self._folder}/{_MANIFEST}", manifest)

@@ -124,16 +124,16 @@ def test_an_image_on_standard_input_is_never_taken_for_another(tmp_path):
 def test_two_runs_do_not_write_one_file(tmp_path):
     first = Output(tmp_path / "results", "json", {})
     first.write("{}\n")
-    for resume in ([], ["--resume"]):
-        result = run("edge-classify", "--json", "--out", tmp_path / "results", *resume, SHIP)
-        assert result.returncode == 1
-        assert "results.part (another run is writing it)." in result.stderr
+    for option in ("--overwrite", "--resume"):
+        result = run("edge-classify", "--json", "--out", tmp_path / "results", option, SHIP)
+        assert result.returncode == 2
+        assert "results cannot be written: another run is writing it." in result.stderr
     first.finish()
     assert (tmp_path / "results").read_text() == "{}\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks on files")
-@pytest.mark.parametrize("options", [["--json"], ["--json", "--resume"]])
+@pytest.mark.parametrize("options", [["--json", "--overwrite"], ["--json", "--resume"]])
 def test_of_runs_that_begin_at_once_one_goes_on(tmp_path, options):
     """Though the one before left much that is copied first."""
     line = run("edge-classify", "--json", CAT).stdout
@@ -148,7 +148,7 @@ def test_of_runs_that_begin_at_once_one_goes_on(tmp_path, options):
     done = [process.returncode == 0 for process in processes]
     assert any(done)
     for ended_well, errors in zip(done, said, strict=True):
-        assert ended_well or "out.part (another run is writing it)." in errors
+        assert ended_well or "out cannot be written: another run is writing it." in errors
     sources = [json.loads(line)["source"] for line in (tmp_path / "out").read_text().splitlines()]
     if "--resume" in options:  # those that came later found a finished file
         assert len(sources) == 50_000 + len({str(SHIP), str(CAT)} & set(sources))

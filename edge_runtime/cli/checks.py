@@ -1,0 +1,146 @@
+"""Options of `edge-classify` that cannot be meant: each check raises Typer's usage error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import typer
+
+from edge_runtime.errors import ModelError, OutputError
+
+
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Reject a value that is not one of the choices."""
+    if value not in choices:
+        raise typer.BadParameter(f"expected {option} {', '.join(choices)}, but got {value}.")
+
+
+def check_model(model: str) -> None:
+    """Reject a model that does not exist."""
+    from edge_runtime.inference import shipped
+
+    try:
+        shipped.find(model)
+    except ModelError as exc:
+        raise typer.BadParameter(f"--model: {exc}") from exc
+
+
+def check_delegate(delegate: str) -> None:
+    """Reject a delegate that exists nowhere. One that is merely not available here may pass."""
+    if not delegate:
+        raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
+    from edge_runtime.inference.placement import DELEGATES
+
+    is_path = "/" in delegate or os.sep in delegate
+    is_library = "." in delegate  # the system's loader may find it
+    if delegate not in DELEGATES and not (os.path.exists(delegate) if is_path else is_library):  # noqa: PTH110
+        raise typer.BadParameter(
+            f"expected --delegate {', '.join(DELEGATES)}, or the path of a delegate's library, "
+            f"but got {delegate}."
+        )
+
+
+def check_out(
+    out: str,
+    sources: list[str],
+    model: str,
+    labels: Path | None,
+    overwrite: bool,
+    *,
+    resume: bool,
+    resumable: bool,
+) -> None:
+    """Reject an output that would replace an input, or another file without being asked to."""
+    from edge_runtime.output.file import BESIDE
+    from edge_runtime.support.outputs import output_file
+
+    try:
+        output_file(
+            out,
+            inputs=_inputs(sources, model, labels),
+            beside=BESIDE,
+            overwrite=overwrite,
+            resume=resume,
+            resumable=resumable,
+        )
+    except OutputError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
+def _inputs(sources: list[str], model: str, labels: Path | None) -> Iterator[str | Path | int]:
+    """Yield the files that the command reads, as far as they are known before it starts."""
+    from edge_runtime.inference import shipped
+    from edge_runtime.inputs.listing import expand
+    from edge_runtime.inputs.names import STANDARD_INPUT, is_url
+
+    try:
+        yield shipped.find(model)
+    except ModelError:
+        yield model
+    if labels is not None:
+        yield labels
+    for name in sources:
+        if name == STANDARD_INPUT:
+            if sys.stdin is not None:
+                yield sys.stdin.fileno()
+        elif not is_url(name):
+            yield name  # a video too, which is no image
+            yield from (source.name for source in expand([name]))
+
+
+def check_for_ray(
+    sources: list[str],
+    *,
+    delegate: str,
+    as_csv: bool,
+    as_json: bool,
+    out: str | None,
+    of_stream: bool,
+) -> None:
+    """Reject options and sources that a cluster cannot serve."""
+    from edge_runtime.inference.placement import CPU_DELEGATES
+    from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
+
+    if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
+        raise typer.BadParameter(
+            "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
+            "--out NAME."
+        )
+    if delegate not in CPU_DELEGATES:
+        raise typer.BadParameter(
+            f"--ray runs one model a core; expected --delegate xnnpack or cpu, but got {delegate}."
+        )
+    if of_stream:
+        raise typer.BadParameter("--ray takes no --max-frames, --duration or --every; omit them.")
+    for source in sources:
+        if source == STANDARD_INPUT or is_stream(source):
+            raise typer.BadParameter(
+                f"--ray takes images, directories, globs and URLs, but got {source}; omit --ray."
+            )
+
+
+def numbers(option: str, text: str | None) -> list[float] | None:
+    """Return the numbers that an option's value lists; None stands for no value."""
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as exc:
+        raise typer.BadParameter(
+            f"expected {option} to be one number, or numbers separated by commas, but got {text}."
+        ) from exc
+
+
+def label_names(path: Path | None) -> list[str] | None:
+    """Return the labels in a file, one a line; None stands for no file."""
+    if path is None:
+        return None
+    from edge_runtime.inference.metadata import label_lines
+
+    try:
+        return list(label_lines(path.read_bytes()))
+    except (OSError, ValueError) as exc:
+        raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc

@@ -1,0 +1,86 @@
+"""Which files a command may write: never one of its inputs, and none that exists unless asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from edge_runtime.errors import OutputError
+from edge_runtime.support.files import target
+
+Identity = tuple[int, int]  # a file's device and number, the same for all its names
+
+
+def output_file(
+    name: str | Path,
+    *,
+    inputs: Iterable[str | Path | int] = (),
+    beside: Sequence[str] = (),
+    overwrite: bool = False,
+    resumable: bool = False,
+    resume: bool = False,
+) -> Path:
+    """Return the file that `--out` names if the command may write it.
+
+    Args:
+        name: the value of `--out`. A link to a file stands for the file.
+        inputs: names or descriptors of files that the command reads.
+        beside: suffixes of files that the command writes beside the output.
+        overwrite: whether an existing file may be replaced.
+        resumable: whether the command could continue a stopped run; for the message.
+        resume: whether it does, so that existing files are kept.
+
+    Raises:
+        OutputError: the name is not that of a file that can be written, the file is an input, or
+            it exists and neither `overwrite` nor `resume` is set.
+    """
+    try:
+        path = target(name)
+    except OSError as exc:
+        raise OutputError(f"--out {name} cannot be written: {exc.strerror}.") from exc
+    if path.is_dir():
+        raise OutputError(f"--out {name} is a directory; name a file in it.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"--out {name} is not a regular file; name another file.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        what = "is not writable" if path.parent.is_dir() else "does not exist"
+        raise OutputError(f"--out {name} cannot be written: its folder {what}.")
+    files = [path, *(path.with_name(path.name + suffix) for suffix in beside)]
+    existing = identities(files)
+    if existing:
+        for other in inputs:
+            if identity(other) in existing:
+                what = "standard input" if isinstance(other, int) else str(other)
+                raise OutputError(
+                    f"--out {name} would replace {what}, which is an input; name another file."
+                )
+    if overwrite or resume:
+        return path
+    remedies = "--overwrite to start over, or --resume to continue it"
+    for file in files[1:]:
+        if file.exists():
+            raise OutputError(
+                f"--out {name}: a stopped run left {file.name}; add "
+                f"{remedies if resumable else '--overwrite to start over'}."
+            )
+    if path.exists():
+        also = ", --resume to add to it" if resumable else ""
+        raise OutputError(
+            f"--out {name} exists; add --overwrite to replace it{also}, or name another file."
+        )
+    return path
+
+
+def identity(file: str | Path | int) -> Identity | None:
+    """Return what identifies a file, given by its name or descriptor; None if there is none."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - descriptors too
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def identities(files: Iterable[str | Path]) -> set[Identity]:
+    """Return what identifies those of some files that exist."""
+    return {found for file in files if (found := identity(file)) is not None}
