@@ -54,7 +54,7 @@ function showBars(predictions: Prediction[]): void {
   while (list.children.length > predictions.length) list.lastChild!.remove();
   while (list.children.length < predictions.length) {
     const item = document.createElement('li');
-    item.innerHTML = '<span class="label"></span><span class="bar"></span><span class="score"></span>';
+    item.innerHTML = ['label', 'bar', 'score'].map((part) => `<span class="${part}"></span>`).join('');
     list.append(item);
   }
   predictions.forEach(({ label, score }, i) => {
