@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLIENTS := 'mediapipe>=1.2,<2'
 EXTRAS := train,export,micro,camera,peers,ray,dev
-NODE_NEEDED := Node.js 20.19, or 22.12 or newer, with npm (https://nodejs.org)
+NODE_NEEDED := Node.js 20.19, 22.12, or 24 or newer, with npm (https://nodejs.org)
 HAS_NODE := command -v npm >/dev/null && node -e 'const [major, minor] = \
     process.versions.node.split(".").map(Number); process.exit( \
-    major > 22 || (major == 22 && minor >= 12) || (major == 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
+    major > 23 || (major == 22 && minor >= 12) || (major == 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
 
 # Install $(2) into the environment $(1). The packages of `make test` are large, and uv installs
 # them several times faster than pip.

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.inference.quantization import Quantization, pixel_table
-from edge_runtime.inputs.decode import fit
+from edge_runtime.inputs.resize import fit
 from tests.conftest import ROOT
 
 PATH = ROOT / "web" / "test" / "reference.json"

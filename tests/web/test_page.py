@@ -84,9 +84,8 @@ def translucent():
         pytest.param(png(photograph(size=(3001, 2000))), 0, id="large"),
         pytest.param(png(photograph(size=(20, 17))), 0, id="smaller than the input"),
         pytest.param(png(photograph(size=(32, 50))), 0, id="as wide as the input"),
-        pytest.param(
-            png(photograph(size=(33, 66))), 1, id="tall"
-        ),  # Pillow 13 may start with columns
+        # Pillow 13 may start with the columns.
+        pytest.param(png(photograph(size=(33, 66))), 1, id="tall"),
         pytest.param(png(photograph("L")), 0, id="grey"),
         pytest.param(png(photograph("P")), 0, id="palette"),
         pytest.param(png(photograph(), format="JPEG", quality=75), 0, id="jpeg"),
@@ -250,10 +249,14 @@ def choose(page, sample):
 
 def check_stage(page, sample):
     """Check that the image, its mark in the tray and the result belong to one sample."""
-    page.wait_for_timeout(500)
-    assert page.get_attribute("#still", "aria-label") == f"Sample: {sample}"
+    from playwright.sync_api import expect
+
+    caption = f"Sample: {sample}: {sample}"
     pressed = page.locator("#tray [aria-pressed=true]")
-    assert pressed.get_attribute("aria-label") == f"Sample: {sample}: {sample}"
+    expect(pressed).to_have_attribute("aria-label", caption, timeout=30_000)
+    page.wait_for_timeout(500)  # in which an older request must not replace it
+    assert page.get_attribute("#still", "aria-label") == f"Sample: {sample}"
+    assert pressed.get_attribute("aria-label") == caption
     assert page.inner_text("#best .label") == sample
 
 
@@ -324,7 +327,6 @@ def test_the_page_fits_a_phone(browser, site):
     page = browser.new_page(viewport={"width": 360, "height": 740})
     visit(page, site)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert (
-        page.locator("#best").bounding_box()["y"] < 740
-    )  # the result is visible without scrolling
+    # The result is visible without scrolling.
+    assert page.locator("#best").bounding_box()["y"] < 740
     page.close()

@@ -1,6 +1,6 @@
 /** Errors, and the sentences that the page shows for them. */
 
-/** An expected failure. Its message is one sentence for the user: what is wrong, then the remedy. */
+/** An expected failure. Its message is one sentence: what is wrong, then the remedy. */
 export class PageError extends Error {}
 
 /** Returns the sentence to show for anything that was thrown. */

@@ -9,10 +9,13 @@ const FILES = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
   .map((path) => path.replaceAll('\\', '/').slice(0, -3));
 
+function text(file: string): string {
+  return readFileSync(join(SRC, `${file}.ts`), 'utf8');
+}
+
 /** The files of `src` that a file imports, type imports included. */
 function imports(file: string): string[] {
-  const text = readFileSync(join(SRC, `${file}.ts`), 'utf8');
-  return [...text.matchAll(/(?:from|import) '(\.[^']+)'/g)]
+  return [...text(file).matchAll(/(?:from|import) '(\.[^']+)'/g)]
     .map(([, path]) => posix.join(dirname(file), path!))
     .filter((path) => FILES.includes(path));
 }
@@ -50,13 +53,11 @@ test('no import goes up: page, inference, inputs', () => {
 });
 
 test('only engine.ts imports LiteRT.js, and only flatbuffer.ts the flatbuffers library', () => {
-  const users = (library: string) =>
-    FILES.filter((file) => readFileSync(join(SRC, `${file}.ts`), 'utf8').includes(`from '${library}`));
+  const users = (library: string) => FILES.filter((file) => text(file).includes(`from '${library}`));
   expect(users('@litertjs/core')).toEqual(['inference/engine']);
   expect(users('flatbuffers')).toEqual(['inference/flatbuffer']);
 });
 
 test('no file is longer than 300 lines', () => {
-  const lines = (file: string) => readFileSync(join(SRC, `${file}.ts`), 'utf8').split('\n').length;
-  expect(FILES.filter((file) => lines(file) > 300)).toEqual([]);
+  expect(FILES.filter((file) => text(file).split('\n').length > 300)).toEqual([]);
 });

@@ -124,8 +124,10 @@ export class Engine {
   /** The accelerator, in words for the user. */
   get description(): string {
     if (this.accelerator === 'wasm') return 'CPU: XNNPACK in WebAssembly, one thread';
-    const info: GPUAdapterInfo | undefined = getWebGpuDevice()?.adapterInfo; // missing in some browsers
-    const device = info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ');
+    // Some browsers have no adapterInfo.
+    const info: GPUAdapterInfo | undefined = getWebGpuDevice()?.adapterInfo;
+    const parts = [info?.vendor, info?.architecture].filter(Boolean);
+    const device = info?.description || parts.join(' ');
     const partly = this.model.isFullyAccelerated ? '' : ', some operations on the CPU';
     return `GPU: WebGPU${device && ` on ${device}`}${partly}`;
   }

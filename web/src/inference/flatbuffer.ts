@@ -2,7 +2,11 @@
 
 import { ByteBuffer } from 'flatbuffers';
 
-/** A flatbuffers table. A field is given by its number in the schema; an absent one reads as 0 or empty. */
+/**
+ * A flatbuffers table. Callers name a field by its number in the schema.
+ *
+ * An absent field reads as 0, empty or undefined. Damaged data throws a RangeError.
+ */
 export class Table {
   constructor(
     private readonly buffer: ByteBuffer,
@@ -60,7 +64,8 @@ export class Table {
   }
 
   private field(number: number): number {
-    const offset = this.buffer.__offset(this.at, 4 + 2 * number); // a vtable starts with two uint16 sizes
+    // A vtable starts with two uint16 sizes.
+    const offset = this.buffer.__offset(this.at, 4 + 2 * number);
     return offset === 0 ? 0 : this.at + offset;
   }
 

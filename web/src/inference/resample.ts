@@ -2,11 +2,11 @@
  * Resizes images with an antialiased bicubic filter, byte for byte as Pillow's `Image.resize` does.
  *
  * Each browser shrinks images with a filter of its own, which changes the scores of a network with
- * 32 x 32 inputs. So this follows Pillow's method for 8-bit RGB. The kernel is the cubic convolution
- * of Keys (1981) with a = -0.5, stretched by the scale if the image shrinks. Weights are normalised
- * and rounded to 22 bits of fraction. The first pass goes along the rows, the second along the
- * columns, and each rounds to bytes. (Pillow 13 starts with the columns for some tall images, which
- * changes a few bytes by one.)
+ * 32 x 32 inputs. So this follows Pillow's method for 8-bit RGB. The kernel is the cubic
+ * convolution of Keys (1981) with a = -0.5, stretched by the scale if the image shrinks. Weights
+ * are normalised and rounded to 22 bits of fraction. The first pass goes along the rows, the second
+ * along the columns, and each rounds to bytes. (Pillow 13 starts with the columns for some tall
+ * images, which changes a few bytes by one.)
  */
 
 /** Left, top, right and bottom edges, in pixels, of the part to resize. */
@@ -39,7 +39,8 @@ export function resize(
   outWidth: number,
   outHeight: number,
 ): Uint8Array {
-  const [left, top, right, bottom] = box.map(Math.fround) as unknown as Box; // Pillow keeps them as float32
+  // Pillow keeps the edges as float32.
+  const [left, top, right, bottom] = box.map(Math.fround) as unknown as Box;
   const columns = taps(width, left, right, outWidth);
   const rows = taps(height, top, bottom, outHeight);
 

@@ -31,7 +31,8 @@ export async function attachedFiles(data: Uint8Array): Promise<Map<string, Uint8
   for (let entries = view.getUint16(end + 10, true); entries > 0; entries--) {
     const method = view.getUint16(at + 10, true);
     const size = view.getUint32(at + 20, true);
-    if (view.getUint32(at, true) !== DIRECTORY_ENTRY || (method !== STORED && method !== DEFLATED)) {
+    const known = method === STORED || method === DEFLATED;
+    if (view.getUint32(at, true) !== DIRECTORY_ENTRY || !known) {
       throw new Error('expected stored or deflated zip entries');
     }
     const nameLength = view.getUint16(at + 28, true);

@@ -27,7 +27,8 @@ export class Camera {
   static async open(video: HTMLVideoElement, onLost: () => void): Promise<Camera> {
     if (!navigator.mediaDevices) {
       throw new PageError(
-        'Browsers only open the camera for secure pages; open this page over https or on localhost.',
+        'Browsers only open the camera for secure pages; ' +
+          'open this page over https or on localhost.',
       );
     }
     let stream: MediaStream;
@@ -37,7 +38,8 @@ export class Camera {
       });
     } catch (error) {
       const { name, message } = error as DOMException;
-      throw new PageError(REASONS[name] ?? `The camera does not open (${message || name}); choose images instead.`);
+      const unknown = `The camera does not open (${message || name}); choose images instead.`;
+      throw new PageError(REASONS[name] ?? unknown);
     }
     stream.getVideoTracks()[0]!.addEventListener('ended', onLost);
     video.srcObject = stream;

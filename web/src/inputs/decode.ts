@@ -29,7 +29,8 @@ export async function decode(file: Blob, name: string): Promise<DecodedImage> {
     return pixels(bitmap, bitmap.width, bitmap.height);
   } catch {
     throw new PageError(
-      `${name} is too large for this browser (${bitmap.width} × ${bitmap.height}); shrink it first.`,
+      `${name} is too large for this browser (${bitmap.width} × ${bitmap.height}); ` +
+        `shrink it first.`,
     );
   } finally {
     bitmap.close();

@@ -54,7 +54,8 @@ function showBars(predictions: Prediction[]): void {
   while (list.children.length > predictions.length) list.lastChild!.remove();
   while (list.children.length < predictions.length) {
     const item = document.createElement('li');
-    item.innerHTML = '<span class="label"></span><span class="bar"></span><span class="score"></span>';
+    const spans = ['label', 'bar', 'score'].map((part) => `<span class="${part}"></span>`);
+    item.innerHTML = spans.join('');
     list.append(item);
   }
   predictions.forEach(({ label, score }, i) => {

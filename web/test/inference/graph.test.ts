@@ -51,7 +51,9 @@ function chain(codes: number[], { newCode = false } = {}): Uint8Array {
       })),
     },
   };
-  const operators = codes.map((code): Fields => (newCode ? { 3: { int32: code } } : { 0: { int8: code } }));
+  const operators = codes.map(
+    (code): Fields => (newCode ? { 3: { int32: code } } : { 0: { int8: code } }),
+  );
   return flatbuffer({ 1: { tables: operators }, 2: { tables: [main] } }, TFL3);
 }
 
@@ -108,5 +110,6 @@ test('a damaged file is refused with a sentence, wherever it is cut', () => {
   }
   expect(messages).toContain(refusal);
   expect(() => readGraph(whole.slice(0, 300), 'mine.tflite')).toThrow(refusal);
-  expect(() => readGraph(new TextEncoder().encode('no model at all'), 'mine.tflite')).toThrow(refusal);
+  const text = new TextEncoder().encode('no model at all');
+  expect(() => readGraph(text, 'mine.tflite')).toThrow(refusal);
 });

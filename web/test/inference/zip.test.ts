@@ -7,7 +7,8 @@ const FILES = { 'labels.txt': 'cat\ndog\n', 'größe.json': '{"a": 1}' };
 
 async function texts(data: Uint8Array): Promise<Record<string, string>> {
   const files = await attachedFiles(data);
-  return Object.fromEntries([...files].map(([name, bytes]) => [name, new TextDecoder().decode(bytes)]));
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return Object.fromEntries([...files].map(([name, bytes]) => [name, decode(bytes)]));
 }
 
 describe.each([

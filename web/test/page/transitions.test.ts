@@ -286,7 +286,7 @@ describe('measuring', () => {
   });
 });
 
-test('the camera is not opened if the user picks an image while the first model loads', async () => {
+test('the camera stays closed if the user picks an image while a model loads', async () => {
   const first = fakeModel('cnn-int8', { read: false });
   state.chosen = { model: first, accelerator: 'wasm' };
   const starting = camera.start();
