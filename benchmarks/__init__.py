@@ -1,1 +1,1 @@
-"""Measuring what the models reach: accuracy, and what it costs."""
+"""Measure the accuracy of the models, and what it costs in time, memory and bytes."""

@@ -1,6 +1,6 @@
-"""The command `python -m benchmarks.accuracy`: top-1 of .tflite files on the test images.
+"""The command `python -m benchmarks.accuracy`: top-1 accuracy of .tflite files on the test images.
 
-The models run in `edge_runtime` alone, as on a device.
+The models run on `edge_runtime` alone, as on a device.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.contenders import of_classes
+from benchmarks.contenders import open_classifier
 from edge_runtime import Classifier, EdgeRuntimeError
 from edge_runtime.inference import shipped
 from export.verify import Comparison, compare
@@ -29,12 +29,12 @@ def scores(
     """Return the scores of every image, float32 (N, classes).
 
     Args:
-        model: as for `Classifier`.
-        images: uint8 (N, H, W, 3), RGB.
-        photographs: enlarge each eightfold, save it as a JPEG, and have the runtime read that.
+        model: model as for `Classifier`.
+        images: uint8 (N, H, W, 3), RGB, 0-255.
+        photographs: enlarge each image eightfold, and let the runtime read it from a JPEG file.
 
     Raises:
-        ModelError: the model cannot be used.
+        EdgeRuntimeError: the model cannot be used.
     """
     with Classifier(model) as classifier, TemporaryDirectory() as folder:
         inputs = map(partial(_photograph, Path(folder) / "image.jpg"), images)
@@ -49,7 +49,7 @@ def _photograph(path: Path, image: NDArray[np.uint8]) -> Path:
 
 
 def line(name: str, comparison: Comparison) -> str:
-    """Return a comparison with the first scores as a line for a person."""
+    """Return the line that the command prints for a comparison with the first model."""
     low, high = comparison.top1_interval
     return (
         f"{name}: top-1 {comparison.top1:.2%} ({low:.2%} to {high:.2%}), "
@@ -62,28 +62,30 @@ def main(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL]...",
-            help="Shipped names or .tflite files; without any, all shipped models.",
+            help="Names of shipped models, or .tflite files. Default: all shipped models.",
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="CIFAR-10's archive or your own images, see `python -m train cnn`."),
+        typer.Option(
+            help="Read this CIFAR-10 archive or folder of images, as `python -m train cnn` does."
+        ),
     ] = None,
     photographs: Annotated[
         bool,
         typer.Option(
             "--photographs",
-            help="Try each model also on the images enlarged eightfold and saved as JPEGs "
-            "(quality 75), against itself on the images as they are.",
+            help="Also evaluate each model on the images enlarged eightfold and saved as JPEGs "
+            "(quality 75), and compare it with itself on the original images.",
         ),
     ] = False,
 ) -> None:
-    """Print top-1 accuracy, each model's against the first one's."""
+    """Print the top-1 accuracy of each model, compared with the first model."""
     try:
         models = models or list(shipped.models())
         loaded = load(data)
-        for model in models:  # what is wrong with one is said before the work
-            of_classes(model, len(loaded.class_names)).close()
+        for model in models:  # report a bad model before the long evaluation starts
+            open_classifier(model, len(loaded.class_names)).close()
         test = loaded.test
         first: NDArray[np.float32] | None = None
         for model in models:

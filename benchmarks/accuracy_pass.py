@@ -1,4 +1,4 @@
-"""The accuracy pass: every contender on all test images, each against its network's float32."""
+"""The accuracy pass: every contender on all test images, compared with float32 of its network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from PIL import Image
 from benchmarks.contenders import Contender, Runner
 from benchmarks.results import OURS, Results, Row, Subject
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.support.metrics import confusion_matrix, top1, wilson_interval
+from edge_runtime.support.metrics import (
+    confusion_matrix,
+    per_class_accuracy,
+    top1,
+    wilson_interval,
+)
 from export import verify
 from train.dataset import Split
 
-SHOWN = 24  # flipped images of a row that the report shows
+SHOWN = 24  # number of flipped images per row that the report shows
 
 
 def run(
@@ -30,10 +35,17 @@ def run(
     *,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Judge every contender and put its figures, or why there are none, into `results`.
+    """Evaluate every contender, and put its figures or the reason for their absence into `results`.
 
-    Threads and batch do not change answers, so that rows that differ in them alone share one
-    evaluation. A row is complete once it is in `results`; Ctrl-C keeps those.
+    Threads and batch do not change predictions, so rows that differ only in these share one
+    evaluation. After Ctrl-C the rows that were evaluated keep their figures.
+
+    Args:
+        contenders: the contenders to evaluate.
+        results: the results to add to.
+        test: the test images with their labels.
+        classes: class names in the order of the scores.
+        say: prints a line of progress.
     """
     results.classes = list(classes)
     base_scores: dict[str, NDArray[np.float32]] = {}
@@ -67,26 +79,26 @@ def run(
 
 
 def is_base(subject: Subject) -> bool:
-    """Say whether others of its network are held against this one."""
+    """Say whether other rows of the network are compared with this one."""
     return (subject.runtime, subject.precision, subject.delegate) == (OURS, "float32", "xnnpack")
 
 
 def figures(
     scores: NDArray[np.float32], labels: NDArray[np.integer], base: NDArray[np.float32] | None
 ) -> dict[str, Any]:
-    """Return the figures of some scores as JSON types; accuracies are fractions.
+    """Return the accuracy figures of some scores as JSON types; accuracies are fractions.
 
     Args:
-        scores: (N, classes).
+        scores: float32 (N, classes).
         labels: integer (N,), true class indices.
-        base: the scores of the network's float32, or None if that was not evaluated; then there
-            are no drop, p-value and agreement.
+        base: the scores of the network's float32 file, float32 (N, classes); None: that file was
+            not evaluated, and the figures that compare with it are missing.
 
     Returns:
-        images, top1, top1_low, top1_high, per_class, confusion (rows are true classes) and
-        flipped; with a base drop, drop_low, drop_high, lost, gained, p_value, agreement,
-        per_class_drop and confusion_difference. `flipped` lists index, true class, the base's
-        and this one's answer.
+        Always images, top1, top1_low, top1_high, per_class, confusion (rows are true classes) and
+        flipped. With a base also drop, drop_low, drop_high, lost, gained, p_value, agreement,
+        per_class_drop and confusion_difference. `flipped` lists for each image whose class
+        changed: index, true class, class of the base, class of these scores.
     """
     classes = scores.shape[1]
     confusion = confusion_matrix(scores.argmax(axis=1), labels, classes)
@@ -97,7 +109,7 @@ def figures(
         "top1": accuracy,
         "top1_low": low,
         "top1_high": high,
-        "per_class": _per_class(confusion).tolist(),
+        "per_class": per_class_accuracy(confusion).tolist(),
         "confusion": confusion.tolist(),
         "flipped": [],
     }
@@ -115,18 +127,13 @@ def figures(
         "gained": comparison.gained,
         "p_value": comparison.p_value,
         "agreement": comparison.agreement,
-        "per_class_drop": (_per_class(of_base) - _per_class(confusion)).tolist(),
+        "per_class_drop": (per_class_accuracy(of_base) - per_class_accuracy(confusion)).tolist(),
         "confusion_difference": (confusion - of_base).tolist(),
         "flipped": [
             [int(i), int(labels[i]), int(base[i].argmax()), int(scores[i].argmax())]
             for i in flipped
         ],
     }
-
-
-def _per_class(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = confusion.diagonal() / np.maximum(confusion.sum(axis=1), 1)
-    return shares
 
 
 def all_scores(runner: Runner, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""The command `python -m benchmarks.cold_start`: `edge-classify` against a bare LiteRT script.
+"""The command `python -m benchmarks.cold_start`: compare `edge-classify` with a bare script.
 
-Both are started in turn, as whole processes, on the same picture and model. The operating system
-accounts for each process when it ends.
+Both run in turn as whole processes, on the same image and model. The operating system reports the
+memory of each process when it ends.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ print(scores.argmax(), scores.max() / 256)
 """
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Run a command once and return its wall time in seconds and its peak memory in MiB."""
+def run_once(command: list[str]) -> tuple[float, float]:
+    """Run a command once, and return its wall time in seconds and its peak memory in MiB."""
     started = time.perf_counter_ns()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -43,22 +43,26 @@ def measure(command: list[str]) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    # Linux counts in KiB, and from the moment of the fork: this process must be the smaller one.
+    # Linux counts in KiB from the fork on, so this process must be smaller than the command.
     return seconds, usage.ru_maxrss / 1024
 
 
-def main(runs: Annotated[int, typer.Option(min=2, help="Of each, after a warm-up.")] = 15) -> None:
-    """Print wall time, peak memory, and the ratio of each pair of runs."""
+def main(
+    runs: Annotated[
+        int, typer.Option(min=2, help="Run each of the two this many times, after a warm-up.")
+    ] = 15,
+) -> None:
+    """Print wall time and peak memory of each, and the ratio of the pairs of runs."""
     model = str(shipped.models()[shipped.DEFAULT_MODEL])
-    picture = str(shipped.samples()["cat"])
+    image = str(shipped.samples()["cat"])
     commands = {
-        "edge-classify": [str(Path(sys.executable).parent / "edge-classify"), picture],
-        "bare script": [sys.executable, "-c", BARE_SCRIPT, model, picture],
+        "edge-classify": [str(Path(sys.executable).parent / "edge-classify"), image],
+        "bare script": [sys.executable, "-c", BARE_SCRIPT, model, image],
     }
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(runs + 1):
         for name, command in commands.items():
-            measured[name].append(measure(command))
+            measured[name].append(run_once(command))
     seconds = {name: [s for s, _ in values[1:]] for name, values in measured.items()}
     for name, values in seconds.items():
         peak = statistics.median(mib for _, mib in measured[name][1:])

@@ -10,5 +10,5 @@ start("export")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let other runtimes be left out."""
-    parser.addoption("--no-peers", action="store_true", help="time our runtime alone")
+    """Add the option that leaves out other runtimes."""
+    parser.addoption("--no-peers", action="store_true", help="time only our runtime")

@@ -1,12 +1,11 @@
-"""What can be measured: model files on `edge_runtime`'s delegates, ready to be opened.
+"""What can be measured: a model file on a runtime, ready to be opened.
 
-A contender takes images in one and the same way, whatever runs it, so that the passes know of no
-runtime.
+Every contender takes images in the same way, so that the passes need not know its runtime. The
+contenders of this file run on `edge_runtime`; `benchmarks.peers` has those of other runtimes.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,33 +22,35 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference.delegates import available_delegates
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.support.files import file_sha256
 
 CLASSES = 10
 
 
 class Runner(Protocol):
-    """A network, loaded."""
+    """A loaded model file."""
 
     def ready(self, image: NDArray[np.uint8]) -> Any:
-        """Return what `run` takes for an image, uint8 (H, W, channels), as often as the batch."""
+        """Return the input of `run`: a batch that repeats an image, uint8 (H, W, channels)."""
 
     def run(self, ready: Any) -> Any:
-        """Return the raw output of one call: what latency means here."""
+        """Return the raw output for a batch; the latency is the time of this call."""
 
     def scores(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the scores of an image, float32 (classes,)."""
+        """Return the scores of an image, uint8 (H, W, channels), as float32 (classes,)."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Something to measure.
+    """A subject that can be measured.
 
     Attributes:
-        path: its file.
-        size_bytes: of all its files.
-        sha256: tells its files from others.
-        open: loads it; raises EdgeRuntimeError or RuntimeError where that cannot be.
-        open_single: the same for one image a call, if `open` is for several.
+        subject: the row that it is measured for.
+        path: its model file.
+        size_bytes: total size of its files.
+        sha256: SHA-256 that identifies its files.
+        open: loads the file; raises EdgeRuntimeError or RuntimeError if that fails.
+        open_single: loads the file for one image per call; None: `open` does.
     """
 
     subject: Subject
@@ -60,41 +61,47 @@ class Contender:
     open_single: Callable[[], Runner] | None = None
 
     def call(self, image: NDArray[np.uint8]) -> Callable[[], object]:
-        """Load it, and return the call that latency means, on an image."""
+        """Load the file, and return the call to time, on an image, uint8 (H, W, channels)."""
         runner = self.open()
         return partial(runner.run, runner.ready(image))
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that cannot be measured, and why not."""
+    """A subject that cannot be measured, and the reason."""
 
     subject: Subject
     reason: str
 
 
-def of_classes(model: str | Path, classes: int, **options: Any) -> Classifier:
-    """Return a classifier that tells so many classes apart; the options are `Classifier`'s.
+def open_classifier(model: str | Path, classes: int, **options: Any) -> Classifier:
+    """Return a classifier after a check of its number of classes.
+
+    Args:
+        model: model as for `Classifier`.
+        classes: expected number of classes.
+        options: options of `Classifier`.
 
     Raises:
-        EdgeRuntimeError: it cannot be used.
-        ModelError: it tells another number apart.
+        EdgeRuntimeError: the model cannot be used.
+        ModelError: the model has another number of classes.
     """
     classifier = Classifier(model, **options)
     found = len(classifier.labels)
     if found != classes:
         classifier.close()
         raise ModelError(
-            f"{model} tells {found} classes apart; expected the {classes} of the test images."
+            f"Expected {model} to have the {classes} classes of the test images, but it has "
+            f"{found}; name another model."
         )
     return classifier
 
 
-class Ours:
-    """A model file on `edge_runtime`."""
+class EdgeRunner:
+    """A model file on `edge_runtime`, see `Runner`."""
 
     def __init__(self, path: Path, delegate: str, threads: int) -> None:
-        self._classifier = of_classes(path, CLASSES, delegate=delegate, threads=threads)
+        self._classifier = open_classifier(path, CLASSES, delegate=delegate, threads=threads)
 
     def ready(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         return self._classifier.preprocessing(image)
@@ -107,23 +114,27 @@ class Ours:
 
 
 def model_files(models: Sequence[str], exports: Path = Path("exports")) -> list[Path]:
-    """Return the files of some models, or else all shipped and exported ones.
+    """Return the files of the named models; without names, all shipped and exported files.
 
-    An exported file that equals a shipped one is that one.
+    Exported files that are equal to a shipped file are left out.
+
+    Args:
+        models: names of shipped models, or .tflite files.
+        exports: the folder of the exported files.
 
     Raises:
         ModelError: there is no such model.
     """
     if models:
         return [shipped.find(model) for model in models]
-    found = {file_hash(path): path for path in shipped.models().values()}
+    found = {file_sha256(path): path for path in shipped.models().values()}
     for path in sorted(exports.glob("*.tflite")):
-        found.setdefault(file_hash(path), path)
+        found.setdefault(file_sha256(path), path)
     return list(found.values())
 
 
-def told_apart(found: Iterable[Contender | Missing]) -> Iterator[Contender | Missing]:
-    """Yield what there is, with the path in the name of files that would share another's row."""
+def with_unique_names(found: Iterable[Contender | Missing]) -> Iterator[Contender | Missing]:
+    """Yield all of them; if two files would share a row, add the path of the second to its name."""
     first: dict[Subject, str] = {}
     for one in found:
         if isinstance(one, Contender) and first.setdefault(one.subject, one.sha256) != one.sha256:
@@ -132,7 +143,7 @@ def told_apart(found: Iterable[Contender | Missing]) -> Iterator[Contender | Mis
         yield one
 
 
-def of_files(
+def contenders_of(
     files: Iterable[Path],
     delegates: Sequence[str],
     threads: Sequence[int],
@@ -143,9 +154,11 @@ def of_files(
     """Yield each file on each delegate with each number of threads.
 
     Args:
-        delegates: by name; without any, all that this machine has.
-        network: what files are called that do not say it themselves.
-        trained: whether their weights are.
+        files: .tflite files.
+        delegates: names of delegates; empty: all that this machine has.
+        threads: numbers of CPU threads.
+        network: name of the network for files without a model card.
+        trained: whether the weights are trained.
     """
     chosen = list(delegates)
     if not chosen:
@@ -163,7 +176,7 @@ def of_files(
             continue
         name, _, precision = path.stem.partition("-") if network else (path.stem, "", "as it is")
         of_network, of_precision = card.get("network", name), card.get("precision", precision)
-        size, digest = path.stat().st_size, file_hash(path)
+        size, digest = path.stat().st_size, file_sha256(path)
         for delegate in chosen:
             for count in threads if delegate in CPU_DELEGATES else (1,):
                 yield Contender(
@@ -171,15 +184,5 @@ def of_files(
                     path,
                     size,
                     digest,
-                    partial(Ours, path, delegate, count),
+                    partial(EdgeRunner, path, delegate, count),
                 )
-
-
-def file_hash(path: Path) -> str:
-    """Return the sha256 of a file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

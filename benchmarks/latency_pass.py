@@ -1,19 +1,14 @@
-"""The latency pass: each contender of a network in turns with our int8, call by call.
+"""The latency pass: each contender of a network alternates with our int8 file, call by call.
 
-A call is one batch from a ready input tensor to the raw output; decoding and pre-processing are
-`edge-benchmark`'s to show. The probe of the roofline takes its turns in between.
+A call takes one batch from the input tensor to the raw output. Decoding and pre-processing are not
+part of it; `edge-benchmark` measures them. The probe of the roofline takes turns too.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,18 +35,21 @@ def run(
     seconds: float,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Time the contenders of one network and put their figures into `results`.
+    """Time the contenders of one network, and put their figures into `results`.
 
     Args:
-        probes: of the roofline.
-        seconds: about how long to measure.
+        contenders: the contenders to time.
+        probes: the probes of the roofline.
+        results: the results to add to.
+        seconds: approximate duration.
+        say: prints a line of progress.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; what was measured until then is kept.
+        KeyboardInterrupt: the user interrupted the pass; the times measured before are kept.
     """
     openers: dict[Subject, Callable[[], Call]] = {}
-    image = _image()
-    macs: dict[str, int] = {}  # by network; a peer's are those of our file
+    image = sample_image()
+    macs: dict[str, int] = {}  # by network, from our file, and used for its peers too
     for contender in contenders:
         subject = contender.subject
         row = results.row(subject, size_bytes=contender.size_bytes, sha256=contender.sha256)
@@ -71,7 +69,7 @@ def run(
         return
     base = reference(list(openers))
     others = [subject for subject in openers if subject != base] or [base]
-    say(f"latency: {len(openers)} of {base.network} by turns")
+    say(f"latency: {len(openers)} of {base.network} in turn")
     pairs = [{s.name: openers[s] for s in (base, other)} for other in others]
     groups = [*pairs, {probe.name: probe.open for probe in probes}]
     series, complete = take_turns([group for group in groups if group], seconds)
@@ -125,23 +123,28 @@ def _fill(
 ) -> None:
     row.reasons.pop("latency", None)
     if row.latency and row.latency["complete"] and not complete:
-        return  # a former run's figures are worth more than a part of this one's
+        return  # complete figures of a previous run are better than partial ones of this run
     row.latency = asdict(summary) | more | {"complete": complete, "machine": machine()}
     row.latency["roofline"] = roofline.fraction(row, reached)
 
 
-def _image() -> NDArray[np.uint8]:
+def sample_image() -> NDArray[np.uint8]:
+    """Return the image that all contenders are timed on: uint8 (32, 32, 3), RGB."""
     return np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
 
 
 def machine() -> str:
-    """Return what times depend on first of all: the CPU and its instructions."""
+    """Return the CPU and its instruction sets; times from different CPUs are not comparable."""
     environment = read_environment()
     return f"{environment.cpu} ({environment.architecture}: {' '.join(environment.instructions)})"
 
 
 def reference(subjects: Sequence[Subject]) -> Subject:
-    """Return which of them the ratios are to: our int8, one image, one thread, or the first."""
+    """Return the subject that the others are compared with.
+
+    It is our int8 file on XNNPACK, with one thread and one image per call; if that is missing, the
+    most similar subject.
+    """
 
     def distance(subject: Subject) -> tuple[bool, ...]:
         return (
@@ -152,36 +155,3 @@ def reference(subjects: Sequence[Subject]) -> Subject:
         )
 
     return min(subjects, key=distance)
-
-
-def cross_check(contenders: Sequence[Contender], results: Results, seconds: float = 2.0) -> None:
-    """Let LiteRT's own `litert-benchmark` time our files too, to the 0.01 ms that it rounds to.
-
-    It runs one network over and over, and so do we here.
-
-    Args:
-        seconds: for each file and timer, about.
-    """
-    for contender in contenders:
-        subject = contender.subject
-        row = results.rows[subject.name]
-        if (subject.runtime, subject.delegate) != (OURS, "xnnpack") or row.latency is None:
-            continue
-        [alone], complete = take_turns([{"alone": partial(contender.call, _image())}], seconds)
-        if not complete:
-            raise KeyboardInterrupt
-        ours_ms = float(np.median(alone.times["alone"])) / 1e6
-        found: dict[str, Any] = {"name": subject.name, "ours_ms": ours_ms}
-        runs = int(np.clip(1000 * seconds / found["ours_ms"], 50, 2000))
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "result.json"
-            command = [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model"]
-            command += [f"--model={contender.path}", f"--num_threads={subject.threads}"]
-            command += [f"--num_runs={runs}", "--warmup_runs=50", f"--result_json={out}"]
-            try:
-                subprocess.run(command, check=True, capture_output=True, timeout=120)
-                found["litert_benchmark_ms"] = json.loads(out.read_text())["latency"]["median_ms"]
-            except (OSError, subprocess.SubprocessError, ValueError, KeyError) as exc:
-                found["reason"] = f"litert-benchmark failed ({type(exc).__name__})"
-        results.cross_check = [c for c in results.cross_check if c["name"] != subject.name]
-        results.cross_check.append(found)

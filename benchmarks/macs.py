@@ -1,4 +1,4 @@
-"""How many multiply-adds a .tflite graph takes for one image, counted from the file itself."""
+"""Count the multiply-adds per image of a .tflite graph, from the file itself."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ _OPERATORS = schema.BuiltinOperator
 
 
 def multiply_adds(path: Path) -> int:
-    """Return the multiply-adds of all convolutions and dense layers for the shapes in the file.
+    """Return the multiply-adds of all convolutions and dense layers, for the shapes in the file.
 
-    Each element of a layer's output takes as many as its filter has weights; element-wise
+    Each element of a layer's output takes one multiply-add per weight of its filter. Element-wise
     operations are not counted.
 
     Raises:
-        ValueError: the file is no .tflite model.
+        OSError: the file cannot be read.
+        ValueError: the file is not a .tflite model.
     """
     data = path.read_bytes()
     if data[4:8] != b"TFL3":

@@ -1,4 +1,4 @@
-"""Which networks peers can take, and how: those of a shipped checkpoint, or untrained ones."""
+"""The networks that peers can convert: those of the shipped checkpoints, and untrained ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from benchmarks.contenders import Contender, Missing
-from benchmarks.peers import Network
+from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import OURS, Subject
 from edge_runtime.inference.metadata import read_metadata
 from export import calibration, convert, quantize, source
@@ -17,11 +17,11 @@ from train import weights
 from train.architectures import NETWORKS
 
 
-def trained(contenders: Iterable[Contender | Missing]) -> Iterator[Network | Missing]:
-    """Yield the networks among our contenders whose checkpoint is there, with our files.
+def trained(contenders: Iterable[Contender | Missing]) -> Iterator[ConvertibleNetwork | Missing]:
+    """Yield the networks of our contenders that have a shipped checkpoint.
 
-    Peers are converted from that checkpoint, so a network whose files were made of another one is
-    missing there.
+    Peers are converted from that checkpoint. If our files of a network come from another
+    checkpoint, the network is missing for peers.
     """
     files: dict[str, dict[str, Path]] = {}
     for contender in contenders:
@@ -37,14 +37,16 @@ def trained(contenders: Iterable[Contender | Missing]) -> Iterator[Network | Mis
         if origins == {digest}:
             model = cache(partial(_with_weights, name, checkpoint))
             images = calibration.read().train.images
-            yield Network(name, model, images, of_network, digest, trained=True)
+            yield ConvertibleNetwork(name, model, images, of_network, digest, trained=True)
         else:
-            reason = f"not all files of {name} are made of {checkpoint.name}, as a peer's would be"
+            reason = (
+                f"not all files of {name} come from {checkpoint.name}, which the peers would use"
+            )
             yield Missing(Subject(name, "any", "peers"), reason)
 
 
-def untrained(name: str, folder: Path) -> Network:
-    """Return a network with random weights, exported into `folder` where it is not there yet."""
+def untrained(name: str, folder: Path) -> ConvertibleNetwork:
+    """Return a network with random weights; export it into `folder` unless it is there already."""
     images = calibration.read().train.images
     files = {p: folder / f"{name}-{p}.tflite" for p in ("float32", "int8")}
 
@@ -57,7 +59,7 @@ def untrained(name: str, folder: Path) -> Network:
         folder.mkdir(parents=True, exist_ok=True)
         files["float32"].write_bytes(convert.to_float32(model()))
         files["int8"].write_bytes(quantize.to_int8(model(), images))
-    return Network(name, model, images, files, sha256="", trained=False)
+    return ConvertibleNetwork(name, model, images, files, sha256="", trained=False)
 
 
 def _with_weights(name: str, checkpoint: Path) -> keras.Model:

@@ -1,7 +1,7 @@
-"""What a run of `python -m benchmarks` measured, and the JSON file that keeps it.
+"""The results of `python -m benchmarks`, and the JSON file that stores them.
 
-Runs into the same folder add up: a row that is measured again replaces the old figures, and a row
-whose model file has changed starts anew. Times of another machine are dropped.
+Runs into the same folder add up: new figures replace the previous figures of a row. If the model
+file of a row has changed, the row starts over. Times from another machine are dropped.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 from edge_runtime.support.files import replacing
 
 OURS = "edge_runtime"
-ACCURACY = "accuracy"  # the name of a pass
-LATENCY = "latency of "  # and a network: so are its passes called
+ACCURACY = "accuracy"  # name of a pass
+LATENCY = "latency of "  # start of the name of a pass; the name of its network follows
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured.
+    """What a row measures: a model file on a runtime, with its options.
 
     Attributes:
-        network: "cnn", or the name of a foreign file.
-        precision: as in the file names of exports.
-        runtime: `edge_runtime` or a peer.
-        delegate: of `edge_runtime` and LiteRT; empty for other peers.
-        threads: of the CPU.
-        batch: images a call.
-        trained: whether its weights are; if not, only its speed means something.
+        network: name of the network, such as "cnn", or of a foreign file.
+        precision: precision as in the file names of exports.
+        runtime: `edge_runtime` or the name of a peer.
+        delegate: delegate of `edge_runtime`; empty for peers.
+        threads: number of CPU threads.
+        batch: images per call.
+        trained: whether the weights are trained; if not, only the speed is meaningful.
     """
 
     network: str
@@ -42,11 +42,23 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """One line for people; unique."""
-        parts = [f"{self.network}-{self.precision}", self.runtime, self.delegate]
-        parts += [f"{self.threads} threads"] * (self.threads > 1)
-        parts += [f"batch {self.batch}"] * (self.batch > 1)
-        parts += ["random weights"] * (not self.trained)
+        """The name of the row, which is unique."""
+        parts = (
+            f"{self.network}-{self.precision}",
+            self.run_by,
+            "" if self.trained else "random weights",
+        )
+        return ", ".join(filter(None, parts))
+
+    @property
+    def run_by(self) -> str:
+        """The runtime with its options."""
+        parts = (
+            self.runtime,
+            self.delegate,
+            f"{self.threads} threads" if self.threads > 1 else "",
+            f"batch {self.batch}" if self.batch > 1 else "",
+        )
         return ", ".join(filter(None, parts))
 
 
@@ -55,12 +67,14 @@ class Row:
     """A subject with its figures, or the reasons why there are none.
 
     Attributes:
-        size_bytes: of its file or files.
-        sha256: of the file, or of the weights that it was made of.
-        macs: multiply-adds an image.
-        accuracy: see `benchmarks.accuracy_pass`.
-        latency: see `benchmarks.latency_pass`.
-        reasons: why there is no "accuracy" or "latency", one sentence each.
+        subject: what was measured.
+        size_bytes: total size of its files.
+        sha256: SHA-256 that identifies its files.
+        macs: multiply-adds per image.
+        accuracy: figures of the accuracy pass, see `benchmarks.accuracy_pass.figures`.
+        latency: figures of the latency pass: `edge_runtime.support.timing.Summary`, the
+            comparison with the reference row, `complete`, `machine` and `roofline`.
+        reasons: why "accuracy" or "latency" is missing, one sentence each.
     """
 
     subject: Subject
@@ -71,18 +85,29 @@ class Row:
     latency: dict[str, Any] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def p50_us(self) -> float:
+        """Median latency per image in microseconds; infinity if it was not measured."""
+        return float(self.latency["p50_us"]) if self.latency else float("inf")
+
+    @property
+    def top1(self) -> float:
+        """Top-1 accuracy, a fraction; 0 if it was not measured."""
+        return float(self.accuracy["top1"]) if self.accuracy else 0.0
+
 
 @dataclass
 class Results:
-    """All rows, and the circumstances of each pass.
+    """All rows, and the conditions of each pass.
 
     Attributes:
-        passes: by the name of the pass: machine, environment, conditions, and whether it was
-            interrupted.
-        roofline: by network and precision: the multiply-adds a second that a GEMM reached.
-        cross_check: rows of `litert-benchmark` against ours.
-        classes: names in the order of the scores.
-        thumbnails: flipped test images as PNG data URIs, by their index.
+        rows: the rows by the name of their subject.
+        passes: for each pass, the machine, its environment, what disturbed the pass, and whether
+            the pass was completed.
+        roofline: by network and precision, the multiply-adds per second of a matrix product.
+        cross_check: times by `litert-benchmark` beside ours.
+        classes: class names in the order of the scores.
+        thumbnails: test images as PNG data URIs by index, which a row classifies differently.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -93,25 +118,25 @@ class Results:
     thumbnails: dict[str, str] = field(default_factory=dict)
 
     def row(self, subject: Subject, *, size_bytes: int | None = None, sha256: str = "") -> Row:
-        """Return the row of a subject, with earlier figures where its file is still the same."""
+        """Return the row of a subject; if its files have not changed, with its previous figures."""
         row = self.rows.get(subject.name)
         if row is None or row.sha256 != sha256:
             row = self.rows[subject.name] = Row(subject, size_bytes, sha256)
         return row
 
     def forget(self, machine: str | None) -> None:
-        """Drop rows that were only named as not to be measured, and times of another machine.
+        """Drop rows without figures, and times that were measured on another machine.
 
-        With the times goes what was measured beside them.
+        What was measured together with these times is dropped as well.
 
         Args:
-            machine: the one that measures now, see `latency_pass.machine`; None keeps all times.
+            machine: this machine, see `benchmarks.latency_pass.machine`; None keeps all times.
         """
         self.rows = {n: row for n, row in self.rows.items() if row.accuracy or row.latency}
         for row in self.rows.values():
             if machine and row.latency and row.latency.get("machine") != machine:
                 row.reasons["latency"] = (
-                    f"it was last measured on another machine, "
+                    f"the previous times are from another machine, "
                     f"{row.latency.get('machine', 'an unknown one')}"
                 )
                 row.latency = None
@@ -130,20 +155,25 @@ class Results:
             self.cross_check = [found for found in self.cross_check if found["name"] in timed]
 
     def write(self, path: Path) -> None:
-        """Write all of it as JSON, in full precision, atomically."""
+        """Write the results as JSON in full precision, atomically.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(self.record(), indent=1) + "\n")
 
     def record(self) -> dict[str, Any]:
-        """Return all of it as JSON types."""
+        """Return the results as JSON types."""
         rows = [{"name": name} | asdict(row) for name, row in self.rows.items()]
         return asdict(self) | {"rows": rows}
 
 
 def read(path: Path) -> Results:
-    """Read what an earlier run wrote; nothing, if there was none.
+    """Read the results of previous runs; if there is no file, return empty results.
 
     Raises:
+        OSError: the file cannot be read.
         ValueError: the file is damaged.
     """
     if not path.exists():
@@ -157,5 +187,5 @@ def read(path: Path) -> Results:
         return Results(rows=rows, **record)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise ValueError(
-            f"{path} is damaged ({exc!r}); remove it, or choose another --out."
+            f"{path} is damaged; remove it, or choose another folder with --out."
         ) from exc

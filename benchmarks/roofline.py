@@ -1,8 +1,8 @@
-"""How fast this machine multiplies at best: a GEMM, by whatever runtime does it fastest.
+"""The roofline: the fastest matrix product (GEMM) on this machine, by any runtime.
 
-The probe is a network of 1 x 1 convolutions, each a matrix product of 256 x 256 by 256 x 256,
-which stays in the caches. It goes through the same
-exports and peers as the networks themselves; for float32 numpy's BLAS takes part too.
+The probe is a network of 1 x 1 convolutions. Each is a matrix product of 256 x 256 by 256 x 256,
+which stays in the CPU caches. The probe is exported and converted like the networks themselves.
+For float32, numpy's BLAS is a probe too.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from benchmarks import peers
 from benchmarks.contenders import Contender
 from benchmarks.macs import multiply_adds
+from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import Row
 from export import convert, quantize
 
@@ -28,8 +28,8 @@ SIDE, CHANNELS, LAYERS = 16, 256, 8
 NAME = "gemm"
 
 
-def probe_files(folder: Path) -> peers.Network:
-    """Make the probe and export it, unless `folder` has it already."""
+def probe_files(folder: Path) -> ConvertibleNetwork:
+    """Return the probe network; export it into `folder` unless it is there already."""
     files = {precision: folder / f"{NAME}-{precision}.tflite" for precision in ("float32", "int8")}
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (4, SIDE, SIDE, CHANNELS), np.uint8)
@@ -47,12 +47,19 @@ def probe_files(folder: Path) -> peers.Network:
         folder.mkdir(parents=True, exist_ok=True)
         files["float32"].write_bytes(convert.to_float32(model()))
         files["int8"].write_bytes(quantize.to_int8(model(), images))
-    return peers.Network(NAME, model, images, files, sha256="probe", trained=False)
+    return ConvertibleNetwork(NAME, model, images, files, sha256="probe", trained=False)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What opens a call that multiplies so much."""
+    """A call with a known number of multiply-adds.
+
+    Attributes:
+        name: runtime and precision.
+        precision: precision of the product.
+        macs: multiply-adds per call.
+        open: returns the call.
+    """
 
     name: str
     precision: str
@@ -60,8 +67,13 @@ class Probe:
     open: Callable[[], Callable[[], object]]
 
 
-def probes(contenders: Iterable[Contender], network: peers.Network) -> list[Probe]:
-    """Return the probe on each of its contenders, and numpy's BLAS."""
+def probes(contenders: Iterable[Contender], network: ConvertibleNetwork) -> list[Probe]:
+    """Return a probe for each contender, and one for numpy's BLAS.
+
+    Args:
+        contenders: the probe network on each runtime.
+        network: the probe network.
+    """
     macs = multiply_adds(network.files["float32"])
     found = []
     for contender in contenders:
@@ -76,7 +88,16 @@ def probes(contenders: Iterable[Contender], network: peers.Network) -> list[Prob
 
 
 def reached(probes: Sequence[Probe], series: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
-    """Return by precision the fastest probe and all of them, in multiply-adds a second."""
+    """Return the rates of the probes, in multiply-adds per second, by precision.
+
+    Args:
+        probes: the probes that were timed.
+        series: the times of each probe by name, int64 (rounds,), nanoseconds.
+
+    Returns:
+        For each precision `macs_per_s` and `by`, the rate and name of the fastest probe, and
+        `all`, the rates of all probes by name.
+    """
     rates: dict[str, dict[str, float]] = {}
     for probe in probes:
         rate = probe.macs / (float(np.median(series[probe.name])) * 1e-9)
@@ -92,15 +113,19 @@ def reached(probes: Sequence[Probe], series: Mapping[str, NDArray[np.int64]]) ->
     return found
 
 
-# What a precision computes in, where the probe has no own measurement of it.
+# Precisions that have no probe: the precision that they compute in.
 _COMPUTES_IN = {"float16": "float32", "int8-qat": "int8", "dynamic": "int8"}
 
 
 def fraction(row: Row, reached: Mapping[str, Any]) -> float | None:
-    """Return which part of the roofline a row reaches, or None where one of the two is unknown.
+    """Return the fraction of the roofline that a row reaches; None: unknown.
 
-    With several threads it may be above 1, since the probe has one; so it may where a runtime's
-    3 x 3 convolutions beat its 1 x 1 ones.
+    The fraction may exceed 1 if the row has several threads, because the probe has one. It may
+    also exceed 1 if the 3 x 3 convolutions of a runtime are faster than its 1 x 1 convolutions.
+
+    Args:
+        row: a row with its latency and multiply-adds.
+        reached: the rates, as `reached` returns them.
     """
     precision = _COMPUTES_IN.get(row.subject.precision, row.subject.precision)
     if row.latency is None or row.macs is None or precision not in reached:

@@ -1,7 +1,7 @@
-"""The command `python -m benchmarks.runtime`: the runtime against straightforward code.
+"""The command `python -m benchmarks.runtime`: compare the runtime with simple code.
 
-Three comparisons, each interleaved and judged by `edge_runtime.support.timing`: one ready array, one
-photograph of 12 megapixels, and a folder of small PNG files to JSON lines.
+There are three comparisons: one array, one photograph of 12 megapixels, and a folder of small PNG
+files to JSON lines. `edge_runtime.support.timing` interleaves and evaluates each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import typer
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from benchmarks.png_folder import make_png_folder
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from edge_runtime.support.timing import TimeRatio, compare_times, measure
@@ -38,15 +39,15 @@ with open(sys.argv[3], "w") as results:
         pixels = np.asarray(Image.open(path).convert("RGB").resize((32, 32)))
         interpreter.set_tensor(image, pixels[None])
         interpreter.invoke()
-        answer = interpreter.get_tensor(scores)[0] / 256
-        best = int(answer.argmax())
-        line = {"source": str(path), "index": best, "score": float(answer[best])}
+        result = interpreter.get_tensor(scores)[0] / 256
+        best = int(result.argmax())
+        line = {"source": str(path), "index": best, "score": float(result[best])}
         print(json.dumps(line), file=results)
 """
 
 
-class Bare:
-    """The interpreter, with nothing around it."""
+class BareInterpreter:
+    """LiteRT's interpreter without our runtime."""
 
     def __init__(self, model: Path) -> None:
         self._interpreter: Any = Interpreter(model_path=str(model), num_threads=1)
@@ -55,53 +56,44 @@ class Bare:
         self._output = self._interpreter.get_output_details()[0]["index"]
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the raw scores of uint8 (1, 32, 32, 3), RGB."""
+        """Return the raw scores of an image, uint8 (1, 32, 32, 3), RGB, 0-255."""
         self._interpreter.set_tensor(self._input, pixels)
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._output)
 
-    def photo(self, path: Path) -> np.ndarray:
-        """Return the raw scores of an image that is decoded and resized at full size."""
+    def run_photograph(self, path: Path) -> np.ndarray:
+        """Return the raw scores of an image file, which is decoded at full size and resized."""
         image = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)
         return self.run(np.asarray(image)[np.newaxis])
 
 
-def array(bare: Bare, classifier: Classifier) -> TimeRatio:
-    """Compare `classify` on a ready array with the interpreter's three calls."""
+def compare_array(bare: BareInterpreter, classifier: Classifier) -> TimeRatio:
+    """Compare `classify` on an array with the three calls of the interpreter."""
     pixels = np.asarray(Image.open(shipped.samples()["ship"]).convert("RGB"))
     batch = pixels[np.newaxis].copy()
     times = measure({"bare": lambda: bare.run(batch), "ours": lambda: classifier.classify(pixels)})
     return compare_times(times["bare"], times["ours"])
 
 
-def photo(bare: Bare, classifier: Classifier, folder: Path) -> TimeRatio:
+def compare_photograph(bare: BareInterpreter, classifier: Classifier, folder: Path) -> TimeRatio:
     """Compare `classify` on a JPEG of 4000 x 3000 pixels with decoding it at full size."""
-    path = folder / "photo.jpg"
+    path = folder / "photograph.jpg"
     sample = Image.open(shipped.samples()["ship"]).convert("RGB")
     sample.resize((4000, 3000), Image.Resampling.BICUBIC).save(path, quality=90)
     times = measure(
-        {"bare": lambda: bare.photo(path), "ours": lambda: classifier.classify(path)},
+        {"bare": lambda: bare.run_photograph(path), "ours": lambda: classifier.classify(path)},
         rounds=30,
         warm_up=2,
     )
     return compare_times(times["bare"], times["ours"])
 
 
-def draw(folder: Path, files: int) -> None:
-    """Make a folder of PNG files, 32 x 32 pixels, each another."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(files):
-        noise = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
-        noise.resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"{number:06}.png")
-
-
-def batch(model: Path, folder: Path, files: int, runs: int) -> TimeRatio:
-    """Compare the command on a folder of PNG files with a loop in one process."""
-    pictures = folder / "pictures"
-    draw(pictures, files)
-    loop = [sys.executable, "-c", LOOP, model, pictures, folder / "loop.jsonl"]
-    command = [Path(sys.executable).parent / "edge-classify", "--json", pictures]
+def compare_folder(model: Path, folder: Path, files: int, runs: int) -> TimeRatio:
+    """Compare `edge-classify` on a folder of PNG files with a loop in one process."""
+    images = folder / "images"
+    make_png_folder(images, files)
+    loop = [sys.executable, "-c", LOOP, model, images, folder / "loop.jsonl"]
+    command = [Path(sys.executable).parent / "edge-classify", "--json", images]
     commands = {"loop": loop, "ours": [*command, "--out", folder / "ours.jsonl"]}
     times = measure(
         {
@@ -115,22 +107,24 @@ def batch(model: Path, folder: Path, files: int, runs: int) -> TimeRatio:
 
 
 def main(
-    files: Annotated[int, typer.Option(min=1, help="PNG files in the folder.")] = 10_000,
-    runs: Annotated[int, typer.Option(min=1, help="Of the folder, each.")] = 7,
+    files: Annotated[
+        int, typer.Option(min=1, help="Put this many PNG files into the folder.")
+    ] = 10_000,
+    runs: Annotated[int, typer.Option(min=1, help="Classify the folder this many times.")] = 7,
 ) -> None:
-    """Print how long the runtime takes, as a ratio to straightforward code."""
+    """Print the time of the runtime divided by that of simple code."""
     model = shipped.models()[shipped.DEFAULT_MODEL]
-    bare = Bare(model)
+    bare = BareInterpreter(model)
     with tempfile.TemporaryDirectory() as temporary, Classifier() as classifier:
         folder = Path(temporary)
-        for name, comparison in (
-            ("a ready array", array(bare, classifier)),
-            ("a 12-megapixel JPEG", photo(bare, classifier, folder)),
-            (f"{files:,} PNG files", batch(model, folder, files, runs)),
+        for name, ratio in (
+            ("an array", compare_array(bare, classifier)),
+            ("a 12-megapixel JPEG", compare_photograph(bare, classifier, folder)),
+            (f"{files:,} PNG files", compare_folder(model, folder, files, runs)),
         ):
             typer.echo(
-                f"{name}: {comparison.ratio:.3f} times the straightforward time "
-                f"({comparison.low:.3f} to {comparison.high:.3f}), {comparison.verdict}"
+                f"{name}: {ratio.ratio:.3f} times the time of simple code "
+                f"({ratio.low:.3f} to {ratio.high:.3f}), {ratio.verdict}"
             )
 
 

@@ -1,7 +1,7 @@
-"""The suites of `python -m benchmarks` under pytest-benchmark: `pytest benchmarks`.
+"""Run the measurements of `python -m benchmarks` under pytest-benchmark: `pytest benchmarks`.
 
-`--benchmark-json FILE` keeps all of it. Each benchmark's `extra_info` has the accuracy on the test
-images, its drop against float32, bytes, delegate and threads, and percentiles of the raw times.
+`--benchmark-json FILE` stores the results. The `extra_info` of each benchmark has the accuracy on
+the test images, its drop from float32, bytes, delegate, threads and percentiles of the raw times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import accuracy_pass, networks, peers
-from benchmarks.contenders import Contender, Missing, model_files, of_files
+from benchmarks.contenders import Contender, Missing, contenders_of, model_files
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import decode
 from edge_runtime.support.timing import summarize
@@ -28,15 +28,15 @@ pytestmark = pytest.mark.timeout(1800)  # ResNet18 on the built-in kernels
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of everything that can be measured; what cannot be, says why it is skipped."""
-    found: list[Contender | Missing] = list(of_files(model_files([]), [], [1]))
+    """Make a test of each contender; what cannot be measured is skipped with the reason."""
+    found: list[Contender | Missing] = list(contenders_of(model_files([]), [], [1]))
     if not metafunc.config.getoption("--no-peers"):
         for network in list(networks.trained(found)):
             if isinstance(network, Missing):
                 found.append(network)
                 continue
             found += peers.contenders(network, Path("runs/benchmark/peers"), [1], [1])
-    found.sort(key=lambda one: not accuracy_pass.is_base(one.subject))  # others need its answers
+    found.sort(key=lambda one: not accuracy_pass.is_base(one.subject))  # others need its scores
     parameters = []
     for one in found:
         reason = one.reason if isinstance(one, Missing) else ""
@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def data_set() -> Dataset | str:
-    """CIFAR-10, or why it is not there."""
+    """CIFAR-10, or the reason why it cannot be loaded."""
     try:
         return cifar10.load()
     except DataError as exc:
@@ -56,7 +56,7 @@ def data_set() -> Dataset | str:
 
 @pytest.fixture(scope="session")
 def float32_scores() -> dict[str, NDArray[np.float32]]:
-    """What each network's float32 file answered, which is the first to be asked."""
+    """The scores of each network's float32 file, which is evaluated first."""
     return {}
 
 
@@ -66,7 +66,7 @@ def test_latency(
     data_set: Dataset | str,
     float32_scores: dict[str, NDArray[np.float32]],
 ) -> None:
-    """Time a call from a ready input to the raw output, and say how accurate the answers are."""
+    """Time a call from the input tensor to the raw output, and evaluate the accuracy."""
     runner = contender.open()
     ready = runner.ready(np.asarray(decode(shipped.samples()["ship"])))
     benchmark.group = contender.subject.network

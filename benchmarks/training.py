@@ -1,7 +1,7 @@
-"""The command `python -m benchmarks.training`: how fast a step of training is, and why.
+"""The command `python -m benchmarks.training`: time a training step, and compare variants of it.
 
-A batch of random images in float32, as the recipes train, against the same in bfloat16 and with
-Keras' own BatchNorm, interleaved and judged by `edge_runtime.support.timing`.
+The recipes' float32 step on random images is compared with a bfloat16 step, and with Keras' own
+BatchNorm. `edge_runtime.support.timing` interleaves and evaluates them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ RUNS = (("cnn", "untaught", 32), ("cnn", "best", 32), *(("resnet18", "best", s) 
 
 
 def stepper(recipe: Recipe, side: int) -> Callable[[], object]:
-    """Return a function that trains one step of a recipe, by its labels alone."""
+    """Return a function that trains one step of a recipe, without its teacher.
+
+    Args:
+        recipe: the recipe.
+        side: width and height of the images in pixels.
+    """
     recipe = replace(recipe, teacher=None)
     rng = np.random.default_rng(0)
     images = rng.random((recipe.batch_size, side, side, 3), np.float32)
@@ -39,13 +44,15 @@ def stepper(recipe: Recipe, side: int) -> Callable[[], object]:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="Steps of each to time.")] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="Time this many steps of each variant.")] = 15,
     bfloat16: Annotated[
         bool,
-        typer.Option("--bfloat16", help="Time it on a machine without instructions for it, too."),
+        typer.Option(
+            "--bfloat16", help="Time bfloat16 even if the CPU has no instructions for it."
+        ),
     ] = False,
 ) -> None:
-    """Print what a step takes, and the ratios that bfloat16 and Keras' BatchNorm make of it."""
+    """Print the time of a step, and its ratios with bfloat16 and with Keras' BatchNorm."""
     fast, _ = precision.choose("bfloat16")
     for network, name, side in RUNS:
         recipe = replace(RECIPES[network, name], precision="float32")
@@ -60,7 +67,7 @@ def main(
         base = times.pop("float32")
         print(
             f"{network}, {name}, {side} pixels: "
-            f"{summarize(base).p50_us / 1e6:.3f} s a step of {recipe.batch_size} images",
+            f"{summarize(base).p50_us / 1e6:.3f} s per step of {recipe.batch_size} images",
             flush=True,
         )
         for other, ns in times.items():

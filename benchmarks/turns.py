@@ -1,9 +1,8 @@
-"""Timing groups of calls by turns: within a group call by call, and the groups in stretches.
+"""Time groups of calls: call by call within a group, and the groups in turn, in stretches.
 
-Few calls share a group, for a dozen networks in a row would throw each other's weights out of the
-caches. All groups take their turns several times, so that a change of the CPU's clock meets all;
-and each time everything is opened anew, for one load of a network is up to a few percent faster
-than another.
+Groups are small, because a dozen networks in a row would evict each other's weights from the CPU
+caches. All groups take several turns, so that a change of the CPU's frequency affects all of them.
+At each turn everything is loaded again, because two loads of one network differ by a few percent.
 """
 
 from __future__ import annotations
@@ -18,21 +17,22 @@ from numpy.typing import NDArray
 from edge_runtime.support.timing import measure
 
 STRETCHES = 10
-ROUNDS = (20, 2000)  # of a group at least and at most, in all its stretches
-WARM_UP = 3  # rounds of each stretch
+ROUNDS = (20, 2000)  # minimum and maximum per group, over all its stretches
+WARM_UP = 3  # rounds at the start of each stretch
 
 Call = Callable[[], object]
-Group = Mapping[str, Callable[[], Call]]  # by name, what opens something and returns its call
+# By name, functions that load a network and return the call to time.
+Group = Mapping[str, Callable[[], Call]]
 
 
 class Series(NamedTuple):
-    """What a group took.
+    """The times of a group.
 
     Attributes:
-        times: by name, nanoseconds, as `edge_runtime.support.timing.measure` returns them; empty where
-            Ctrl-C came before.
-        stretch: rounds in a row that were measured after the same opening.
-        error: why the group could not be measured to its end, or empty.
+        times: int64 (rounds,), nanoseconds, by name, as `edge_runtime.support.timing.measure`
+            returns them; empty if Ctrl-C came first.
+        stretch: number of consecutive rounds after the same loading.
+        error: why the group could not be measured to the end, or an empty string.
     """
 
     times: dict[str, NDArray[np.int64]]
@@ -41,12 +41,16 @@ class Series(NamedTuple):
 
 
 def take_turns(groups: Sequence[Group], seconds: float) -> tuple[list[Series], bool]:
-    """Measure for about so many seconds in all, besides the opening.
+    """Time all groups; after Ctrl-C, return what was measured.
 
-    A group that fails ends alone, and its figures stay as they are.
+    An error ends its group alone, which keeps the times measured before.
+
+    Args:
+        groups: the groups to time.
+        seconds: approximate duration for all groups together, without the loading.
 
     Returns:
-        each group's series, and whether all was measured.
+        The series of each group, and whether everything was measured.
     """
     stretches: list[list[dict[str, NDArray[np.int64]]]] = [[] for _ in groups]
     rounds, errors = [1] * len(groups), [""] * len(groups)
@@ -61,7 +65,7 @@ def take_turns(groups: Sequence[Group], seconds: float) -> tuple[list[Series], b
                         rounds[number] = _rounds(calls, seconds / len(groups))
                         continue
                     measured = measure(calls, rounds=rounds[number], warm_up=WARM_UP)
-                except Exception as exc:  # of any runtime
+                except Exception as exc:  # each runtime has its own error classes
                     errors[number] = str(exc) or type(exc).__name__
                 else:
                     stretches[number].append(measured)
@@ -80,7 +84,7 @@ def _opened(group: Group) -> dict[str, Call]:
 
 
 def _rounds(group: Mapping[str, Call], seconds: float) -> int:
-    """Return how many rounds a stretch of a group gets."""
+    """Return the number of rounds in each stretch of a group."""
     started = time.perf_counter()
     measure(group, rounds=3, warm_up=2)
     round_s = (time.perf_counter() - started) / 5

@@ -1,4 +1,4 @@
-"""LiteRT's plain interpreter, with nothing around it, on our own files."""
+"""LiteRT's interpreter without our runtime, on our own files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from benchmarks import peers
+from benchmarks.peers.convertible import ConvertibleNetwork, first_scores
 from edge_runtime.inference.quantization import Quantization
 from edge_runtime.support import native_log
 
@@ -17,16 +17,16 @@ PRECISIONS = ("float32", "int8")
 
 
 def lacks(precision: str) -> str:
-    """Return why this machine cannot do a precision, or an empty string."""
+    """Return why this machine does not support a precision, or an empty string."""
     return ""
 
 
-def make(network: peers.Network, folder: Path) -> dict[str, Path]:
+def make(network: ConvertibleNetwork, folder: Path) -> dict[str, Path]:
     """Return the network's files by precision."""
     return network.files
 
 
-class Session:
+class PeerRunner:
     """A .tflite file whose input takes pixels, or pixels divided by 255."""
 
     def __init__(self, path: Path, precision: str, threads: int, batch: int) -> None:
@@ -52,4 +52,4 @@ class Session:
         return self._interpreter.get_tensor(self._output)
 
     def scores(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return peers.first(self._quantization.dequantize(self.run(self.ready(image))))
+        return first_scores(self._quantization.dequantize(self.run(self.ready(image))))

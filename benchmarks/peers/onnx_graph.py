@@ -1,8 +1,8 @@
-"""From a Keras network to an ONNX graph with equal scores, for the peers that read ONNX.
+"""Convert a Keras network to an ONNX graph with equal scores, for the peers that read ONNX.
 
-The layers that `train.architectures` builds, and no others. BatchNorms are folded into the
-convolutions before them, as LiteRT's converter does. ONNX wants channels first, so the input is
-(N, channels, height, width).
+This file knows the layers that `train.architectures` uses, and no others. It folds each BatchNorm
+into the convolution before it, as LiteRT's converter does. ONNX expects channels first, so the
+input is (N, channels, height, width).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks import peers
+from benchmarks.peers.convertible import ConvertibleNetwork
 from edge_runtime.support.files import replacing
 from train.folding import absorb
 
@@ -31,10 +31,10 @@ def to_onnx(model: keras.Model) -> onnx.ModelProto:
     """Convert a network with one input and one output.
 
     Returns:
-        a checked graph: `image` float32 (N, channels, height, width) to the network's output.
+        A checked graph. Its input is `image`, float32 (N, channels, height, width), 0-1.
 
     Raises:
-        ValueError: it has a layer, or an option of one, that is not known here.
+        ValueError: the network has a layer, or an option of a layer, that is not supported.
     """
     walk = _Walk()
     for layer in model.layers:
@@ -55,8 +55,8 @@ def to_onnx(model: keras.Model) -> onnx.ModelProto:
     return converted
 
 
-def onnx_file(network: peers.Network, folder: Path) -> Path:
-    """Return a network's ONNX file, made where it is not there."""
+def onnx_file(network: ConvertibleNetwork, folder: Path) -> Path:
+    """Return the ONNX file of a network in a folder; convert the network if the file is missing."""
     path = folder / f"{network.name}-float32.onnx"
     if not path.exists():
         with replacing(path) as temporary:
@@ -65,21 +65,21 @@ def onnx_file(network: peers.Network, folder: Path) -> Path:
 
 
 class _Walk:
-    """The nodes so far, and the ONNX name of each Keras tensor, by its id."""
+    """The graph built so far, and the ONNX name of each Keras tensor by the tensor's id."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.names: dict[int, str] = {}
-        self._pads: dict[int, tuple[int, int, int, int]] = {}  # not applied yet
+        self._pads: dict[int, tuple[int, int, int, int]] = {}  # padding not yet applied, by tensor
         self._convs: dict[int, tuple[keras.layers.Conv2D, onnx.NodeProto]] = {}
 
     def add(self, layer: keras.Layer) -> None:
-        """Add what a layer is in ONNX."""
+        """Add the ONNX nodes of a layer."""
         kind = type(layer).__name__
         if kind == "InputLayer":
             self.names[id(layer.output)] = INPUT
-        elif kind in _NOTHING:
+        elif kind in _IDENTITY:
             self._alias(layer)
         elif kind == "ZeroPadding2D":
             (top, bottom), (left, right) = layer.padding
@@ -97,7 +97,7 @@ class _Walk:
                 attributes["pads"] = self._pads.get(id(layer.input), (0, 0, 0, 0))
             self._node(operator, layer, **attributes)
         else:
-            raise ValueError(f"{kind} {layer.name} is not known to the ONNX conversion; add it.")
+            raise ValueError(f"The ONNX conversion does not support {kind} {layer.name}; add it.")
 
     def _alias(self, layer: keras.Layer) -> None:
         self.names[id(layer.output)] = self.names[id(layer.input)]
@@ -118,7 +118,9 @@ class _Walk:
 
     def _convolution(self, layer: keras.layers.Conv2D) -> None:
         if layer.padding == "same" and layer.strides != (1, 1):
-            raise ValueError(f"{layer.name}: strides with padding `same` are not known here.")
+            raise ValueError(
+                f"The ONNX conversion does not support {layer.name}: strides with padding `same`."
+            )
         pads = self._pads.get(id(layer.input), (0, 0, 0, 0))
         if layer.padding == "same":
             before = [(size - 1) // 2 for size in layer.kernel_size]
@@ -149,14 +151,14 @@ class _Walk:
     def _dense(self, layer: keras.layers.Dense) -> None:
         kernel, bias = _weights(layer)
         flattened = layer.input._keras_history.operation
-        if isinstance(flattened, keras.layers.Flatten):  # its rows are in the order of Keras
+        if isinstance(flattened, keras.layers.Flatten):  # Keras flattens with channels last
             height, width, channels = flattened.input.shape[1:]
             rows = kernel.reshape(height, width, channels, -1).transpose(2, 0, 1, 3)
             kernel = rows.reshape(kernel.shape)
         self._node("Gemm", layer, kernel, bias)
 
 
-_NOTHING = ("Dropout",)  # in inference
+_IDENTITY = ("Dropout",)  # no operation during inference
 _SIMPLE: dict[str, Callable[[Any], _Node]] = {
     "ReLU": lambda layer: ("Relu", {}),
     "Add": lambda layer: ("Add", {}),

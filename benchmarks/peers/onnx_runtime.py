@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: float32, and int8 as QDQ with a scale a channel."""
+"""ONNX Runtime on the CPU: float32, and int8 as QDQ nodes with per-channel scales."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from benchmarks import peers
+from benchmarks.peers.convertible import ConvertibleNetwork, channels_first, first_scores
 from benchmarks.peers.onnx_graph import INPUT, onnx_file
 from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.support.files import replacing
@@ -21,12 +21,12 @@ PRECISIONS = ("float32", "int8")
 
 
 def lacks(precision: str) -> str:
-    """Return why this machine cannot do a precision, or an empty string."""
+    """Return why this machine does not support a precision, or an empty string."""
     return ""
 
 
-def make(network: peers.Network, folder: Path) -> dict[str, Path]:
-    """Return the network's ONNX files by precision, made where they are not there."""
+def make(network: ConvertibleNetwork, folder: Path) -> dict[str, Path]:
+    """Return the ONNX files of the network by precision; missing files are made."""
     floats, int8 = onnx_file(network, folder), folder / f"{network.name}-int8.onnx"
     if not int8.exists():
         with replacing(int8) as temporary:
@@ -34,8 +34,8 @@ def make(network: peers.Network, folder: Path) -> dict[str, Path]:
     return {"float32": floats, "int8": int8}
 
 
-class Session:
-    """An ONNX file."""
+class PeerRunner:
+    """A loaded ONNX file."""
 
     def __init__(self, path: Path, precision: str, threads: int, batch: int) -> None:
         options = onnxruntime.SessionOptions()
@@ -48,15 +48,15 @@ class Session:
         self._batch = batch
 
     def ready(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return peers.planar(image, self._batch)
+        return channels_first(image, self._batch)
 
     def run(self, ready: NDArray[np.float32]) -> Any:
-        self._bound.bind_cpu_input(INPUT, ready)  # 3 % faster than `Session.run`
+        self._bound.bind_cpu_input(INPUT, ready)  # 3 % faster than `InferenceSession.run`
         self._session.run_with_iobinding(self._bound)
         return self._bound.copy_outputs_to_cpu()[0]
 
     def scores(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return peers.first(self.run(self.ready(image)))
+        return first_scores(self.run(self.ready(image)))
 
 
 class _Images(CalibrationDataReader):
@@ -65,11 +65,11 @@ class _Images(CalibrationDataReader):
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         image = next(self._images, None)
-        return None if image is None else {INPUT: peers.planar(image, 1)}
+        return None if image is None else {INPUT: channels_first(image, 1)}
 
 
 def _quantize(path: Path, out: Path, calibration: NDArray[np.uint8]) -> None:
-    """Quantize as ONNX Runtime's documentation advises for this CPU, see `quantize_static`."""
+    """Quantize as the documentation of `quantize_static` recommends for this CPU."""
     has = set(read_environment().instructions)
     arm = "asimd" in has or "neon" in has
     prepared = out.with_suffix(".prepared")

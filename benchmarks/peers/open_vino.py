@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: float32, bfloat16 where the CPU has it, and int8 by NNCF."""
+"""OpenVINO on the CPU: float32, bfloat16 if the CPU supports it, and int8 by NNCF."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from benchmarks import peers
+from benchmarks.peers.convertible import ConvertibleNetwork, channels_first, first_scores
 from benchmarks.peers.onnx_graph import onnx_file
 from edge_runtime.support import native_log
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what stays in float
+# By precision of the file, the precision of the operations that are not quantized.
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
 def lacks(precision: str) -> str:
-    """Return why this machine cannot do a precision, or an empty string."""
+    """Return why this machine does not support a precision, or an empty string."""
     offered = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bfloat16" and "BF16" not in offered:
         return "this CPU has no bfloat16 instructions"
     return ""
 
 
-def make(network: peers.Network, folder: Path) -> dict[str, Path]:
-    """Return the network's OpenVINO files by precision, made where they are not there.
+def make(network: ConvertibleNetwork, folder: Path) -> dict[str, Path]:
+    """Return the OpenVINO files of the network by precision; missing files are made.
 
-    The int8 one comes from NNCF's post-training quantization, activation ranges from all of the
+    The int8 file comes from NNCF's post-training quantization. Its activation ranges come from all
     calibration images.
     """
     floats, int8 = (folder / f"{network.name}-{p}.xml" for p in ("float32", "int8"))
@@ -41,16 +42,16 @@ def make(network: peers.Network, folder: Path) -> dict[str, Path]:
         model = openvino.Core().read_model(floats)
         channels, height, width = (network.calibration.shape[i] for i in (3, 1, 2))
         model.reshape([1, channels, height, width])
-        images = nncf.Dataset(list(network.calibration), lambda image: peers.planar(image, 1))
-        with native_log.captured():  # it draws its progress on standard output
+        images = nncf.Dataset(list(network.calibration), lambda image: channels_first(image, 1))
+        with native_log.captured():  # NNCF prints its progress on standard output
             quantized = nncf.quantize(model, images, subset_size=len(network.calibration))
         quantized.reshape([-1, channels, height, width])
         _save(quantized, int8)
     return {"float32": floats, "bfloat16": floats, "int8": int8}
 
 
-class Session:
-    """An OpenVINO file, compiled for a fixed batch."""
+class PeerRunner:
+    """A loaded OpenVINO file, compiled for a fixed batch."""
 
     def __init__(self, path: Path, precision: str, threads: int, batch: int) -> None:
         core = openvino.Core()
@@ -69,7 +70,7 @@ class Session:
         self._batch = batch
 
     def ready(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return peers.planar(image, self._batch)
+        return channels_first(image, self._batch)
 
     def run(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
         self._input[:] = ready  # a quarter faster than calling the compiled model
@@ -77,7 +78,7 @@ class Session:
         return self._output.copy()
 
     def scores(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return peers.first(self.run(self.ready(image)))
+        return first_scores(self.run(self.ready(image)))
 
 
 def _save(model: Any, path: Path) -> None:

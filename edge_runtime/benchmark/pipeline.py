@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edge_runtime.classifier import Classifier
 from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,14 +63,12 @@ class Pipeline:
             ModelError: the model cannot be used, or does not accept this batch size.
             DelegateError: the delegate is not available, or does not accept the model.
         """
-        self._classifier = Classifier(
-            setting.model, delegate=setting.delegate, threads=setting.threads
-        )
-        self.path = self._classifier.path
-        self.placement = self._classifier.placement
-        self._invoke: Callable[[NDArray[Any]], NDArray[Any]] = self._classifier.invoke
+        self._model = Model(setting.model, delegate=setting.delegate, threads=setting.threads)
+        self.path = self._model.path
+        self.placement = self._model.placement
+        self._invoke: Callable[[NDArray[Any]], NDArray[Any]] = self._model.invoke
         if setting.batch > 1:
-            self._classifier.close()  # frees its engine; pre- and post-processing remain usable
+            self._model.close()  # frees its engine; pre- and post-processing remain usable
             engine = open_engine(
                 self.path,
                 delegate=self.placement.delegate,
@@ -93,7 +91,7 @@ class Pipeline:
             ImageError: an image cannot be read.
             ModelError: the model fails.
         """
-        classifier, preprocessing = self._classifier, self._classifier.preprocessing
+        model, preprocessing = self._model, self._model.preprocessing
         started = perf_counter_ns()
         opened = [preprocessing.decode(image) for image in images]
         decoded = perf_counter_ns()
@@ -103,6 +101,6 @@ class Pipeline:
         output = self._invoke(tensor)
         invoked = perf_counter_ns()
         for scores in output.reshape(len(images), -1):
-            classifier.predictions(classifier.scores_of(scores))
+            model.predictions(model.scores_of(scores))
         finished = perf_counter_ns()
         return decoded - started, prepared - decoded, invoked - prepared, finished - invoked

@@ -1,4 +1,4 @@
-"""A small data set, and results to report on."""
+"""A small data set."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ CLASSES = (
 
 @pytest.fixture
 def small_data(monkeypatch):
-    """Twenty random images in the place of CIFAR-10."""
+    """Twenty random images instead of CIFAR-10."""
     from train import cifar10
 
     rng = np.random.default_rng(0)

@@ -12,11 +12,11 @@ from train.dataset import Split
 LABELS = np.array([0, 1, 2, 2])
 
 
-def scores(answers):
-    return np.eye(3, dtype=np.float32)[answers]
+def scores(predicted):
+    return np.eye(3, dtype=np.float32)[predicted]
 
 
-def test_figures_against_float32():
+def test_figures_compared_with_float32():
     base, other = scores([0, 1, 2, 0]), scores([0, 0, 0, 2])
     found = accuracy_pass.figures(other, LABELS, base)
     assert (found["images"], found["top1"], found["drop"]) == (4, 0.5, 0.25)
@@ -35,7 +35,7 @@ def test_without_float32_there_is_no_drop():
 
 
 class Fixed:
-    """Answers an image with its first pixel, so many classes on."""
+    """A runner that predicts the first pixel of an image plus `shift`."""
 
     def __init__(self, shift):
         self._shift = shift
@@ -50,7 +50,7 @@ def contender(precision, opens, **subject):
     )
 
 
-def test_rows_of_a_batch_are_judged_an_image_a_call():
+def test_rows_with_a_batch_are_evaluated_with_one_image_per_call():
     images = np.zeros((4, 2, 2, 3), np.uint8)
     images[:, 0, 0, 0] = LABELS
     of_batch = contender("int8", no_model, batch=32)
@@ -65,7 +65,7 @@ def no_model():
     raise ModelError("It is broken; export it again.")
 
 
-def test_rows_are_held_against_their_float32_whatever_the_order():
+def test_rows_are_compared_with_float32_in_any_order():
     images = np.zeros((4, 2, 2, 3), np.uint8)
     images[:, 0, 0, 0] = LABELS
     test = Split(images, LABELS, ("",) * 4)
@@ -93,7 +93,7 @@ def test_rows_are_held_against_their_float32_whatever_the_order():
     assert rows["float32", 1].accuracy["top1"] == 1
     assert rows["int8", 1].accuracy["drop"] == 1
     assert rows["int8", 2].accuracy == rows["int8", 1].accuracy
-    assert len(opened) == 1  # threads change no answers
+    assert len(opened) == 1  # threads change no predictions
     assert rows["broken", 1].reasons == {"accuracy": "It is broken; export it again."}
     assert rows["random", 1].reasons == {"accuracy": "its weights are random"}
     assert set(results.thumbnails) == {"0", "1", "2", "3"}

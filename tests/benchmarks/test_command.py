@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks` on a small data set, and what it says of bad input."""
+"""Run `python -m benchmarks` on a small data set, and with bad input."""
 
 import json
 
@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks import __main__ as command
+from benchmarks import passes
 from export.micro import graph_alone
 from tests.conftest import GOLDEN, ROOT
 from train import cifar10
@@ -19,13 +20,13 @@ QUICK = ("--no-peers", "--seconds", "0", "--delegate", "xnnpack")
 
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory):
-    """The roofline's probe, exported once."""
-    return command.roofline.probe_files(tmp_path_factory.mktemp("probe"))
+    """The probe of the roofline, exported once."""
+    return passes.roofline.probe_files(tmp_path_factory.mktemp("probe"))
 
 
 @pytest.fixture(autouse=True)
 def ready_probe(monkeypatch, probe):
-    monkeypatch.setattr(command.roofline, "probe_files", lambda folder: probe)
+    monkeypatch.setattr(passes.roofline, "probe_files", lambda folder: probe)
 
 
 def run(out, *arguments):
@@ -52,7 +53,7 @@ def test_both_passes_and_their_report(tmp_path, small_data):
     assert {c["name"] for c in stored["cross_check"]} == set(rows)
 
 
-def test_without_the_data_latency_is_still_there(tmp_path, monkeypatch):
+def test_without_the_data_latency_is_still_measured(tmp_path, monkeypatch):
     def nothing(path=None):
         raise DataError("--data names nowhere, which does not exist.")
 
@@ -65,7 +66,7 @@ def test_without_the_data_latency_is_still_there(tmp_path, monkeypatch):
     assert row["reasons"] == {"accuracy": "--data names nowhere, which does not exist."}
 
 
-def test_what_cannot_be_opened_is_a_row_with_the_reason(tmp_path, small_data):
+def test_a_file_that_cannot_be_opened_is_a_row_with_the_reason(tmp_path, small_data):
     result, rows = run(
         tmp_path, "cnn-int8", "--only", "accuracy", "--delegate", "npu",
         "--reference", GOLDEN / "uint8.tflite", "--reference", GOLDEN / "no_image.tflite",
@@ -74,11 +75,14 @@ def test_what_cannot_be_opened_is_a_row_with_the_reason(tmp_path, small_data):
     reasons = {name: row["reasons"].get("accuracy") for name, row in rows.items()}
     assert reasons["cnn-int8, edge_runtime, xnnpack"] is None
     assert "No NPU is available here" in reasons["cnn-int8, edge_runtime, npu"]
-    assert "tells 3 classes apart" in reasons["uint8-as it is, edge_runtime, xnnpack"]
+    assert (
+        "to have the 10 classes of the test images, but it has 3"
+        in reasons["uint8-as it is, edge_runtime, xnnpack"]
+    )
     assert "is not an image classifier" in reasons["no_image-as it is, edge_runtime, xnnpack"]
 
 
-def test_one_pass_does_not_answer_for_the_other(tmp_path, monkeypatch):
+def test_the_exit_code_is_that_of_the_pass_that_ran(tmp_path, monkeypatch):
     def nothing(path=None):
         raise DataError("--data names nowhere, which does not exist.")
 
@@ -99,8 +103,8 @@ def test_another_run_adds_to_the_first(tmp_path, small_data):
     assert row["latency"]
 
 
-def test_ctrl_c_keeps_what_is_there(tmp_path, small_data, monkeypatch):
-    real = command.accuracy_pass.figures
+def test_ctrl_c_keeps_what_was_measured(tmp_path, small_data, monkeypatch):
+    real = passes.accuracy_pass.figures
     judged = []
 
     def second_time(*arguments):
@@ -109,14 +113,14 @@ def test_ctrl_c_keeps_what_is_there(tmp_path, small_data, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(command.accuracy_pass, "figures", second_time)
+    monkeypatch.setattr(passes.accuracy_pass, "figures", second_time)
     result, rows = run(tmp_path, "cnn-float32", "cnn-int8")
     assert result.exit_code == 130
     assert rows["cnn-float32, edge_runtime, xnnpack"]["accuracy"]
     assert rows["cnn-int8, edge_runtime, xnnpack"]["accuracy"] is None
     stored = json.loads((tmp_path / "results.json").read_text())
     assert stored["passes"]["accuracy"]["complete"] is False
-    assert "“accuracy”" not in result.output  # the page says it; here one line does
+    assert "“accuracy”" not in result.output  # only the page names the pass
     assert "what was measured until then is kept" in result.stderr
 
 
@@ -137,20 +141,22 @@ def test_wrong_usage(tmp_path, arguments, said):
 
 
 @pytest.mark.parametrize("taken", ["", "results.json"])
-def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch, taken):
+def test_a_folder_that_cannot_be_written_is_an_error_before_the_measurements(
+    tmp_path, monkeypatch, taken
+):
     out = tmp_path / "out"
     if taken:
         (out / taken).mkdir(parents=True)
     else:
         out.write_text("")
-    monkeypatch.setattr(command.accuracy_pass, "run", None)
+    monkeypatch.setattr(passes.accuracy_pass, "run", None)
     result = CliRunner().invoke(APP, ["cnn-int8", *QUICK, "--out", str(out)])
     assert result.exit_code == 2, result.output
-    assert result.stderr.startswith(f"benchmarks: {out} cannot be written to (")
+    assert result.stderr.startswith(f"benchmarks: {out} cannot be written (")
     assert result.stderr.endswith("name another folder with --out.\n")
 
 
-def test_a_damaged_earlier_result_is_left_alone(tmp_path):
+def test_damaged_previous_results_are_not_overwritten(tmp_path):
     (tmp_path / "results.json").write_text("{")
     result = CliRunner().invoke(APP, ["cnn-int8", *QUICK, "--out", str(tmp_path)])
     assert result.exit_code == 2
@@ -159,7 +165,7 @@ def test_a_damaged_earlier_result_is_left_alone(tmp_path):
 
 
 @pytest.mark.slow  # exports both
-def test_an_untrained_network_is_marked_and_not_judged(tmp_path, small_data):
+def test_an_untrained_network_is_marked_and_not_evaluated(tmp_path, small_data):
     result, rows = run(tmp_path, "--untrained", "cnn")
     assert result.exit_code == 0, result.output
     assert sorted(rows) == [
@@ -172,7 +178,7 @@ def test_an_untrained_network_is_marked_and_not_judged(tmp_path, small_data):
     assert "cnn int8, random weights" in (tmp_path / "report.md").read_text()
 
 
-def test_a_foreign_file_is_held_against_our_int8(tmp_path, small_data):
+def test_a_foreign_file_is_compared_with_our_int8(tmp_path, small_data):
     foreign = tmp_path / "theirs.tflite"
     foreign.write_bytes(graph_alone((ROOT / "edge_runtime/models/cnn-int8.tflite").read_bytes()))
     only = ("--only", "latency")
@@ -185,11 +191,11 @@ def test_a_foreign_file_is_held_against_our_int8(tmp_path, small_data):
     assert "| 1 of cnn-float32, edge_runtime, xnnpack |" in table
 
 
-def test_what_was_measured_is_kept_whatever_comes_after(tmp_path, small_data, monkeypatch):
+def test_a_later_failure_loses_no_results(tmp_path, small_data, monkeypatch):
     def fails(*arguments, **options):
         raise LookupError
 
-    monkeypatch.setattr(command.latency_pass, "run", fails)
+    monkeypatch.setattr(passes.latency_pass, "run", fails)
     result, rows = run(tmp_path, "cnn-int8")
     assert isinstance(result.exception, LookupError)
     assert rows["cnn-int8, edge_runtime, xnnpack"]["accuracy"]

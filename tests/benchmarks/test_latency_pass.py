@@ -14,7 +14,7 @@ MODEL, RESNET18 = (shipped.models()[name] for name in ("cnn-int8", "resnet18-int
 
 
 class Busy:
-    """Keeps the CPU busy for so long, and presses Ctrl-C at some call."""
+    """A runner whose calls take `us` microseconds; call `interrupt_at` presses Ctrl-C."""
 
     def __init__(self, us, interrupt_at=None):
         self._ns, self._calls, self._last = us * 1000, 0, interrupt_at
@@ -55,7 +55,7 @@ def run(*contenders, seconds=0.2):
     return results.rows
 
 
-def test_ratios_are_to_our_int8():
+def test_rows_are_compared_with_our_int8():
     rows = run(
         contender("float32", lambda: Busy(400)),
         contender("int8", lambda: Busy(200)),
@@ -69,13 +69,13 @@ def test_ratios_are_to_our_int8():
     assert slow.latency["against"] == base.subject.name
     assert 1.5 < slow.latency["ratio"] < 2.5
     assert slow.latency["verdict"] == "slower"
-    assert peer.latency["p50_us"] == pytest.approx(300, rel=0.3)  # an image
+    assert peer.latency["p50_us"] == pytest.approx(300, rel=0.3)  # per image
     assert broken.reasons == {"latency": "No GPU is available here."}
     assert broken.latency is None
     assert peer.macs == base.macs == 38_896_896  # the network's
 
 
-def test_a_peer_has_the_multiply_adds_of_its_network_and_not_of_a_foreign_file():
+def test_a_peer_has_the_multiply_adds_of_its_network_and_not_those_of_a_foreign_file():
     rows = run(
         contender("int8", lambda: Busy(50)),
         contender("float32", lambda: Busy(50), path=RESNET18, network="foreign"),
@@ -85,7 +85,7 @@ def test_a_peer_has_the_multiply_adds_of_its_network_and_not_of_a_foreign_file()
     assert rows["float32edge_runtime"].macs > 500_000_000
 
 
-def test_one_alone_is_measured_too():
+def test_a_single_row_is_measured_too():
     [row] = run(contender("int8", lambda: Busy(100))).values()
     assert row.latency["p50_us"] >= 100
     assert row.reasons == {}
@@ -107,40 +107,18 @@ def test_ctrl_c_keeps_what_was_measured():
     assert never.reasons == {"latency": "interrupted before its turn"}
 
 
-def test_litert_s_own_timer_is_asked():
-    mine = Contender(
-        Subject("cnn", "int8", "edge_runtime", "xnnpack"), MODEL, 1, "", lambda: Busy(100)
-    )
+def test_ctrl_c_keeps_previous_times():
     results = Results()
-    results.row(mine.subject).latency = {}
-    latency_pass.cross_check([mine], results)
-    [found] = results.cross_check
-    assert found["ours_ms"] == pytest.approx(0.1, rel=0.3)
-    assert found["litert_benchmark_ms"] > 0.01
-
-
-def test_ctrl_c_in_the_cross_check_ends_the_run():
-    mine = Contender(
-        Subject("cnn", "int8", "edge_runtime", "xnnpack"), MODEL, 1, "", lambda: Busy(1, 1)
-    )
-    results = Results()
-    results.row(mine.subject).latency = {}
-    with pytest.raises(KeyboardInterrupt):
-        latency_pass.cross_check([mine], results)
-
-
-def test_ctrl_c_leaves_former_times():
-    results = Results()
-    former = {"p50_us": 1.0}
+    previous = {"p50_us": 1.0}
     ours = contender("int8", lambda: Busy(100, interrupt_at=10))
-    results.row(ours.subject).latency = former
+    results.row(ours.subject).latency = previous
     with pytest.raises(KeyboardInterrupt):
         latency_pass.run([ours], [], results, seconds=0.2, say=lambda line: None)
-    assert results.rows[ours.subject.name].latency == former
+    assert results.rows[ours.subject.name].latency == previous
     assert results.rows[ours.subject.name].reasons == {}
 
 
-def test_ctrl_c_puts_no_part_in_the_place_of_the_whole():
+def test_ctrl_c_replaces_no_complete_times_with_partial_ones():
     results = Results()
 
     def measure(float32, seconds):
@@ -155,11 +133,11 @@ def test_ctrl_c_puts_no_part_in_the_place_of_the_whole():
     assert {name: row.latency for name, row in results.rows.items()} == whole
 
 
-def test_a_row_that_fails_on_the_way_has_the_reason():
+def test_a_row_that_fails_during_the_pass_has_the_reason():
     class Fragile(Busy):
         def run(self, ready):
             super().run(ready)
-            if self._calls > 4:  # after the trial
+            if self._calls > 4:  # after the first try
                 raise RuntimeError("out of memory")
 
     rows = run(contender("int8", lambda: Busy(50)), contender("float32", lambda: Fragile(50)))

@@ -6,7 +6,7 @@ from tests.conftest import GOLDEN, ROOT
 
 
 @pytest.mark.parametrize("name", ["cnn-float32", "cnn-int8"])
-def test_the_cnn_s_are_those_of_its_layers(name):
+def test_the_multiply_adds_of_the_cnn_are_those_of_its_layers(name):
     convolutions = [
         (32, 3, 32), (32, 32, 32), (16, 32, 64), (16, 64, 64), (8, 64, 128), (8, 128, 128),
     ]  # fmt: skip
@@ -15,10 +15,10 @@ def test_the_cnn_s_are_those_of_its_layers(name):
     assert multiply_adds(shipped.models()[name]) == by_hand
 
 
-def test_resnet18_s_are_those_of_its_layers():
-    """A first convolution, then four stages of two blocks; the first of a stage may halve.
+def test_the_multiply_adds_of_resnet18_are_those_of_its_layers():
+    """It has a convolution, then four stages of two blocks; the first block may halve the size.
 
-    Its shortcut, 1 x 1, is 1 x 2 in the int8 file: see `export.gpu`.
+    The 1 x 1 shortcut of that block is 1 x 2 in the int8 file, see `export.gpu_workaround`.
     """
     by_hand = 32 * 32 * 9 * 3 * 64 + 512 * 10
     for side, before, after in [(32, 64, 64), (16, 64, 128), (8, 128, 256), (4, 256, 512)]:
@@ -27,7 +27,7 @@ def test_resnet18_s_are_those_of_its_layers():
     assert multiply_adds(shipped.models()["resnet18-int8"]) == by_hand == 561_714_176
 
 
-def test_what_only_adds_and_averages_has_none():
+def test_a_network_without_weights_has_none():
     assert multiply_adds(GOLDEN / "float32.tflite") == 0
 
 

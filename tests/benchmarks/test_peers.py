@@ -1,11 +1,11 @@
-"""The same weights in other runtimes: equal answers, or the reason why not."""
+"""The same weights in other runtimes give equal results, or a reason why not."""
 
 import keras
 import numpy as np
 import pytest
 
 from benchmarks import networks, peers
-from benchmarks.contenders import Contender, Missing, model_files, of_files, told_apart
+from benchmarks.contenders import Contender, Missing, contenders_of, model_files, with_unique_names
 from export import calibration
 from train.architectures import NETWORKS
 
@@ -22,7 +22,7 @@ def cnn():
     from dataclasses import replace
 
     [network] = networks.trained(
-        of_files(model_files(["cnn-float32", "cnn-int8"]), ["xnnpack"], [1])
+        contenders_of(model_files(["cnn-float32", "cnn-int8"]), ["xnnpack"], [1])
     )
     return replace(network, calibration=network.calibration[:60])  # enough here, and faster
 
@@ -51,7 +51,7 @@ def test_onnx_gives_keras_s_scores(architecture):
     keras.utils.set_random_seed(0)
     model = NETWORKS["cnn"]() if architecture is None else NETWORKS["resnet18"](**architecture)
     rng = np.random.default_rng(0)
-    for weight in model.weights:  # so that folding them matters
+    for weight in model.weights:  # otherwise folding would change nothing
         if weight.path.split("/")[-1] in ("gamma", "moving_variance"):
             weight.assign(rng.uniform(0.5, 2, weight.shape))
         elif weight.path.split("/")[-1] in ("beta", "moving_mean", "bias"):
@@ -67,12 +67,12 @@ def test_onnx_gives_keras_s_scores(architecture):
 @pytest.mark.parametrize(
     "layer", [keras.layers.LayerNormalization(), keras.layers.Conv2D(2, 3, 2, padding="same")]
 )
-def test_what_onnx_does_not_know_here_is_refused(layer):
+def test_a_layer_that_the_onnx_conversion_does_not_support_is_refused(layer):
     pytest.importorskip("onnx")
     from benchmarks.peers.onnx_graph import to_onnx
 
     inputs = keras.Input((8, 8, 3))
-    with pytest.raises(ValueError, match=rf"{layer.name}.*not known"):
+    with pytest.raises(ValueError, match=rf"does not support .*{layer.name}"):
         to_onnx(keras.Model(inputs, layer(inputs)))
 
 
@@ -80,13 +80,13 @@ def test_what_onnx_does_not_know_here_is_refused(layer):
     ("name", "package"),
     [("litert", "ai_edge_litert"), ("onnx_runtime", "onnxruntime"), ("open_vino", "nncf")],
 )
-def test_peers_give_the_network_s_answers(cnn, expected, folder, name, package):
+def test_peers_give_the_scores_of_the_network(cnn, expected, folder, name, package):
     pytest.importorskip(package)
     found = of_peer(cnn, folder, name)
     np.testing.assert_allclose(scores(found["float32"]), expected, atol=1e-4)
     int8 = scores(found["int8"])
     assert np.mean(int8.argmax(axis=1) == expected.argmax(axis=1)) >= 0.97
-    assert np.abs(int8 - expected).max() > 1e-3  # it is another precision indeed
+    assert np.abs(int8 - expected).max() > 1e-3  # the precision does differ
     assert found["int8"].size_bytes < found["float32"].size_bytes / 3
     for missing in (one for one in found.values() if isinstance(one, Missing)):
         assert missing.reason == "this CPU has no bfloat16 instructions"
@@ -96,18 +96,18 @@ def test_peers_give_the_network_s_answers(cnn, expected, folder, name, package):
     ("name", "package"),
     [("litert", "ai_edge_litert"), ("onnx_runtime", "onnxruntime"), ("open_vino", "openvino")],
 )
-def test_a_batch_gives_as_many_answers(cnn, expected, folder, name, package):
+def test_a_batch_gives_equally_many_results(cnn, expected, folder, name, package):
     pytest.importorskip(package)
     batches = of_peer(cnn, folder, name, batches=[3], threads=[2])
     contender = batches["float32"]
     assert contender.subject.name.endswith("2 threads, batch 3")
     assert contender.open_single().ready(IMAGES[0]).shape[0] == 1
     runner = contender.open()
-    answers = runner.run(runner.ready(IMAGES[0]))
-    np.testing.assert_allclose(answers, np.repeat(expected[:1], 3, axis=0), atol=1e-4)
+    outputs = runner.run(runner.ready(IMAGES[0]))
+    np.testing.assert_allclose(outputs, np.repeat(expected[:1], 3, axis=0), atol=1e-4)
 
 
-def test_openvino_s_rows_are_told_by_the_weights_too(cnn, folder):
+def test_the_hash_of_openvino_s_rows_includes_the_weights(cnn, folder):
     pytest.importorskip("nncf")
     before = of_peer(cnn, folder, "open_vino")["float32"]
     weights = before.path.with_suffix(".bin")
@@ -137,28 +137,28 @@ def test_a_peer_that_fails_is_missing(cnn, folder, monkeypatch):
     def fails(*arguments):
         raise LookupError("no such layer")
 
-    monkeypatch.setattr(litert, "Session", fails)
+    monkeypatch.setattr(litert, "PeerRunner", fails)
     with pytest.raises(RuntimeError, match="LookupError: no such layer"):
         of_peer(cnn, folder, "litert")["int8"].open()
     monkeypatch.setattr(litert, "make", fails)
     [missing] = peers.contenders(cnn, folder, names=["litert"])
-    assert missing.reason == "it could not be converted (LookupError: no such layer)"
+    assert missing.reason == "the conversion failed (LookupError: no such layer)"
 
 
 def test_files_of_another_checkpoint_have_no_peers(monkeypatch):
-    files = list(of_files(model_files(["cnn-float32", "cnn-int8"]), ["xnnpack"], [1]))
+    files = list(contenders_of(model_files(["cnn-float32", "cnn-int8"]), ["xnnpack"], [1]))
     monkeypatch.setattr(networks.weights, "file_hash", lambda path: "0" * 64)
     [missing] = networks.trained(files)
     assert missing.reason == (
-        "not all files of cnn are made of cnn.safetensors, as a peer's would be"
+        "not all files of cnn come from cnn.safetensors, which the peers would use"
     )
 
 
-def test_files_of_one_name_are_told_apart(tmp_path):
+def test_files_with_the_same_name_get_different_rows(tmp_path):
     shipped = model_files(["cnn-int8"])[0]
     copy, other = tmp_path / "copy.tflite", tmp_path / "other.tflite"
     copy.write_bytes(shipped.read_bytes())
     other.write_bytes(shipped.read_bytes() + b"0")
-    found = told_apart(of_files([shipped, copy, other], ["xnnpack", "cpu"], [1]))
+    found = with_unique_names(contenders_of([shipped, copy, other], ["xnnpack", "cpu"], [1]))
     precisions = [one.subject.precision for one in found]
     assert precisions == [*["int8"] * 4, *[f"int8 ({other})"] * 2]

@@ -1,4 +1,4 @@
-"""The page in headless Chromium, without a network; the table and the plot."""
+"""The page in headless Chromium without a network, the table and the plot."""
 
 import re
 from itertools import combinations
@@ -8,15 +8,15 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from benchmarks import accuracy_pass, report
-from benchmarks import browser as chromium
+from benchmarks import accuracy_pass, chromium, report
+from benchmarks.report_plot import frontier
 from benchmarks.results import Results, Subject
 from benchmarks.roofline import fraction
 from tests.benchmarks.conftest import CLASSES
 from train.dataset import Split
 
 
-class Answers:
+class FixedScores:
     def __init__(self, scores):
         self._scores = iter(scores)
 
@@ -26,7 +26,7 @@ class Answers:
 
 @pytest.fixture
 def results():
-    """Four rows with both figures, one interrupted, one missing; int8 flips an image."""
+    """Four rows with both figures, one interrupted, and a missing row; int8 flips an image."""
     from pathlib import Path
 
     from benchmarks.contenders import Contender
@@ -45,7 +45,7 @@ def results():
     images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
     accuracy_pass.run(
         [
-            Contender(subject, Path(), size, "", lambda scores=scores: Answers(scores))
+            Contender(subject, Path(), size, "", lambda scores=scores: FixedScores(scores))
             for subject, (scores, _, size) in subjects.items()
         ],
         found,
@@ -90,8 +90,8 @@ def test_nothing_is_fetched(results):
     assert "</script><b>" not in page  # data must not end the script
 
 
-def test_the_frontier_is_what_no_other_beats(results):
-    assert report.frontier(results) == [
+def test_no_other_row_beats_the_frontier(results):
+    assert frontier(results) == [
         "cnn-int8, edge_runtime, xnnpack",
         "cnn-int8, OpenVINO",
     ]
@@ -107,7 +107,7 @@ def test_the_table(results):
     assert "180 (180 to 180), interrupted | 181 | 1.800 (1.800 to 1.810)" in lines[4]
 
 
-def test_names_keep_clear_of_one_another_in_the_plot():
+def test_names_do_not_overlap_in_the_plot():
     crowd = Results()
     for number in range(12):
         row = crowd.row(Subject("cnn", f"precision{number}", "edge_runtime", "xnnpack"))
@@ -128,7 +128,7 @@ def test_the_files(results, tmp_path):
     with Image.open(paths[2]) as image:
         assert image.width > 1000
         assert len(image.convert("RGB").getcolors(1 << 20)) > 100
-    assert report.write(Results(), tmp_path) == paths  # nothing measured is no error
+    assert report.write(Results(), tmp_path) == paths  # empty results are no error
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from benchmarks.results import Results, Subject
 INT8 = Subject("cnn", "int8", delegate="xnnpack")
 
 
-def test_they_come_back_as_they_went(tmp_path):
+def test_results_are_read_as_they_were_written(tmp_path):
     results = Results(classes=["a", "b"])
     row = results.row(INT8, size_bytes=7, sha256="x")
     row.latency = {"p50_us": 1 / 3}
@@ -22,7 +22,7 @@ def test_a_changed_file_starts_a_new_row():
     assert results.row(INT8, sha256="y").latency is None
 
 
-def test_names_tell_rows_apart():
+def test_different_subjects_have_different_names():
     subjects = [
         INT8,
         Subject("cnn", "int8", delegate="cpu"),
@@ -34,11 +34,11 @@ def test_names_tell_rows_apart():
     assert len({subject.name for subject in subjects}) == len(subjects)
 
 
-def test_a_damaged_file_is_said(tmp_path):
+def test_a_damaged_file_is_an_error(tmp_path):
     path = tmp_path / "results.json"
     for text in ("{", "[]", '{"rows": [{}]}'):
         path.write_text(text)
-        with pytest.raises(ValueError, match=r"results.json is damaged .*; remove it"):
+        with pytest.raises(ValueError, match=r"results.json is damaged; remove it"):
             stored.read(path)
 
 
@@ -56,10 +56,10 @@ def test_times_of_another_machine_and_rows_that_only_have_a_reason_are_dropped()
     results.forget("this one")
     assert here.latency
     assert (there.latency, there.accuracy) == (None, {"top1": 1})
-    assert there.reasons == {"latency": "it was last measured on another machine, that one"}
+    assert there.reasons == {"latency": "the previous times are from another machine, that one"}
 
 
-def test_nothing_of_another_machine_stays_beside_the_times():
+def test_what_was_measured_with_dropped_times_is_dropped_too():
     results = Results()
     here, there = results.row(INT8), results.row(Subject("resnet18", "int8"))
     here.latency, there.latency = {"machine": "this one"}, {"machine": "that one"}

@@ -26,7 +26,7 @@ def test_the_fastest_probe_of_each_precision_counts():
     ("precision", "expected"),
     [("int8", 0.25), ("int8-qat", 0.25), ("dynamic", 0.25), ("float16", 0.5), ("bfloat16", None)],
 )
-def test_a_row_s_part_of_it(precision, expected):
+def test_the_fraction_that_a_row_reaches(precision, expected):
     reached = {"int8": {"macs_per_s": 4e9}, "float32": {"macs_per_s": 2e9}}
     row = Row(Subject("cnn", precision), macs=1000, latency={"p50_us": 1.0})
     part = roofline.fraction(row, reached)
@@ -38,7 +38,7 @@ def test_the_probe_runs(tmp_path):
     network = roofline.probe_files(tmp_path)
     written = {path: path.stat().st_mtime_ns for path in network.files.values()}
     assert roofline.probe_files(tmp_path).files == network.files
-    assert {path: path.stat().st_mtime_ns for path in written} == written  # kept, not made again
+    assert {path: path.stat().st_mtime_ns for path in written} == written  # not made again
     found = peers.contenders(network, tmp_path, names=["litert"])
     probes = roofline.probes((c for c in found if isinstance(c, Contender)), network)
     assert [probe.name for probe in probes] == [

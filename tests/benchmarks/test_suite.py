@@ -1,4 +1,4 @@
-"""`pytest benchmarks`, on one model."""
+"""Run `pytest benchmarks` on one model."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from tests.conftest import ROOT, run
 from train.cifar10 import ENVIRONMENT_VARIABLE
 
 
-def test_it_stores_what_belongs_to_a_time(tmp_path):
+def test_each_time_is_stored_with_its_conditions(tmp_path):
     pytest.importorskip("pytest_benchmark")
     out = tmp_path / "out.json"
     result = run(

@@ -25,11 +25,11 @@ def test_groups_take_turns_several_times():
     assert len(ab.times["a"]) == len(ab.times["b"]) == len(c.times["c"]) == ROUNDS[0]
     assert ab.stretch == c.stretch == ROUNDS[0] // STRETCHES
     runs = [n for n, _ in itertools.groupby("ab" if n in ("a", "b") else n for n in log)]
-    # Once more to see how long a round takes.
+    # The first turn only estimates the duration of a round.
     assert runs == ["open a", "open b", "ab", "open c", "c"] * (1 + STRETCHES)
 
 
-def test_longer_measuring_takes_more_rounds():
+def test_more_seconds_give_more_rounds():
     [series], _ = take_turns([{"a": lambda: lambda: time.sleep(0.001)}], 0.2)
     assert ROUNDS[0] < len(series.times["a"]) <= 200
 

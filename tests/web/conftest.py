@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import browser as chromium
+from benchmarks import chromium
 
 VIOLATIONS_ARE_ERRORS = """addEventListener('securitypolicyviolation', event => {
     throw new Error(`${event.violatedDirective} forbids ${event.blockedURI}`);
@@ -56,7 +56,7 @@ def page(browser, site):
 
 def visit(page, address):
     page.goto(address)
-    page.wait_for_selector(chromium.ANSWER, state="attached")
+    page.wait_for_selector(chromium.RESULT, state="attached")
 
 
 def png(image, **options) -> bytes:
@@ -100,4 +100,4 @@ def use(page, **choice):
             continue
         page.evaluate("document.getElementById('spoken').textContent = ''")
         option.check(force=True)
-        page.wait_for_selector(chromium.ANSWER, state="attached", timeout=60_000)
+        page.wait_for_selector(chromium.RESULT, state="attached", timeout=60_000)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks import browser as chromium
+from benchmarks import chromium
 from tests.conftest import ROOT
 from tests.web.conftest import VIOLATIONS_ARE_ERRORS, bring, use, visit
 

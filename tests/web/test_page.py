@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import browser as chromium
+from benchmarks import chromium
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import decode

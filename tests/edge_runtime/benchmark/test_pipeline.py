@@ -71,4 +71,5 @@ def test_what_is_timed_is_what_classify_does():
     with Classifier("cnn-int8") as classifier:
         tensor = classifier.preprocessing.tensor(classifier.preprocessing.decode(IMAGES[0]))
         scores = classifier.scores_of(classifier.invoke(tensor))
-        assert classifier.predictions(scores, top_k=3) == classifier.classify(IMAGES[0], top_k=3)
+        result = classifier.classify(IMAGES[0], top_k=3)
+        assert classifier.predictions(scores, top_k=3) == result.predictions

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.memory import descendants
-from benchmarks.runtime import draw
+from benchmarks.png_folder import make_png_folder
+from benchmarks.processes import descendants
 from edge_runtime import Classifier
 from edge_runtime.errors import ClusterError, ImageError
 from edge_runtime.inference import shipped
@@ -249,7 +249,7 @@ def test_a_model_that_is_not_on_the_machine_is_brought(tmp_path):
 def test_the_rows_are_the_local_command_s(tmp_path):
     """Byte for byte: errors, odd names, another directory than the cluster's, no answer at all."""
     folder = tmp_path / "pictures"
-    draw(folder, 300)
+    make_png_folder(folder, 300)
     (folder / "text.png").write_bytes(b"no picture")
     shutil.copy(SAMPLES[0], folder / os.fsdecode(b"bro\xffken.png"))
     arguments = ["pictures", "nothing*.png", "none.png", "--top-k", "2", "--threshold", "0.5"]
@@ -271,7 +271,7 @@ def test_the_rows_are_the_local_command_s(tmp_path):
 def many(tmp_path_factory):
     """A directory with 20,000 pictures, and the local command's lines about them."""
     directory = tmp_path_factory.mktemp("many")
-    draw(directory / "pictures", 20_000)
+    make_png_folder(directory / "pictures", 20_000)
     return directory, local("pictures", cwd=directory)
 
 
@@ -370,5 +370,5 @@ def test_the_benchmark_prints_ratios():
     first, second, last = result.stdout.splitlines()
     assert first.startswith("100 files: ")
     assert second.startswith("300 files: ")
-    assert last.startswith("each image more: ")
+    assert last.startswith("each additional image: ")
     assert all(" ratio " in line for line in (first, second, last))
