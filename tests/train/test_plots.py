@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.train.test_fit import HELD_OUT
+from tests.train.small import HELD_OUT
 from train import plots
 
 

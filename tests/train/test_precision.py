@@ -16,7 +16,7 @@ from train import precision
 def test_bfloat16_needs_instructions_for_it(tmp_path, monkeypatch, flags, expected):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(flags)
-    monkeypatch.setattr(precision, "_CPUINFO", cpuinfo)
+    monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
     chosen, why = precision.choose("bfloat16")
     assert chosen == expected
     assert ("no instructions" in why) == (expected == "float32")
@@ -24,5 +24,5 @@ def test_bfloat16_needs_instructions_for_it(tmp_path, monkeypatch, flags, expect
 
 
 def test_elsewhere_than_on_linux_it_is_float32(tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "_CPUINFO", tmp_path / "nothing")
+    monkeypatch.setattr(precision, "CPUINFO", tmp_path / "nothing")
     assert precision.choose("bfloat16")[0] == "float32"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from train.fit import build
+from train.build import training_network
 from train.recipes import IMPROVEMENTS, RECIPES
 
 CNN, RESNET = RECIPES["cnn", "best"], RECIPES["resnet18", "best"]
@@ -29,8 +29,11 @@ def test_every_improvement_can_be_left_out_of_some_recipe(improvement):
 
 
 def test_without_norm_there_are_no_branches_either():
-    assert build(CNN.without("norm")).count_params() == 551_466
-    assert build(CNN.without("branches")).count_params() < build(CNN).count_params()
+    assert training_network(CNN.without("norm")).count_params() == 551_466
+    assert (
+        training_network(CNN.without("branches")).count_params()
+        < training_network(CNN).count_params()
+    )
 
 
 def test_the_rest_stays():

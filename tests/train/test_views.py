@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tests.train.test_fit import split
+from tests.train.small import split
 from train import augment, views
 from train.recipes import RECIPES
 
