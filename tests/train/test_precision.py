@@ -1,4 +1,4 @@
-"""Choosing the arithmetic by what the machine can do."""
+"""The arithmetic that fits the machine."""
 
 import pytest
 
@@ -23,6 +23,6 @@ def test_bfloat16_needs_instructions_for_it(tmp_path, monkeypatch, flags, expect
     assert precision.choose("float32")[0] == "float32"
 
 
-def test_elsewhere_than_on_linux_it_is_float32(tmp_path, monkeypatch):
+def test_without_cpuinfo_it_is_float32(tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "CPUINFO", tmp_path / "nothing")
     assert precision.choose("bfloat16")[0] == "float32"
