@@ -23,7 +23,7 @@ import numpy as np
 
 from edge_runtime.support.timing import compare_times, measure, summarize
 from train import architectures, precision
-from train.fit import build
+from train.build import training_network
 from train.recipes import RECIPES, Recipe
 
 RUNS = (("cnn", "untaught", 32), ("cnn", "best", 32), *(("resnet18", "best", s) for s in (24, 32)))
@@ -40,7 +40,7 @@ def stepper(recipe: Recipe, side: int) -> Callable[[], object]:
     rng = np.random.default_rng(0)
     images = rng.random((recipe.batch_size, side, side, 3), np.float32)
     labels = np.eye(10, dtype=np.float32)[rng.integers(0, 10, recipe.batch_size)]
-    return partial(build(recipe).train_on_batch, images, labels)
+    return partial(training_network(recipe).train_on_batch, images, labels)
 
 
 def main(

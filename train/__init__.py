@@ -1,1 +1,1 @@
-"""Training: the data set, the networks, their recipes and what they reached."""
+"""Train the networks: data sets, architectures, recipes, runs and their figures."""

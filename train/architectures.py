@@ -1,21 +1,21 @@
 """The networks, one definition each.
 
-Inputs are float32 (N, 32, 32, 3), RGB, 0-1; outputs are float32 (N, classes) scores. Arithmetic
-is in float32 or, for faster training, bfloat16; variables and scores stay float32.
+Inputs are float32 (N, 32, 32, 3), RGB, 0-1; outputs are scores, float32 (N, classes). Arithmetic
+is float32 or, for faster training, bfloat16; variables and scores stay float32.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Literal
 
 import keras
 from keras import layers
 
 from train.normalization import BatchNormalization
-
-Precision = Literal["float32", "bfloat16"]
+from train.precision import Precision
 
 _CNN_FILTERS = (32, 64, 128)
 _RESNET_FILTERS = (64, 128, 256, 512)
@@ -32,16 +32,18 @@ def simple_cnn(
 ) -> keras.Model:
     """Build the seed document's CNN: 551,466 parameters, 551,018 of them trainable.
 
-    Three blocks of two 3 x 3 convolutions with one BatchNorm, then two dense layers; 38.9
+    It has three blocks of two 3 x 3 convolutions with one BatchNorm, then two dense layers: 38.9
     million multiply-adds an image.
 
     Args:
+        dropout_blocks: rate of the dropout after each block.
+        dropout_head: rate of the dropout before the last layer.
         norm: "block" is the network that is deployed. "every" is a form for training only, with
-            a BatchNorm after every convolution and the first dense layer, and no biases there;
+            a BatchNorm after every convolution and the first dense layer, and no biases there.
             `train.folding.fold` turns it into the deployed one with equal scores.
-        branches: a form for training only, of norm "every": beside each 3 x 3 convolution a 1 x 1
-            one and, where it keeps the number of channels, a direct path, each with its BatchNorm
-            (Ding et al. 2021, arXiv:2101.03697); folded away as well.
+        branches: add paths beside each 3 x 3 convolution, for training with norm "every" only: a
+            1 x 1 convolution and, if the number of channels stays the same, a direct path, each
+            with its BatchNorm (Ding et al. 2021, arXiv:2101.03697). `fold` removes them as well.
     """
     every = norm == "every"
     dtype = _dtype(precision)
@@ -99,8 +101,8 @@ def resnet18(
     Args:
         stem: "cifar", 3 x 3 at stride 1 without max-pooling: 11,173,962 trainable parameters and
             556 million multiply-adds an image, the network that ships. "imagenet", 7 x 7 at
-            stride 2 with max-pooling: the 11,181,642 parameters of the seed's table.
-        side: of the image in pixels; None takes any, for training at low resolution.
+            stride 2 with max-pooling: the 11,181,642 parameters of the seed document's table.
+        side: side of the images in pixels; None takes any, to train at low resolution.
         zero_init_residual: start every block as the identity, its last BatchNorm's gamma at 0
             (Goyal et al. 2017, arXiv:1706.02677).
     """
@@ -109,7 +111,7 @@ def resnet18(
     def conv(
         x: keras.KerasTensor, filters: int, size: int, stride: int, name: str
     ) -> keras.KerasTensor:
-        if stride > 1 and size > 1:  # "same" would pad one side only
+        if stride > 1 and size > 1:  # because "same" pads one side only
             x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad", dtype=dtype)(x)
         return layers.Conv2D(
             filters,
@@ -144,7 +146,7 @@ def resnet18(
     x = conv(x, 64, 3, 1, "stem_conv") if stem == "cifar" else conv(x, 64, 7, 2, "stem_conv")
     x = relu(norm(x, "stem_bn"), "stem_relu")
     if stem == "imagenet":
-        x = layers.ZeroPadding2D(1, name="stem_pool_pad", dtype=dtype)(x)  # nothing is below 0
+        x = layers.ZeroPadding2D(1, name="stem_pool_pad", dtype=dtype)(x)  # 0 is the minimum
         x = layers.MaxPooling2D(3, 2, name="stem_pool", dtype=dtype)(x)
     for stage, filters in enumerate(_RESNET_FILTERS, start=1):
         x = block(x, filters, 1 if stage == 1 else 2, f"stage{stage}_block1")
@@ -156,9 +158,11 @@ def resnet18(
 
 
 NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": simple_cnn, "resnet18": resnet18}
+# For the options of commands.
+NetworkName = StrEnum("NetworkName", [(name, name) for name in NETWORKS])  # type: ignore[misc]
 
 
-def summary(model: keras.Model) -> str:
+def layer_table(model: keras.Model) -> str:
     """Return a table of a network's layers: name, kind, output shape and parameters."""
     lines = [f"{'layer':<24}{'kind':<24}{'output':<20}{'parameters':>12}"]
     for layer in model.layers:

@@ -1,7 +1,7 @@
 """Random changes to a batch of training images, vectorised in numpy.
 
-Every function takes and returns uint8 (N, H, W, 3), RGB, `mixup` with the targets; the random ones
-draw from the generator that they are given.
+Every function takes and returns images, uint8 (N, H, W, 3), RGB, 0-255; `mixup` also the targets.
+Functions with an `rng` draw all random numbers from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Images = NDArray[np.uint8]
 
 
 def flip(images: Images, mirrored: NDArray[np.bool_]) -> Images:
-    """Mirror some of the images left to right: those of which `mirrored`, (N,), says so."""
+    """Mirror those images left to right that `mirrored`, bool (N,), selects."""
     return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
 
@@ -33,7 +33,7 @@ def translate(images: Images, pixels: int, rng: np.random.Generator) -> Images:
 def soften(images: Images, share: float, rng: np.random.Generator) -> Images:
     """Enlarge a share of the images eightfold and shrink them again, both bicubic.
 
-    It takes the finest detail away, as happens to a photograph on its way to the network's size.
+    This removes the finest detail, as shrinking a photograph to the network's input does.
     """
     chosen = rng.random(len(images)) < share
     softened = images.copy()
@@ -51,8 +51,8 @@ def shrink(images: Images, side: int) -> Images:
 def cutout(images: Images, pixels: int, rng: np.random.Generator) -> Images:
     """Paint a mid-grey square of side `pixels` at a random place of each image.
 
-    Its centre is anywhere in the image, so that part of the square may fall outside
-    (DeVries and Taylor 2017, arXiv:1708.04552).
+    The centre of the square is anywhere in the image, so part of it may fall outside (DeVries and
+    Taylor 2017, arXiv:1708.04552).
     """
     count, height, width, _ = images.shape
     top = rng.integers(0, height, size=(count, 1)) - pixels // 2
@@ -68,13 +68,13 @@ def cutout(images: Images, pixels: int, rng: np.random.Generator) -> Images:
 def mixup(
     images: Images, targets: NDArray[np.float32], alpha: float, rng: np.random.Generator
 ) -> tuple[Images, NDArray[np.float32]]:
-    """Blend each image and its target with another one of the batch.
+    """Blend each image and its target with another image of the batch and its target.
 
-    The share of the first is drawn from Beta(alpha, alpha) for each image (Zhang et al. 2017,
-    arXiv:1710.09412).
+    The share of the first image is drawn from Beta(alpha, alpha), anew for each image (Zhang et al.
+    2017, arXiv:1710.09412).
 
     Args:
-        targets: float32 (N, classes).
+        targets: float32 (N, classes), shares that add up to 1.
     """
     share = rng.beta(alpha, alpha, len(images)).astype(np.float32)
     partner = rng.permutation(len(images))

@@ -1,4 +1,4 @@
-"""The exponential average of the weights: how it is kept, and how a network takes it on."""
+"""The exponential average of the weights: how it is kept, and how a network takes it over."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _IMAGES_FOR_MOMENTS = 5000
 
 
 class _Averaging:
-    """An optimizer's average that leaves the first steps behind.
+    """An optimizer whose average forgets the first steps.
 
     decay = min(ema_momentum, (1 + t) / (10 + t)) after t steps, as with `num_updates` in TensorFlow
-    1's ExponentialMovingAverage: it reaches back over a ninth of the steps so far or so, and at
-    0.999 over no more than a thousand. With Keras' constant decay of 0.999, a run of 700 steps
-    would end with weights that are half the first ones.
+    1's ExponentialMovingAverage. The average reaches back over about a ninth of the steps so far;
+    with an ema_momentum of 0.999, over a thousand steps at most. With Keras' constant decay of
+    0.999, half the weights after 700 steps would be the initial ones.
     """
 
     def _update_model_variables_moving_average(self: Any, trainable_variables: Sequence) -> None:
@@ -33,23 +33,23 @@ class _Averaging:
 
 
 class SGD(_Averaging, keras.optimizers.SGD):
-    """Gradient descent that may average the weights."""
+    """Stochastic gradient descent that can average the weights."""
 
 
 class Adam(_Averaging, keras.optimizers.Adam):
-    """Adam that may average the weights."""
+    """Adam that can average the weights."""
 
 
 def take_average(model: keras.Model, images: NDArray[np.uint8], seed: int) -> None:
-    """Give a model its averaged weights, and its BatchNorms the moments that belong to them.
+    """Set a model's weights to their average, and the moments of its BatchNorms to match.
 
     Args:
-        model: compiled with an optimizer from here, `use_ema` set.
-        images: uint8 (N, side, side, 3), RGB, to train on; some of them give the moments.
-        seed: decides which.
+        model: compiled with an optimizer of this module, with `use_ema` set.
+        images: uint8 (N, side, side, 3), RGB, the training images; a sample gives the moments.
+        seed: determines the sample.
     """
-    # Keras' own SwapEMAWeights (3.15) does not swap back after `predict`, and rounds.
+    # Not Keras' SwapEMAWeights (3.15), because it rounds, and does not swap back after `predict`.
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    model.set_weights(model.get_weights())  # copies: JAX gives weight and average one buffer
+    model.set_weights(model.get_weights())  # copy, because JAX shares one buffer
     chosen = np.random.default_rng(seed).permutation(len(images))[:_IMAGES_FOR_MOMENTS]
     estimate_moments(model, images[chosen])

@@ -1,4 +1,4 @@
-"""Where an interrupted run goes on: weights, optimizer and counts after its last whole epoch."""
+"""The checkpoint of a run: weights, optimizer and counts after its last whole epoch."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FILE = "checkpoint.safetensors"
 
 @dataclass
 class State:
-    """Where a run stands after an epoch, besides its weights."""
+    """The state of a run after an epoch, besides its weights."""
 
     epoch: int = 0  # epochs done
     learning_rate: float = 0.0  # of the plateau schedule
     best_epoch: int = 0
     best_loss: float = math.inf  # held-out
-    stalled: int = 0  # epochs since the best
-    stalled_at_this_rate: int = 0  # epochs since the best or the last cut of the rate
+    stalled: int = 0  # epochs since the best one
+    stalled_at_this_rate: int = 0  # epochs since the best one or the last cut of the rate
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -38,12 +38,12 @@ def save(
     """Write the state of a compiled model's training, atomically.
 
     Args:
-        best: the weights of the best epoch so far, where early stopping may ask for them.
-        identity: all that decided the weights, a JSON object; only a run with the same one may
-            go on from here.
+        best: the weights of the best epoch so far, if early stopping may need them.
+        identity: a JSON object of all that decided the weights; only a run with an equal identity
+            may resume from this file.
 
     Raises:
-        CheckpointError: the file cannot be written; the earlier one is intact.
+        CheckpointError: the file cannot be written; the previous one is intact.
     """
     tensors = {f"model.{i}": np.asarray(v.numpy()) for i, v in enumerate(model.variables)}
     tensors |= {
@@ -56,21 +56,24 @@ def save(
 def restore(
     path: Path, model: keras.Model, identity: Callable[[int], str]
 ) -> tuple[State, list[NDArray] | None]:
-    """Set a compiled model to where it was, and return the rest of what `save` was given.
+    """Set the weights and optimizer of a compiled model from a file that `save` wrote.
 
     Args:
-        identity: returns that of a number of epochs, a JSON object; see `save`.
+        identity: returns the identity of this run after a number of epochs, see `save`.
+
+    Returns:
+        The state of the run, and the weights of its best epoch if they were saved.
 
     Raises:
-        CheckpointError: the file is damaged or of another run.
+        CheckpointError: the file is damaged, or belongs to another run.
     """
     tensors, metadata = read(path)
     state = State(**json.loads(metadata.get("state", "{}")))
-    former, wanted = metadata.get("identity", "{}"), identity(state.epoch)
-    if former != wanted:
+    found, wanted = metadata.get("identity", "{}"), identity(state.epoch)
+    if found != wanted:
         raise CheckpointError(
-            f"{path} belongs to a run with other {_differing(former, wanted)}; resume it with the "
-            f"same, choose another --out, or start again with --overwrite."
+            f"{path} belongs to a run with other {_differing(found, wanted)}; resume it with the "
+            f"same, choose another --out, or start over with --overwrite."
         )
     for i, variable in enumerate(model.variables):
         variable.assign(tensors[f"model.{i}"])
@@ -81,14 +84,14 @@ def restore(
 
 
 def _differing(one: str, other: str) -> str:
-    """Return the names of what two identities do not have in common."""
-    former, wanted = (_flat(json.loads(identity)) for identity in (one, other))
-    names = sorted(k for k in former | wanted if former.get(k) != wanted.get(k))
+    """Return the names of the fields in which two identities differ."""
+    first, second = (_flat(json.loads(identity)) for identity in (one, other))
+    names = sorted(k for k in first | second if first.get(k) != second.get(k))
     return ", ".join(names)
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with what its objects hold in their place."""
+    """Replace each nested object by its fields, one level deep."""
     flat: dict[str, Any] = {}
     for key, value in record.items():
         flat |= value if isinstance(value, dict) else {key: value}

@@ -1,10 +1,10 @@
 """The CIFAR-10 data set: official binary archive in, numpy arrays out.
 
-Owns finding, downloading, checking and reading the data. Imports numpy alone. Nothing here
-unpickles anything: the Python ("pickled") archive is refused.
+This module finds, downloads, checks and reads the data, with numpy alone. It unpickles nothing, so
+it refuses the Python ("pickled") archive.
 
-Format: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version". A record is one label
-byte and 3,072 pixel bytes: red, green and blue plane, each 32 x 32, row-major.
+Format: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version". A record is one label byte
+and 3,072 pixel bytes: red, green and blue plane, each 32 x 32, row-major.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def load(path: str | Path | None = None) -> Dataset:
     """Load and split the data set.
 
     Args:
-        path: the binary archive (.tar.gz), or a folder with it or its .bin files. Without one the
-            environment variable EDGE_CIFAR10 is taken, and without that the official archive
-            is downloaded once and its checksum verified.
+        path: the binary archive (.tar.gz), or a folder with it or its .bin files. Without a path
+            the environment variable EDGE_CIFAR10 names it. Without both, the official archive is
+            downloaded once and its checksum is verified.
 
     Raises:
-        DataError: nothing is there, or what is there is not the binary CIFAR-10.
+        DataError: the path is missing or is not the binary CIFAR-10, or the download failed.
     """
     files = _read_files(_locate(path))
     class_names = tuple(files[_NAMES_FILE].decode("utf-8", "replace").split())
@@ -57,7 +57,7 @@ def load(path: str | Path | None = None) -> Dataset:
 
 
 def _locate(path: str | Path | None) -> Path:
-    """Return the folder or archive to read, downloading the archive when none is named."""
+    """Return the folder or archive to read; download the archive if none is named."""
     source = "--data"
     if path is None and os.environ.get(ENVIRONMENT_VARIABLE):
         path, source = os.environ[ENVIRONMENT_VARIABLE], ENVIRONMENT_VARIABLE
@@ -89,7 +89,7 @@ def download(url: str = URL, md5: str = MD5, cache: str | Path | None = None) ->
 
 
 def _read_files(path: Path) -> dict[str, bytes]:
-    """Return the contents of the seven files of the data set by name."""
+    """Return the contents of the seven files of the data set, by their names."""
     wanted = {*_TRAIN_FILES, _TEST_FILE, _NAMES_FILE}
     try:
         found = dict(_folder_files(path) if path.is_dir() else _archive_files(path, wanted))
@@ -124,11 +124,11 @@ def _archive_files(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
                 assert stream is not None  # isfile() above
                 yield name, stream.read()
         while archive.fileobj and archive.fileobj.read(_BLOCK):
-            pass  # gzip's checksum comes last
+            pass  # read to the end, because gzip checks its checksum only there
 
 
 def _parse(files: dict[str, bytes], names: tuple[str, ...]) -> Split:
-    """Decode the records of some .bin files into one split."""
+    """Decode the records of the named .bin files into one split."""
     for name in names:
         expected = _RECORDS_PER_FILE * _RECORD_BYTES
         if len(files[name]) != expected:

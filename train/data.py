@@ -1,4 +1,4 @@
-"""The data set that a path names: CIFAR-10, or a user's own images."""
+"""Load the data set that `--data` names: CIFAR-10, or a folder of the user's own images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def load(path: Path | None) -> Dataset:
     """Load a data set.
 
     Args:
-        path: see `train.cifar10.load`, or a folder of images, see `train.folder`.
+        path: a folder of images, see `train.folder`; otherwise see `train.cifar10.load`.
 
     Raises:
-        DataError: it is missing, incomplete or damaged.
+        DataError: the data set is missing, incomplete or damaged.
     """
     path = path and path.expanduser()
     if path is not None and folder.holds_images(path):

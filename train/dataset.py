@@ -1,6 +1,6 @@
 """A data set in memory: three splits of images with labels, and how one part is held out.
 
-Owns no file format: those are in `train.cifar10` and `train.folder`. Imports numpy alone.
+The file formats are in `train.cifar10` and `train.folder`. This module imports numpy alone.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 32
-_HELD_OUT_ONE_OF = 20  # images of a class
+_HELD_OUT_ONE_OF = 20  # one of so many images of a class is held out
 
 
 class DataError(Exception):
-    """The data set is missing, damaged or laid out differently."""
+    """The data set is missing, damaged or laid out in another way."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Split:
     Attributes:
         images: uint8 (N, 32, 32, 3), RGB, 0-255.
         labels: uint8 (N,), class indices.
-        hashes: N sha256 hex digests, see `pixel_hash`.
+        hashes: sha256 hex digest of each image, see `pixel_hash`.
     """
 
     images: NDArray[np.uint8]
@@ -45,9 +45,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The three splits; `held_out` is part of the images given for training.
+    """The three splits and the names of the classes.
 
-    A shipped network is trained on `train`, chosen on `held_out` and reported on `test`.
+    A shipped network is trained on `train`, chosen on `held_out` and reported on `test`. `held_out`
+    is a part of the images given for training.
     """
 
     train: Split
@@ -57,7 +58,7 @@ class Dataset:
 
 
 def pixel_hash(image: NDArray[np.uint8]) -> str:
-    """Return the sha256 of an image's 3,072 pixel bytes in planar order, as CIFAR-10 stores them.
+    """Return the sha256 of an image's 3,072 pixel bytes in the planar order of CIFAR-10's files.
 
     Args:
         image: uint8 (32, 32, 3), RGB, 0-255.
@@ -66,7 +67,7 @@ def pixel_hash(image: NDArray[np.uint8]) -> str:
 
 
 def digest(*splits: Split) -> str:
-    """Return a sha256 hex digest over the images of some splits and their labels."""
+    """Return the sha256 hex digest of the images and labels of some splits."""
     result = hashlib.sha256()
     for split in splits:
         result.update("".join(split.hashes).encode() + split.labels.tobytes())
@@ -74,11 +75,11 @@ def digest(*splits: Split) -> str:
 
 
 def split_held_out(split: Split, classes: int) -> tuple[Split, Split]:
-    """Divide the images given for training into (train, held-out).
+    """Divide the images given for training into (train, held out).
 
-    Of each class, the twentieth part with the lowest pixel hashes (250 images of CIFAR-10) is
-    held out, one image at least; copies of a held-out image leave the training part too. Both
-    parts come in the order of their hashes, so that neither depends on the order of the images.
+    The twentieth of each class with the lowest pixel hashes is held out: 250 images a class for
+    CIFAR-10, and at least one. Copies of a held-out image leave the training part too. Both parts
+    are sorted by hash, so neither depends on the order of the images.
     """
     counts = np.bincount(split.labels, minlength=classes)
     room = {label: max(1, int(count) // _HELD_OUT_ONE_OF) for label, count in enumerate(counts)}

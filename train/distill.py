@@ -1,10 +1,11 @@
-"""Knowledge distillation: a student learns the scores of a teacher besides the labels.
+"""Knowledge distillation: a student learns the scores of a teacher in addition to the labels.
 
-Hinton, Vinyals and Dean 2015, arXiv:1503.02531. The teacher scores the very view of an image that
-the student sees (Beyer et al. 2022, arXiv:2106.05237). Where a recipe limits the number of views,
-each is scored once and kept in the run's folder, because on a CPU the teacher's forward pass costs
-several times the student's whole training step. A view comes back mirrored with the same scores:
-the teacher learned to give a mirrored image the same answer.
+Hinton, Vinyals and Dean 2015, arXiv:1503.02531. The teacher scores the same view of an image that
+the student sees (Beyer et al. 2022, arXiv:2106.05237).
+
+If a recipe limits the number of views, each is scored once and its scores are kept in the run's
+folder. On a CPU the teacher's forward pass costs several times the student's whole training step. A
+view that returns mirrored keeps its scores, because the teacher learned to ignore mirroring.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from train.architectures import NETWORKS
 from train.evaluation import predict
 from train.views import View
 
-_TINY = 1e-30  # keeps logarithms of scores finite; float32's own limit is about 1e-38
+_TINY = 1e-30  # keeps logarithms of scores finite; the smallest float32 is about 1e-38
 
 
 class Teacher:
@@ -31,6 +32,11 @@ class Teacher:
 
     def __init__(self, network: str, checkpoint: Path, classes: int) -> None:
         """Load the teacher.
+
+        Args:
+            network: a key of `train.architectures.NETWORKS`.
+            checkpoint: its weights.
+            classes: the number of its classes.
 
         Raises:
             CheckpointError: the checkpoint is missing, damaged or of another network.
@@ -42,7 +48,7 @@ class Teacher:
         """Return the natural logarithms of the teacher's scores, float32 (N, classes).
 
         Args:
-            kept: a file to take them from, or to keep them in for the next epoch or run.
+            kept: a file to read them from if it exists, otherwise to write them to.
 
         Raises:
             OSError: the file cannot be written.
@@ -50,7 +56,7 @@ class Teacher:
         if kept and kept.exists():
             return np.load(kept).astype(np.float32)
         scores = predict(self._model, view.images)
-        # float16 from the start, so that a run that reads them back ends with equal weights
+        # float16 even when not kept, so that a resumed run, which reads them, gets equal weights
         logarithms = np.log(np.maximum(scores, _TINY)).astype(np.float16)
         if kept:
             with replacing(kept) as temporary, temporary.open("wb") as stream:
@@ -59,20 +65,21 @@ class Teacher:
 
 
 def targets(view: View, log_scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what `DistillationLoss` compares with: float32 (N, 2, classes)."""
+    """Return targets and teacher's scores for `DistillationLoss`: float32 (N, 2, classes)."""
     return np.stack([view.targets, log_scores], axis=1)
 
 
 class DistillationLoss(keras.losses.Loss):
-    """Cross-entropy with the labels, and divergence from the softened scores of the teacher.
+    """Cross-entropy with the labels, plus divergence from the teacher's softened scores.
 
-    loss = (1 - weight) CE(labels, student) + weight T^2 KL(teacher_T || student_T), where the
-    index T means scores softened by the temperature: softmax(log(scores) / T), which equals
-    softmax(logits / T). The factor T^2 keeps the gradients' size (Hinton et al., section 2).
+    loss = (1 - weight) CE(labels, student) + weight T^2 KL(teacher_T || student_T)
+
+    The index T means scores softened by the temperature: softmax(log(scores) / T), which equals
+    softmax(logits / T). The factor T^2 keeps the size of the gradients (Hinton et al., section 2).
     """
 
     def __init__(self, temperature: float, weight: float) -> None:
-        """Set the temperature T, and the weight of the teacher's part in [0, 1]."""
+        """Set the temperature T and the weight of the teacher's part, in [0, 1]."""
         super().__init__(name="distillation")
         self._temperature, self._weight = temperature, weight
 
@@ -93,5 +100,5 @@ class DistillationLoss(keras.losses.Loss):
 
 
 def top1(y_true: Any, y_pred: Any) -> Any:
-    """Return, for each image, whether the student's best class is the labels'; for Keras."""
+    """Return for each image whether the student's best class is the label's; a Keras metric."""
     return ops.equal(ops.argmax(y_true[:, 0], axis=-1), ops.argmax(y_pred, axis=-1))

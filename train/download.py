@@ -1,4 +1,4 @@
-"""Fetching a file into the user's cache, once, with a progress bar; `pooch` does the work."""
+"""Download a file into the user's cache, once, with a progress bar; `pooch` does the work."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from pathlib import Path
 
 
 class DownloadError(Exception):
-    """A file could not be fetched, or is not the one that was meant."""
+    """A file could not be downloaded, or its hash is not the expected one."""
 
 
 def fetch(url: str, name: str, known_hash: str | None, cache: str | Path | None = None) -> Path:
-    """Return a file's path in the cache, after downloading it if it is not there.
+    """Return a file's path in the cache; download the file first if it is not there.
 
     Args:
-        name: of the file in the cache.
-        known_hash: "md5:..." or "sha256:..."; without it, whatever the server sends is taken.
+        url: where the file comes from.
+        name: the file's name in the cache.
+        known_hash: "md5:..." or "sha256:..."; without it, any content is accepted.
+        cache: folder of the cache; by default the user's.
 
     Raises:
         DownloadError: the download failed, the hash differs, or pooch is not installed.

@@ -1,4 +1,4 @@
-"""What a network reached on a split, as numbers; `train.plots` draws them."""
+"""The figures of a network on a split; `train.plots` draws them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edge_runtime.support.metrics import (
     confusion_matrix,
     cross_entropy,
     expected_calibration_error,
+    per_class_accuracy,
     top1,
     wilson_interval,
 )
@@ -25,9 +26,9 @@ class Evaluation:
     """A network's figures on one split.
 
     Attributes:
-        images: how many.
+        images: number of images.
         top1: accuracy, a fraction.
-        interval: its 95 % confidence interval (Wilson).
+        interval: 95 % confidence interval of the accuracy (Wilson).
         loss: mean cross-entropy in nats, without label smoothing.
         calibration_error: expected calibration error, a fraction.
         confusion: int64 (classes, classes), rows are true classes.
@@ -41,8 +42,8 @@ class Evaluation:
     confusion: NDArray[np.int64]
 
     def as_json(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return the figures as JSON types, with classes by their names."""
-        per_class = self.confusion.diagonal() / np.maximum(self.confusion.sum(axis=1), 1)
+        """Return the figures as JSON types; classes are given by their names."""
+        per_class = per_class_accuracy(self.confusion)
         return {
             "images": self.images,
             "top1": self.top1,
@@ -55,7 +56,7 @@ class Evaluation:
         }
 
     def _most_confused(self, class_names: Sequence[str], pairs: int = 5) -> list[dict[str, Any]]:
-        """Return the pairs of classes most often taken for each other, in either direction."""
+        """Return the pairs of classes most often confused, in either direction."""
         both_ways = np.triu(self.confusion + self.confusion.T, k=1)
         order = np.argsort(-both_ways, axis=None, kind="stable")[:pairs]
         places = [np.unravel_index(place, both_ways.shape) for place in order]
@@ -75,7 +76,7 @@ def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32
 
 
 def of_scores(scores: NDArray[np.float32], split: Split) -> Evaluation:
-    """Return the figures of a network that gave these scores, (N, classes)."""
+    """Return the figures of a network from its scores, float32 (N, classes), on a split."""
     accuracy = top1(scores, split.labels)
     return Evaluation(
         images=len(split),
@@ -88,5 +89,5 @@ def of_scores(scores: NDArray[np.float32], split: Split) -> Evaluation:
 
 
 def evaluate(model: keras.Model, split: Split) -> Evaluation:
-    """Run a network over a split."""
+    """Run a network on a split, and return its figures."""
     return of_scores(predict(model, split.images), split)

@@ -1,7 +1,7 @@
 """A user's own images in folders, one a class: root/{train,test}/<class>/*.png.
 
-The images are decoded, turned upright, cut and resized by the runtime itself and as it does it,
-so that a network is trained on what the device will feed it.
+The runtime decodes, turns upright, crops and resizes the images, so that a network is trained on
+the pixels that it gets on the device.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from numpy.typing import NDArray
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.decode import SUFFIXES, decode
 from edge_runtime.inputs.resize import fit
+from edge_runtime.support import native_log
 from train.dataset import SIDE, DataError, Dataset, Split, pixel_hash, split_held_out
 
 _MAX_CLASSES = 256  # labels are uint8
 
 
 def holds_images(root: Path) -> bool:
-    """Return whether `root` is laid out as this module reads it."""
+    """Return whether `root` has the layout that this module reads."""
     return (root / "train").is_dir()
 
 
 def load(root: Path) -> Dataset:
-    """Read all images; classes are the folders of root/train, by name.
+    """Read all images; the classes are the folders in root/train, sorted by name.
 
-    Copies of a test image are not trained on, nor held out.
+    Copies of test images are neither trained on nor held out.
 
     Raises:
-        DataError: fewer than two classes, a class without images or with too few different ones, a
-            class in one part only, or an image that cannot be read.
+        DataError: there are fewer than two classes, a class has no images or too few different
+            ones, a class is in one part only, or an image cannot be read.
     """
     class_names = _class_names(root / "train")
-    strangers = set(_class_names(root / "test")) ^ set(class_names)
-    if strangers:
+    unmatched = set(_class_names(root / "test")) ^ set(class_names)
+    if unmatched:
         raise DataError(
             f"Expected the same classes in {root / 'train'} and {root / 'test'}, but "
-            f"{', '.join(sorted(strangers))} is in one of them only."
+            f"{', '.join(sorted(unmatched))} is in one of them only."
         )
     given, test = (_read(root / part, class_names) for part in ("train", "test"))
     seen = set(test.hashes)
@@ -54,10 +55,10 @@ def load(root: Path) -> Dataset:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return a picture as the runtime gives it to a network: uint8 (32, 32, 3), RGB.
+    """Return an image as the runtime gives it to a network: uint8 (32, 32, 3), RGB, 0-255.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: the image cannot be read.
     """
     return fit(decode(path, at_least=(2 * SIDE, 2 * SIDE)), SIDE, SIDE)
 
@@ -84,11 +85,12 @@ def _read(part: Path, class_names: tuple[str, ...]) -> Split:
         if not paths:
             raise DataError(
                 f"Expected images in {part / name}, but got none; "
-                f"{', '.join(sorted(SUFFIXES))} are read."
+                f"the formats are {', '.join(sorted(SUFFIXES))}."
             )
         for path in paths:
             try:
-                images.append(read_image(path))
+                with native_log.dropped():  # libtiff warns there of every odd file
+                    images.append(read_image(path))
             except ImageError as exc:
                 raise DataError(f"{exc} It is part of the data set {part}.") from exc
             labels.append(label)

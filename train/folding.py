@@ -1,9 +1,9 @@
-"""Folding the training-only BatchNorms and branches of a network into its kernels and biases.
+"""Fold the training-only BatchNorms and branches of a network into its kernels and biases.
 
 In inference a BatchNorm is y = gamma (x - mean) / sqrt(variance + epsilon) + beta (Ioffe and
-Szegedy 2015, arXiv:1502.03167), one scale and one shift a channel, which the layer before it can
-take over exactly. Linear branches over the same input add up to one convolution (Ding et al. 2021,
-arXiv:2101.03697).
+Szegedy 2015, arXiv:1502.03167). That is one scale and one shift a channel, and the previous layer
+can take both over exactly. Linear branches on the same input add up to one convolution (Ding et
+al. 2021, arXiv:2101.03697).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class _Linear:
-    """A tensor as a convolution or dense layer of an earlier tensor."""
+    """A tensor expressed as one convolution or dense layer of another tensor."""
 
-    source: int  # id of that tensor
+    source: int  # id of the other tensor
     kernel: NDArray[np.float64]  # (height, width, in, out), or (in, out)
     bias: NDArray[np.float64]  # (out,)
 
 
 def fold(trained: keras.Model, deployed: keras.Model) -> None:
-    """Copy the weights of `trained` into `deployed`, BatchNorms folded, scores unchanged.
+    """Copy the weights of `trained` into `deployed` with BatchNorms folded and equal scores.
 
     Args:
         trained: a network in which every BatchNorm follows a convolution or dense layer, or is
-            itself a branch beside one; the sum of the branches is named as the convolution that
-            is deployed, with "_sum" behind it.
-        deployed: the same network with biases and fewer BatchNorms, which become identities.
+            itself a branch beside one. The sum of some branches has the name of the deployed
+            convolution with "_sum" appended.
+        deployed: the same network with biases and fewer BatchNorms; those become identities.
     """
     linear: dict[int, _Linear] = {}  # by the id of the tensor
     folded: dict[str, _Linear] = {}  # by the name of the deployed layer
@@ -64,7 +64,7 @@ def fold(trained: keras.Model, deployed: keras.Model) -> None:
 def absorb(
     kernel: NDArray[np.float64], bias: NDArray[np.float64], norm: keras.layers.BatchNormalization
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return kernel (..., out) and bias (out,) of a layer with a BatchNorm behind it taken in."""
+    """Fold the BatchNorm after a layer into the layer's kernel (..., out) and bias (out,)."""
     gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in norm.get_weights())
     scale = gamma / np.sqrt(variance + norm.epsilon)
     return kernel * scale, (bias - mean) * scale + beta
@@ -80,8 +80,8 @@ def _normalised(before: _Linear, layer: keras.layers.BatchNormalization) -> _Lin
 
 
 def _sum(branches: list[_Linear]) -> _Linear:
-    """Add convolutions of the same tensor, the smaller kernels in the middle of the largest."""
-    assert len({branch.source for branch in branches}) == 1  # architectures.py builds no others
+    """Add convolutions of the same tensor; smaller kernels are centred in the largest."""
+    assert len({branch.source for branch in branches}) == 1  # as architectures.py builds them
     size = max(branch.kernel.shape[0] for branch in branches)
     kernel = np.zeros((size, size, *branches[0].kernel.shape[2:]))
     for branch in branches:

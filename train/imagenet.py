@@ -1,7 +1,8 @@
-"""ResNet18 weights for ImageNet as the start of a training, from a safetensors file.
+"""Start a training from ResNet18 weights for ImageNet in a safetensors file.
 
 The file has torchvision's names and shapes (https://docs.pytorch.org/vision/stable/models.html),
-as timm publishes them; nothing is ever unpickled. Convolutions are (out, in, height, width) there.
+as timm publishes them. Kernels of convolutions are (out, in, height, width) there. Nothing is
+unpickled.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ from train.weights import CheckpointError, file_hash, read
 
 URL = "https://huggingface.co/timm/resnet18.tv_in1k/resolve/main/model.safetensors"
 
-# What torchvision's ImageNet weights were trained on: (pixel / 255 - mean) / std, RGB.
+# Torchvision's ImageNet weights take (pixel / 255 - mean) / std, RGB.
 _MEAN = np.array([0.485, 0.456, 0.406])
 _STD = np.array([0.229, 0.224, 0.225])
 
 
 def download(sha256: str | None = None, *, url: str = URL, cache: Path | None = None) -> Path:
-    """Fetch the public weights into the user's cache, once.
+    """Download the public weights into the user's cache, once, and return their path.
 
     Args:
-        sha256: what the file must have; without it, whatever the server sends is taken.
+        sha256: the expected sha256 of the file; without it, any content is accepted.
+        url: where the file comes from.
+        cache: folder of the cache; by default the user's.
 
     Raises:
-        CheckpointError: the download failed, or the checksum differs.
+        CheckpointError: the download failed, or the sha256 differs.
     """
     try:
         known_hash = f"sha256:{sha256}" if sha256 else None
@@ -43,10 +46,10 @@ def download(sha256: str | None = None, *, url: str = URL, cache: Path | None = 
 
 
 def check(path: Path, sha256: str) -> None:
-    """Make sure that a file is the one that is meant.
+    """Make sure that a file has the expected sha256.
 
     Raises:
-        CheckpointError: its sha256 differs, or it cannot be read.
+        CheckpointError: it has another one, or cannot be read.
     """
     found = file_hash(path)
     if found != sha256.lower():
@@ -54,17 +57,17 @@ def check(path: Path, sha256: str) -> None:
 
 
 def load(model: keras.Model, path: Path) -> str:
-    """Set the weights of a ResNet18 from the file, where the shapes agree.
+    """Set the weights of a ResNet18 from a file, as far as the shapes agree.
 
-    The first convolution takes images in 0-1 here: ImageNet's normalization goes into its kernel,
-    and the constant that this leaves over into the moving mean of the BatchNorm behind it. (At
-    the border the original pads with its mean colour, ours with black.)
+    Our first convolution takes images in 0-1. Therefore ImageNet's normalization goes into its
+    kernel, and the constant that remains into the moving mean of the BatchNorm after it. (At the
+    border the original pads with its mean colour, and ours with black.)
 
     Returns:
-        A few words on what was loaded, and what was not and so stays random.
+        A line that says what was loaded, and what was not and therefore stays random.
 
     Raises:
-        CheckpointError: no such file, a damaged one, or a tensor is missing.
+        CheckpointError: the file is missing or damaged, or is not torchvision's ResNet18.
     """
     tensors, _ = read(path)
     missing = [name for name in map(_torch_name, model.weights) if name not in tensors]
@@ -74,11 +77,11 @@ def load(model: keras.Model, path: Path) -> str:
             f"and {len(missing) - 1} other tensors."
         )
     names = {*map(_torch_name, model.weights)}
-    strange = sorted(n for n in tensors if n not in names and not n.endswith("num_batches_tracked"))
-    if strange:
+    extra = sorted(n for n in tensors if n not in names and not n.endswith("num_batches_tracked"))
+    if extra:
         raise CheckpointError(
-            f"{path} is not torchvision's ResNet18: it has {strange[0]} "
-            f"and {len(strange) - 1} other tensors besides."
+            f"{path} is not torchvision's ResNet18: it also has {extra[0]} "
+            f"and {len(extra) - 1} other tensors."
         )
     if tensors["conv1.weight"].ndim != 4 or tensors["conv1.weight"].shape[1] != len(_MEAN):
         raise CheckpointError(
@@ -90,7 +93,7 @@ def load(model: keras.Model, path: Path) -> str:
     values["stem_conv/kernel"] = stem / _STD[:, None]
     values["stem_bn/moving_mean"] += (stem * (_MEAN / _STD)[:, None]).sum(axis=(0, 1, 2))
     left_out = {w.path for w in model.weights if values[w.path].shape != tuple(w.shape)}
-    if "stem_conv/kernel" in left_out:  # its BatchNorm belongs to it
+    if "stem_conv/kernel" in left_out:  # then its BatchNorm does not fit either
         left_out |= {w.path for w in model.weights if w.path.startswith("stem_bn/")}
     for weight in model.weights:
         if weight.path not in left_out:
@@ -98,7 +101,7 @@ def load(model: keras.Model, path: Path) -> str:
     total = len(model.weights)
     line = f"{path}: {total - len(left_out)} of {total} tensors loaded"
     if left_out:
-        line += f"; left as they were, for another shape: {', '.join(sorted(left_out))}"
+        line += f"; not loaded, because their shapes differ: {', '.join(sorted(left_out))}"
     return line
 
 

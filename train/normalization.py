@@ -1,4 +1,4 @@
-"""BatchNorm as Keras defines it, computed faster where TensorFlow trains it, and its moments."""
+"""BatchNorm as Keras defines it but faster in training with TensorFlow, and its moments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 _BATCH = 500  # images
 
-# Keras composes BatchNorm of a dozen operations, each of which reads the whole activations.
-# TensorFlow has one kernel for all of them, for images: `python -m benchmarks.training` compares.
+# Keras composes BatchNorm of a dozen operations, and each reads all activations. TensorFlow has one
+# kernel for all of them, for 4-dimensional inputs: `python -m benchmarks.training` compares both.
 
 
 class BatchNormalization(layers.BatchNormalization):
-    """`keras.layers.BatchNormalization` of the last axis, with equal results up to rounding."""
+    """`keras.layers.BatchNormalization` of the last axis; results differ by rounding only."""
 
     def call(
         self, inputs: keras.KerasTensor, training: bool | None = None, mask: Any = None
@@ -27,7 +27,7 @@ class BatchNormalization(layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
-        none = tf.zeros([0])  # moments to go on from: those of this batch alone are wanted
+        none = tf.zeros([0])  # no moments to start from: only this batch counts
         normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=ops.convert_to_tensor(self.gamma),
@@ -38,17 +38,17 @@ class BatchNormalization(layers.BatchNormalization):
             is_training=True,
         )
         values = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
-        variance *= (values - 1) / values  # the kernel divided by one less, as an estimate of all
+        variance *= (values - 1) / values  # the kernel divides by values - 1, Keras by values
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
         return normalised
 
 
 def estimate_moments(model: keras.Model, images: NDArray[np.uint8]) -> None:
-    """Set every BatchNorm's mean and variance to what its inputs have on some images.
+    """Set the mean and variance of every BatchNorm to those of its inputs on some images.
 
-    Averaged weights need it: the moments that training followed are those of other weights
-    (Izmailov et al. 2018, arXiv:1803.05407, section 3.2). Dropout rests meanwhile.
+    Averaged weights need this, because the moments that training kept belong to other weights
+    (Izmailov et al. 2018, arXiv:1803.05407, section 3.2). Dropout is off meanwhile.
 
     Args:
         images: uint8 (N, H, W, 3), RGB.
@@ -62,7 +62,7 @@ def estimate_moments(model: keras.Model, images: NDArray[np.uint8]) -> None:
         dropout.rate = 0
     for number, batch in enumerate(np.array_split(images, -(-len(images) // _BATCH))):
         for norm in norms:
-            norm.momentum = number / (number + 1)  # all batches weigh the same in the end
+            norm.momentum = number / (number + 1)  # so that all batches weigh the same
         model(batch.astype(np.float32) / 255, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

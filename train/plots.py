@@ -1,4 +1,4 @@
-"""Figures of a training run, as PNG files."""
+"""The plots of a training run, as PNG files."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from train.dataset import Split
 
 History = Sequence[Mapping[str, float]]
 
-_names_as_they_are = rc_context({"text.parse_math": False})  # a $ in one is no formula
-_MOST_TEXTS = 25  # classes of which a confusion matrix's figures can be read
+_plain_text = rc_context({"text.parse_math": False})  # a $ in a name starts no formula
+_MAX_CLASSES_WITH_NUMBERS = 25  # in a confusion matrix with more, they cannot be read
 
 
-@_names_as_they_are
+@_plain_text
 def curves(histories: Mapping[str, History], path: Path, title: str) -> None:
-    """Draw loss and top-1 accuracy of each epoch: training images dashed, held-out ones solid.
+    """Draw loss and top-1 accuracy of each epoch: dashed on training images, solid on held-out.
 
     Args:
-        histories: rows an epoch, by the name of the run.
+        histories: a row for each epoch, by the name of the run.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     for axes, merit in zip(figure.subplots(1, 2), ("loss", "top1"), strict=True):
@@ -50,13 +53,19 @@ def curves(histories: Mapping[str, History], path: Path, title: str) -> None:
     _write(figure, path)
 
 
-@_names_as_they_are
+@_plain_text
 def confusion(
     matrix: NDArray[np.int64], class_names: Sequence[str], path: Path, title: str
 ) -> None:
     """Draw a confusion matrix twice: as counts, and in percent of each true class.
 
-    The figures themselves are there for up to 25 classes.
+    Numbers are written into the cells for up to 25 classes.
+
+    Args:
+        matrix: int64 (classes, classes), rows are true classes.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     side = max(7.0, 0.14 * len(class_names))
     figure = Figure(figsize=(2 * side + 1, side), layout="constrained")
@@ -72,7 +81,15 @@ def confusion(
 def reliability(
     scores: NDArray[np.floating], labels: NDArray[np.integer], path: Path, title: str
 ) -> None:
-    """Draw accuracy against the best score, in ten bins, with the number of images in each."""
+    """Draw accuracy against the best score, in ten bins, with the number of images in each.
+
+    Args:
+        scores: (N, classes), after softmax.
+        labels: integer (N,), true class indices.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     best = scores.max(axis=1)
     right = scores.argmax(axis=1) == labels
     bin_of = np.minimum((best * 10).astype(int), 9)
@@ -97,11 +114,18 @@ def reliability(
     _write(figure, path)
 
 
-@_names_as_they_are
+@_plain_text
 def mistakes(
     split: Split, scores: NDArray[np.floating], class_names: Sequence[str], path: Path, title: str
 ) -> None:
-    """Draw the (up to) 40 wrongly classified images whose wrong class scored highest."""
+    """Draw up to 40 wrongly classified images, those whose wrong class scored highest.
+
+    Args:
+        scores: (N, classes), after softmax.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     predicted = scores.argmax(axis=1)
     wrong = np.flatnonzero(predicted != split.labels)
     worst = wrong[np.argsort(-scores[wrong].max(axis=1), kind="stable")][:40]
@@ -111,8 +135,8 @@ def mistakes(
         axes.set_axis_off()
     for axes, index in zip(grid, worst, strict=False):
         axes.imshow(split.images[index])
-        true, said = class_names[split.labels[index]], class_names[predicted[index]]
-        axes.set_title(f"{true}\nnot {said} {scores[index].max():.2f}", fontsize=8)
+        true, predicted_name = class_names[split.labels[index]], class_names[predicted[index]]
+        axes.set_title(f"{true}\nnot {predicted_name} {scores[index].max():.2f}", fontsize=8)
     figure.suptitle(title)
     _write(figure, path)
 
@@ -125,7 +149,7 @@ def _matrix(
     title: str,
 ) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    few = len(class_names) <= _MOST_TEXTS
+    few = len(class_names) <= _MAX_CLASSES_WITH_NUMBERS
     for (row, column), share in np.ndenumerate(shares) if few else ():
         colour = "white" if share > 0.5 else "black"
         text = texts[row][column]
@@ -140,5 +164,5 @@ def _matrix(
 
 def _write(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # one that the font lacks is drawn as a box
+        warnings.filterwarnings("ignore", "Glyph")  # a character that the font lacks becomes a box
         figure.savefig(temporary, dpi=120, format="png")

@@ -1,30 +1,29 @@
-"""Which arithmetic this machine trains in at full speed."""
+"""The arithmetic in which this machine trains at full speed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-import keras
-
 Precision = Literal["float32", "bfloat16"]
 
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86-64, x86-64, Arm
-_CPUINFO = Path("/proc/cpuinfo")
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def choose(wanted: Precision) -> tuple[Precision, str]:
-    """Return bfloat16 where it is wanted and fast, otherwise float32, and why.
+    """Return bfloat16 if it is wanted and fast, otherwise float32; and the reason.
 
-    Without the instructions for it a CPU computes bfloat16 more than ten times slower than
-    float32.
+    A CPU without instructions for bfloat16 is more than ten times slower in it than in float32.
     """
     if wanted == "float32":
         return "float32", "as the recipe says"
+    import keras  # here, because recipes use `Precision` and need no Keras
+
     if any(device.startswith(("gpu", "tpu")) for device in keras.distribution.list_devices()):
         return "bfloat16", "as the recipe says"
     try:
-        flags = set(_CPUINFO.read_text().split())
+        flags = set(CPUINFO.read_text().split())
     except OSError:
         flags = set()
     found = sorted(flags & _CPU_FLAGS)

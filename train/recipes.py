@@ -1,6 +1,7 @@
-"""How each network is trained: the recipe from the seed document, and the best one we have.
+"""How each network is trained: the recipe of the seed document, and the best one we have.
 
-Recipes are data. What they mean is in `train.fit`; the networks are in `train.architectures`.
+The seed document is the course report that this project started from. Recipes are data: what they
+mean is in `train.fit`, and the networks are in `train.architectures`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from train.precision import Precision
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a training run, except the data and the random seed."""
+    """Everything that determines a training run, except the data and the random seed."""
 
     network: str
     architecture: Mapping[str, Any] = field(default_factory=dict)  # of the deployed network
-    training_form: Mapping[str, Any] = field(default_factory=dict)  # besides, while it is trained
-    epochs: int  # at most
+    training_form: Mapping[str, Any] = field(default_factory=dict)  # and only while training
+    epochs: int  # at most; early stopping may end the run before
     batch_size: int  # images
     optimizer: Literal["adam", "sgd"]  # sgd: Nesterov momentum 0.9
-    learning_rate: float  # highest
+    learning_rate: float  # the highest
     schedule: Literal["plateau", "one-cycle"]
     warm_up: float = 0.0  # share of the cycle's steps; one-cycle only
     restarts: tuple[tuple[int, float], ...] = ()  # (epochs, highest rate) of each further cycle
@@ -33,20 +36,21 @@ class Recipe:
     translate: int = 0  # pixels
     cutout: int = 0  # pixels
     mixup: float = 0.0  # alpha of the Beta distribution
-    soften: float = 0.0  # share of images that are enlarged eightfold and shrunk again
-    low_resolution: tuple[tuple[int, int], ...] = ()  # (epochs, side in pixels) to begin with
+    soften: float = 0.0  # share of images enlarged eightfold and shrunk again
+    low_resolution: tuple[tuple[int, int], ...] = ()  # (epochs, side in pixels) at the start
     label_smoothing: float = 0.0
-    teacher: str | None = None  # network whose shipped checkpoint teaches
+    teacher: str | None = None  # network whose checkpoint teaches
     temperature: float = 1.0  # softens the scores of teacher and student
     teacher_weight: float = 0.0  # share of the loss
-    views: int | None = None  # augmentations of an image in all, each also mirrored if `flip`,
-    # which come back in turn; None: a new one each epoch
-    ema: float | None = None  # decay a step of the averaged weights, see `train.averaging`
-    precision: Literal["float32", "bfloat16"] = "float32"
-    calibrate: bool = False  # fit a temperature on the held-out images and fold it in
+    # Number of augmentations of each image, used in turn and, if `flip`, mirrored every other
+    # time; None: a new one each epoch.
+    views: int | None = None
+    ema: float | None = None  # decay of the averaged weights at each step, see `train.averaging`
+    precision: Precision = "float32"
+    calibrate: bool = False  # fold a temperature in, fitted on the held-out images
 
     def choices(self) -> dict[str, Any]:
-        """Return the fields that differ from their defaults: equal ones make equal runs."""
+        """Return the fields that differ from their defaults; they identify the recipe."""
         defaults = {
             f.name: f.default_factory() if callable(f.default_factory) else f.default
             for f in fields(self)
@@ -54,7 +58,7 @@ class Recipe:
         return {name: v for name, v in asdict(self).items() if v != defaults[name]}
 
     def in_epochs(self, epochs: int) -> Recipe:
-        """Return the recipe for another number of epochs, in one cycle that is like its first."""
+        """Return the recipe for another number of epochs, in one cycle shaped like its first."""
         first = self.epochs - sum(further for further, _ in self.restarts)
         low = ((round(n * epochs / first), side) for n, side in self.low_resolution)
         return replace(
@@ -65,7 +69,7 @@ class Recipe:
         )
 
     def until(self, epoch: int) -> Recipe:
-        """Return what of the recipe decides its first epochs: without the cycles after them."""
+        """Return the recipe of the first epochs, up to `epoch`: without the cycles after them."""
         if not self.restarts:
             return self
         *earlier, (epochs, _) = self.restarts
@@ -75,10 +79,10 @@ class Recipe:
         return replace(self, epochs=before, restarts=tuple(earlier)).until(epoch)
 
     def without(self, improvement: str) -> Recipe:
-        """Return the recipe with one of `IMPROVEMENTS` left out, to see what it was worth.
+        """Return the recipe without one of `IMPROVEMENTS`, to measure what that one is worth.
 
         Raises:
-            ValueError: the recipe does not have it.
+            ValueError: the recipe does not have the improvement.
         """
         plain: dict[str, Any] = {
             f.name: f.default for f in fields(self) if f.name in IMPROVEMENTS[improvement]
@@ -94,7 +98,7 @@ class Recipe:
         return changed
 
 
-# What `without` leaves out: fields that go back to their defaults.
+# The fields that `without` sets back to their defaults, by the name of the improvement.
 IMPROVEMENTS: dict[str, tuple[str, ...]] = {
     "flip": ("flip",),
     "translate": ("translate",),
@@ -106,14 +110,16 @@ IMPROVEMENTS: dict[str, tuple[str, ...]] = {
     "ema": ("ema",),
     "low-resolution": ("low_resolution",),
     "distillation": ("teacher", "temperature", "teacher_weight", "views"),
-    "norm": (),  # a BatchNorm after every layer, and with it the branches: in `training_form`
+    # These two are in `training_form`. Without "norm", the BatchNorm after every layer, there can
+    # be no branches either.
+    "norm": (),
     "branches": (),
 }
 
 RECIPES: dict[tuple[str, str], Recipe] = {
-    # The seed document names epochs, batch size, early stopping and the plateau schedule. Ours
-    # are Adam at its default rate and the dropout of the classic Keras CIFAR-10 example. The
-    # seed reached 0.83 accuracy and 0.58 loss on the test images.
+    # The seed document states epochs, batch size, early stopping and the plateau schedule. It does
+    # not state the optimizer and the dropout: we use Adam at its default rate, and the dropout of
+    # Keras' CIFAR-10 example. Its network reached 0.83 accuracy and 0.58 loss on the test images.
     ("cnn", "seed"): Recipe(
         network="cnn",
         epochs=20,
@@ -127,8 +133,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         early_stopping_patience=3,
         training_form={"dropout_blocks": 0.25, "dropout_head": 0.5},
     ),
-    # The teacher's scores take the place of cutout, smoothed labels and dropout, which hardly add
-    # to them in a network of this size.
+    # Without cutout, smoothed labels and dropout, which add hardly anything to a teacher's scores
+    # in a network of this size.
     ("cnn", "best"): Recipe(
         network="cnn",
         epochs=125,
@@ -157,7 +163,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         precision="bfloat16",
         calibrate=True,
     ),
-    # Without a teacher: what a network of one's own can be given at once.
+    # Without a teacher, so it trains on any data at once.
     ("cnn", "untaught"): Recipe(
         network="cnn",
         epochs=40,
@@ -176,8 +182,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         precision="bfloat16",
         calibrate=True,
     ),
-    # The seed trained the network of its table, transferred from ImageNet, for 10 epochs. Its
-    # schedule's patience and Adam are our reading.
+    # The seed document trained the network of its table for 10 epochs, from ImageNet weights. It
+    # does not state the patience of the schedule and the optimizer: both are our reading.
     ("resnet18", "seed"): Recipe(
         network="resnet18",
         architecture={"stem": "imagenet"},
@@ -205,7 +211,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         translate=4,
         cutout=8,
         soften=0.3,
-        low_resolution=((5, 16), (8, 24)),  # a third and 0.6 of a full epoch's time
+        low_resolution=((5, 16), (8, 24)),  # these take 1/3 and 0.6 of a full epoch's time
         label_smoothing=0.1,
         ema=0.999,
         precision="bfloat16",

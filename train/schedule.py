@@ -1,4 +1,4 @@
-"""What steers a run: the learning rate of each step, and when to stop early."""
+"""The course of a run: learning rate of each step, resolution of each epoch, early stopping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def learning_rate(recipe: Recipe, state: State, step: int, steps_per_epoch: int)
 
     One-cycle: linear from zero to the highest rate during warm-up, then linear to zero at the
     end of the last epoch. A restart is a further cycle without warm-up: it begins at its highest
-    rate where the one before has come to zero (Loshchilov and Hutter, "SGDR", 2017).
+    rate when the previous cycle has come to zero (Loshchilov and Hutter, "SGDR", 2017).
     """
     if recipe.schedule == "plateau":
         return state.learning_rate
@@ -30,8 +30,37 @@ def learning_rate(recipe: Recipe, state: State, step: int, steps_per_epoch: int)
     return 0.0
 
 
+def resolution(recipe: Recipe, epoch: int) -> int | None:
+    """Return the side in pixels to which an epoch (0-based) shrinks its images.
+
+    None means that it leaves them as they are.
+    """
+    for epochs, side in recipe.low_resolution:
+        if epoch < epochs:
+            return side
+        epoch -= epochs
+    return None
+
+
+def seconds_left(recipe: Recipe, state: State, *, full_side: int) -> float:
+    """Estimate the time that the rest of a run takes, if nothing stops it early.
+
+    The time of an epoch is taken to grow with the number of its pixels.
+
+    Args:
+        state: after at least one epoch.
+        full_side: side in pixels of an image that is not shrunk.
+    """
+    pixels = [(resolution(recipe, epoch) or full_side) ** 2 for epoch in range(recipe.epochs)]
+    return state.seconds * sum(pixels[state.epoch :]) / sum(pixels[: state.epoch])
+
+
 def note_progress(recipe: Recipe, state: State, loss: float) -> bool:
-    """Update the early-stopping and plateau counts; return whether this epoch is the best."""
+    """Update the early-stopping and plateau counts; return whether this epoch is the best.
+
+    Args:
+        loss: on the held-out images, after `state.epoch` epochs.
+    """
     better = loss < state.best_loss
     if better:
         state.best_epoch, state.best_loss = state.epoch, loss
@@ -47,6 +76,6 @@ def note_progress(recipe: Recipe, state: State, loss: float) -> bool:
 
 
 def stopped_early(recipe: Recipe, state: State) -> bool:
-    """Return whether the held-out loss has not improved for as long as the recipe waits."""
+    """Return whether the held-out loss has stalled for as many epochs as the recipe allows."""
     patience = recipe.early_stopping_patience
     return patience is not None and state.stalled >= patience

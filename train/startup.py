@@ -1,4 +1,4 @@
-"""Starting a workstation command: its extra is there, and TensorFlow keeps quiet."""
+"""Start a workstation command: check that its extra is installed, and keep TensorFlow quiet."""
 
 from __future__ import annotations
 
@@ -24,24 +24,28 @@ _MODULES = {
 
 
 def start(extra: str) -> None:
-    """Import Keras and its backend without the C++ code's chatter on stderr.
+    """Import Keras and its backend without the messages of their C++ code on stderr.
 
-    Ends the program with exit code 1 and the command to run when the extra is not installed.
+    If the extra is not installed, end the program with exit code 1 and the command that installs
+    it.
 
     Args:
-        extra: of pyproject.toml, "train" or "export".
+        extra: name of an extra in pyproject.toml, "train" or "export".
     """
-    sys.excepthook = _one_line_of_interruption
+    sys.excepthook = _report_interruption
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow" and find_spec(backend) is None:
-        sys.exit(f"KERAS_BACKEND names {backend}, which is not installed; install it, or unset it.")
+        sys.exit(
+            f"KERAS_BACKEND names {backend}, which is not installed; install it, or unset "
+            f"KERAS_BACKEND."
+        )
     modules = {*_MODULES[extra], backend}
     missing = sorted(module for module in modules if find_spec(module) is None)
     if missing:
         sys.exit(f"{', '.join(missing)} not found; install with: pip install -e '.[{extra}]'")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Without it TensorFlow takes oneDNN's kernels on CPUs with AVX-512 VNNI or better only, and
-    # trains ResNet18 1.5 to 4 times slower on one with AVX2.
+    # By default TensorFlow uses oneDNN's kernels only on CPUs with AVX-512 VNNI or better. On a CPU
+    # with AVX2 alone it then trains ResNet18 1.5 to 4 times slower.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with native_log.dropped():
         import keras
@@ -49,14 +53,14 @@ def start(extra: str) -> None:
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            tf.config.list_physical_devices()  # it says here that it found no GPU, not later
+            tf.config.list_physical_devices()  # the message about a missing GPU comes here
 
 
-def _one_line_of_interruption(
+def _report_interruption(
     kind: type[BaseException], exc: BaseException, traceback: TracebackType | None
 ) -> None:
-    """Say of Ctrl-C while all is being imported, which takes seconds, what commands say later."""
+    """Answer Ctrl-C during the imports, which take seconds, with one line and no traceback."""
     if issubclass(kind, KeyboardInterrupt):
-        print("stopped; nothing was begun", file=sys.stderr)
+        print("stopped before anything began", file=sys.stderr)
     else:
         sys.__excepthook__(kind, exc, traceback)

@@ -1,4 +1,4 @@
-"""The training images as one epoch sees them: augmented, with their targets. Numpy alone."""
+"""The training images as one epoch sees them: augmented, with their targets; numpy alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK = 500  # images augmented at a time
 
 @dataclass(frozen=True)
 class View:
-    """Every training image once, changed at random.
+    """Every training image once, augmented at random.
 
     Attributes:
         images: uint8 (N, side, side, 3), RGB, 0-255.
@@ -36,13 +36,14 @@ def make(
 ) -> View:
     """Augment the training images as a recipe says.
 
-    Flips alternate: the half that one view mirrors is left as it is by the next, so that two
-    views show both sides of every image (Jordan 2024, arXiv:2404.00498).
+    Flips alternate: each view mirrors the images that the previous one left as they are. Two views
+    thus show both sides of every image (Jordan 2024, arXiv:2404.00498).
 
     Args:
-        seed: decides, with the number, all that is random.
-        number: of the view, from 0.
-        side: in pixels, to which the images are shrunk at last; None leaves them as they are.
+        classes: number of classes.
+        seed: determines, with `number`, all random changes.
+        number: number of the view, from 0.
+        side: side in pixels to which the images are shrunk at the end; None keeps their size.
     """
     smoothing = recipe.label_smoothing
     smooth = (1 - smoothing) * np.eye(classes, dtype=np.float32) + np.float32(smoothing / classes)

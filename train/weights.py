@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from edge_runtime.support.files import replacing
+from edge_runtime.support.files import file_sha256, replacing
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -34,7 +33,7 @@ def write(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[st
             save_file(dict(tensors), temporary, dict(metadata))
     except (OSError, safetensors.SafetensorError) as exc:
         raise CheckpointError(
-            f"{path} could not be written ({exc}); an earlier one is intact."
+            f"{path} could not be written ({exc}); the previous file, if any, is intact."
         ) from exc
 
 
@@ -48,7 +47,8 @@ def save(
     """Write all weights, each under its layer's and its own name (`dense/kernel`), atomically.
 
     Args:
-        about: JSON types that say where the weights come from, kept in the file's metadata.
+        dtype: type in which the file keeps the weights.
+        about: JSON types that say where the weights come from; the file's metadata keeps them.
 
     Raises:
         CheckpointError: the file could not be written.
@@ -61,12 +61,12 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
     """Return the tensors of a safetensors file by name, and its metadata.
 
     Raises:
-        CheckpointError: no such file, or a damaged one.
+        CheckpointError: the file is missing or damaged.
     """
     if not Path(path).is_file():
         raise CheckpointError(
-            f"There is no checkpoint {path}; train one with `python -m train`, and if it is to be "
-            f"shipped, go on with `python -m train ship`."
+            f"There is no checkpoint {path}; train one with `python -m train`, and make it the "
+            f"one that ships with `python -m train ship`."
         )
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -77,32 +77,31 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
 
 
 def about(path: str | Path) -> dict[str, Any]:
-    """Return what a file that `save` wrote says of its weights.
+    """Return the `about` of a file that `save` wrote.
 
     Raises:
-        CheckpointError: no such file, or a damaged one.
+        CheckpointError: the file is missing or damaged.
     """
     return json.loads(read(path)[1].get("about", "{}"))
 
 
 def file_hash(path: str | Path) -> str:
-    """Return the sha256 of a weights file.
+    """Return the sha256 of a weights file as 64 hexadecimal digits.
 
     Raises:
-        CheckpointError: there is no such file, or it cannot be read.
+        CheckpointError: the file is missing or cannot be read.
     """
     try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(Path(path))
     except OSError as exc:
         raise CheckpointError(f"{path} cannot be read ({exc.strerror}).") from exc
 
 
 def load(model: keras.Model, path: str | Path) -> dict[str, Any]:
-    """Set all weights of `model` from a file that `save` wrote, and return what it says of them.
+    """Set all weights of `model` from a file that `save` wrote, and return the file's `about`.
 
     Raises:
-        CheckpointError: no such file, a damaged one, or names or shapes that differ.
+        CheckpointError: the file is missing or damaged, or its names or shapes differ.
     """
     tensors, metadata = read(path)
     expected = {w.path: tuple(w.shape) for w in model.weights}

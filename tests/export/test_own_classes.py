@@ -7,7 +7,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edge_runtime import Classifier
 from edge_runtime.inference.metadata import read_metadata
 from export import calibration, quantize
-from tests.train.test_folder import make
+from tests.train.small import write_folder
 from train import data, weights
 from train.architectures import simple_cnn
 
@@ -16,7 +16,7 @@ from train.architectures import simple_cnn
 def own(tmp_path_factory):
     """A folder of images, and the checkpoint of a network that tells their classes apart."""
     folder = tmp_path_factory.mktemp("own")
-    make(folder / "images")
+    write_folder(folder / "images")
     model = simple_cnn(2)
     *_, logits = [layer for layer in model.layers if layer.weights]
     kernel, bias = logits.get_weights()
@@ -57,7 +57,7 @@ def test_without_them_it_says_what_it_needs(command, own, tmp_path):
         f"export: {own / 'cnn.safetensors'} tells dark, light apart; expected --data to name "
         "images of these classes, {train,test}/CLASS/*.png.\n"
     )
-    other = make(tmp_path / "other", per_class=2, test=1, classes=("cats", "dogs"))
+    other = write_folder(tmp_path / "other", per_class=2, test=1, classes=("cats", "dogs"))
     for more in ((), ("--data", other)):
         result = command(*arguments, *more)
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", expected)

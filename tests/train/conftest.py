@@ -1,10 +1,27 @@
-"""What the tests of training share."""
+"""Fixtures and helpers that the tests of training share."""
 
+import pytest
 from typer.testing import CliRunner, Result
 
+from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT
+from train import run
 from train.__main__ import app
 
 
 def command(*arguments) -> Result:
-    """Run `python -m train` in this process: a new one imports TensorFlow first, for 5 seconds."""
+    """Run `python -m train` in this process; a new one spends 5 seconds importing TensorFlow."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A finished run of two epochs, as (folder, printed report)."""
+    folder = tmp_path_factory.mktemp("runs") / "cnn-seed"
+    return folder, run.train(SHORT_SEED, "seed", DATA, folder, seed=3)
+
+
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory):
+    """A finished run of two epochs whose recipe calibrates the scores, as (folder, report)."""
+    folder = tmp_path_factory.mktemp("runs") / "cnn-untaught"
+    return folder, run.train(SHORT_UNTAUGHT, "untaught", DATA, folder, seed=3)

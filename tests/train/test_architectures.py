@@ -1,3 +1,5 @@
+"""The layers, shapes and parameters of the networks, and the folding of their training forms."""
+
 import re
 from pathlib import Path
 
@@ -11,18 +13,18 @@ from train.folding import fold
 IMAGES = np.random.default_rng(0).random((6, 32, 32, 3), np.float32)
 
 
-def trainable(model):
+def trainable_parameters(model):
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
 
 
-def test_the_seed_s_parameter_counts():
+def test_the_cnn_has_the_seed_document_s_parameters():
     model = simple_cnn()
     assert model.count_params() == 551_466
-    assert trainable(model) == 551_018
-    assert model.count_params() - trainable(model) == 448
+    assert trainable_parameters(model) == 551_018
+    assert model.count_params() - trainable_parameters(model) == 448
 
 
-def test_layers_in_the_seed_s_order():
+def test_the_cnn_has_the_seed_document_s_layers():
     kinds = [type(layer).__name__ for layer in simple_cnn().layers]
     block = ["Conv2D", "BatchNormalization", "ReLU", "Conv2D", "ReLU", "MaxPooling2D", "Dropout"]
     head = ["Flatten", "Dense", "ReLU", "Dropout", "Dense", "Softmax"]
@@ -41,12 +43,12 @@ def test_bfloat16_scores_are_close_to_float32():
     exact, fast = simple_cnn(), simple_cnn(precision="bfloat16")
     fast.set_weights(exact.get_weights())
     difference = np.abs(np.asarray(exact(IMAGES)) - np.asarray(fast(IMAGES), np.float32)).max()
-    # bfloat16 keeps 8 bits: each of eight layers may be off by 2^-8 of its values.
+    # bfloat16 keeps 8 bits, so each of eight layers may be off by 2^-8 of its values.
     assert 0 < difference < 8 * 2**-8
 
 
 def random_statistics(model, gain=1.0):
-    """Give every BatchNorm the statistics of a trained network."""
+    """Give every BatchNorm random weights and moments, as a trained network has."""
     rng = np.random.default_rng(1)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -72,12 +74,12 @@ def test_folding_keeps_the_scores(branches):
     random_statistics(trained, gain=0.5 if branches else 1)  # three paths add up
     fold(trained, deployed)
     expected = np.asarray(trained(IMAGES, training=False))
-    assert np.ptp(expected, axis=0).max() > 1e-3  # the images are told apart
+    assert np.ptp(expected, axis=0).max() > 1e-3  # scores differ between the images
     np.testing.assert_allclose(deployed(IMAGES, training=False), expected, atol=1e-5)
     assert deployed.count_params() == 551_466
 
 
-def test_folded_batch_norms_do_nothing():
+def test_folded_batch_norms_are_identities():
     trained, deployed = simple_cnn(norm="every"), simple_cnn()
     random_statistics(trained)
     fold(trained, deployed)
@@ -87,11 +89,11 @@ def test_folded_batch_norms_do_nothing():
             np.testing.assert_allclose(layer(x.astype(np.float32)), x, rtol=1e-6)
 
 
-def test_resnet18_is_the_seed_s_table_row_by_row():
-    """68 rows of output shape, channels first, and trainable parameters.
+def test_resnet18_equals_the_seed_document_s_table():
+    """The table has 68 rows of output shape, channels first, and trainable parameters.
 
-    The file is the seed document's table with nine slips of its scan mended ("36,8 864" for
-    36,864); its rows add up to the document's own total.
+    In the file, nine errors of the document's scan are corrected, such as "36,8 864" for 36,864.
+    Its rows add up to the total that the document states.
     """
     seed = (Path(__file__).parent / "seed_resnet18.txt").read_text().splitlines()
     model = resnet18(stem="imagenet")
@@ -110,9 +112,9 @@ def test_resnet18_is_the_seed_s_table_row_by_row():
         _, *sizes = layer.output.shape
         expected = [int(n) for n in shape.split(",")]
         if name == "pool":
-            expected = expected[:1]  # Keras drops the two sides of 1
+            expected = expected[:1]  # Keras drops height and width, which are 1
         assert [sizes[-1], *sizes[:-1]] == expected, row
-        assert trainable(layer) == int(parameters.replace(",", "")), row
+        assert trainable_parameters(layer) == int(parameters.replace(",", "")), row
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_resnet18_is_the_seed_s_table_row_by_row():
 )
 def test_resnet18_parameter_counts(stem, parameters, total):
     model = resnet18(stem=stem)
-    assert trainable(model) == parameters
+    assert trainable_parameters(model) == parameters
     assert model.count_params() == total
 
 
@@ -131,8 +133,8 @@ def test_the_cifar_stem_keeps_the_resolution():
     assert sides == [32, 16, 8, 4]
 
 
-def test_resnet18_pads_both_sides_as_the_original_does():
-    """A stride-2 convolution's first window starts one pixel outside the image."""
+def test_resnet18_pads_both_sides():
+    """As in torchvision, the first window at stride 2 starts one pixel outside the image."""
     model = resnet18()
     pads = [layer.padding for layer in model.layers if layer.name.endswith("conv1_pad")]
     assert pads == [((1, 1), (1, 1))] * 3
@@ -149,7 +151,7 @@ def test_zero_init_residual_makes_blocks_the_identity():
         assert np.allclose(before, after) is zero
 
 
-def test_any_resolution_trains_the_same_weights():
+def test_a_network_for_any_resolution_has_the_same_weights():
     flexible, fixed = resnet18(side=None), resnet18()
     flexible.set_weights(fixed.get_weights())
     np.testing.assert_allclose(flexible(IMAGES), fixed(IMAGES), atol=1e-6)

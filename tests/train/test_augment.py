@@ -1,3 +1,5 @@
+"""Random changes to images, against slow code and Pillow."""
+
 import numpy as np
 from PIL import Image
 
@@ -10,7 +12,7 @@ def rng():
     return np.random.default_rng(7)
 
 
-def test_flip_mirrors_those_asked_for():
+def test_flip_mirrors_the_selected_images():
     asked = np.arange(len(IMAGES)) % 3 == 0
     for image, before, mirrored in zip(augment.flip(IMAGES, asked), IMAGES, asked, strict=True):
         np.testing.assert_array_equal(image, before[:, ::-1] if mirrored else before)
@@ -43,36 +45,36 @@ def test_cutout_paints_one_square():
     assert changed.sum(axis=(1, 2)).max() == 64
 
 
-def pillow(image, *sides):
+def resized_by_pillow(image, *sides):
     resized = Image.fromarray(image)
     for side in sides:
         resized = resized.resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(resized, np.int16)
 
 
-def test_shrink_is_pillow_s_resize():
+def test_shrink_equals_pillow_s_resize():
     images = IMAGES[:20] // 2 + 64  # so that the kernel's overshoot stays within 0-255
     shrunk = augment.shrink(images, 24)
     assert shrunk.shape == (20, 24, 24, 3)
     for ours, image in zip(shrunk, images, strict=True):
-        # Pillow rounds to 8 bits between its two passes.
-        assert np.abs(ours - pillow(image, 24)).max() <= 1
+        # Pillow rounds to 8 bits between its two passes; ours rounds once.
+        assert np.abs(ours - resized_by_pillow(image, 24)).max() <= 1
 
 
-def test_soften_takes_detail_from_the_chosen_share():
+def test_soften_removes_detail_from_a_share_of_the_images():
     softened = augment.soften(IMAGES, 0.25, rng())
     changed = (softened != IMAGES).any(axis=(1, 2, 3))
     assert 60 < changed.sum() < 140
     for ours, image in zip(softened[changed][:20], IMAGES[changed][:20], strict=True):
-        # Two resizes that round, and clip where the bicubic kernel overshoots on this noise.
-        assert np.abs(ours - pillow(image, 256, 32)).mean() < 2
+        # Pillow rounds after both resizes, and clips if the bicubic kernel overshoots.
+        assert np.abs(ours - resized_by_pillow(image, 256, 32)).mean() < 2
     assert (
         np.diff(softened[changed].astype(int), axis=1).std()
         < 0.9 * np.diff(IMAGES[changed].astype(int), axis=1).std()
     )
 
 
-def test_inputs_are_left_alone_and_seeds_decide():
+def test_inputs_stay_and_the_generator_determines_the_result():
     before = IMAGES.copy()
     changes = (
         lambda x, r: augment.translate(x, 3, r),

@@ -1,3 +1,5 @@
+"""CIFAR-10 from archives, folders and downloads."""
+
 import hashlib
 import http.server
 import io
@@ -17,7 +19,7 @@ NAMES += ["dog", "frog", "horse", "ship", "truck"]
 
 @pytest.fixture(scope="module")
 def files():
-    """The seven files of a data set of random pixels."""
+    """The seven files of a data set whose pixels are random, by name."""
     rng = np.random.default_rng(0)
     names = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
     contents = {"batches.meta.txt": "\n".join(NAMES).encode() + b"\n"}
@@ -56,7 +58,7 @@ def test_records_become_images(tmp_path, files):
     assert data.test.hashes[0] == pixel_hash(data.test.images[0])
 
 
-def test_archive_folder_and_environment_give_the_same(tmp_path, files, monkeypatch):
+def test_archive_folder_and_environment_give_equal_data(tmp_path, files, monkeypatch):
     from_folder = cifar10.load(folder(tmp_path / "data", files))
     downloads = tmp_path / "downloads"
     downloads.mkdir()
@@ -67,7 +69,7 @@ def test_archive_folder_and_environment_give_the_same(tmp_path, files, monkeypat
         np.testing.assert_array_equal(loaded.test.images, from_folder.test.images)
 
 
-def test_splits_do_not_depend_on_the_order(tmp_path, files):
+def test_splits_do_not_depend_on_the_order_of_the_images(tmp_path, files):
     data = cifar10.load(folder(tmp_path / "a", files))
     rng = np.random.default_rng(1)
     names = [f"data_batch_{i}.bin" for i in range(1, 6)]
@@ -81,7 +83,7 @@ def test_splits_do_not_depend_on_the_order(tmp_path, files):
     np.testing.assert_array_equal(other.train.labels, data.train.labels)
 
 
-def test_held_out_images_are_balanced_and_apart(tmp_path, files):
+def test_held_out_images_are_balanced_and_not_trained_on(tmp_path, files):
     data = cifar10.load(folder(tmp_path / "data", files))
     assert np.bincount(data.held_out.labels).tolist() == [250] * 10
     assert len(data.train) == 47_500
@@ -139,7 +141,7 @@ def test_missing_truncated_and_foreign_paths(tmp_path, files, monkeypatch):
     with pytest.raises(DataError, match=r"cifar\.tar\.gz could not be read"):
         cifar10.load(path)
     damaged = bytearray(archive(path, files).read_bytes())
-    damaged[-8] ^= 1  # of gzip's checksum, which stands behind all that tar reads
+    damaged[-8] ^= 1  # in gzip's checksum, which follows all that tar reads
     path.write_bytes(damaged)
     with pytest.raises(DataError, match=r"cifar\.tar\.gz could not be read .*CRC"):
         cifar10.load(path)
@@ -150,7 +152,7 @@ def test_missing_truncated_and_foreign_paths(tmp_path, files, monkeypatch):
 
 @pytest.fixture
 def server(tmp_path):
-    """An HTTP server of the files in tmp_path/www, as (URL, list of requested paths)."""
+    """An HTTP server for the files in tmp_path/www, as (URL, list of requested paths)."""
     (tmp_path / "www").mkdir()
     requested = []
 
@@ -194,7 +196,7 @@ def test_the_full_data_set(cifar10):
     assert len(cifar10.train) == 47_500
     assert np.bincount(cifar10.held_out.labels).tolist() == [250] * 10
     assert np.bincount(cifar10.test.labels).tolist() == [1000] * 10
-    # the published means of the training images: 0.4914, 0.4822, 0.4465
+    # The published means of the training images are 0.4914, 0.4822, 0.4465.
     total = sum(
         split.images.sum(axis=(0, 1, 2), dtype=np.int64)
         for split in (cifar10.train, cifar10.held_out)

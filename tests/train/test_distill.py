@@ -1,4 +1,4 @@
-"""The loss against its formula in numpy."""
+"""The distillation loss against its formula in numpy."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ STUDENT, TEACHER = RNG.normal(0, 3, (2, 4, 4)).astype(np.float32)
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 @pytest.mark.parametrize("weight", [0.0, 0.9, 1.0])
-def test_the_loss_is_hinton_s(temperature, weight):
+def test_the_loss_equals_its_formula(temperature, weight):
     view = View(np.zeros((4, 32, 32, 3), np.uint8), LABELS)
     targets = distill.targets(view, np.log(softmax(TEACHER)))
     loss = distill.DistillationLoss(temperature, weight)
@@ -31,14 +31,14 @@ def test_the_loss_is_hinton_s(temperature, weight):
     np.testing.assert_allclose(actual, expected, rtol=1e-4)
 
 
-def test_a_student_like_its_teacher_has_nothing_to_learn_from_it():
+def test_the_loss_is_zero_for_a_student_equal_to_its_teacher():
     scores = softmax(TEACHER)
     targets = np.stack([LABELS, np.log(scores)], axis=1)
     loss = np.asarray(distill.DistillationLoss(4.0, 1.0).call(targets, scores))
     np.testing.assert_allclose(loss, 0, atol=1e-5)
 
 
-def test_scores_of_nothing_are_no_trouble():
+def test_scores_of_zero_give_a_finite_loss():
     sure = np.array([[1, 0, 0, 0]], np.float32)
     targets = np.stack([sure, np.log(np.maximum(sure, 1e-30))], axis=1)
     loss = np.asarray(distill.DistillationLoss(4.0, 0.9).call(targets, sure[:, ::-1]))

@@ -1,4 +1,4 @@
-"""Training in small: the loop, its schedules and its checkpoints."""
+"""The training loop and its checkpoints, on small data."""
 
 import dataclasses
 import json
@@ -10,51 +10,48 @@ from safetensors.numpy import load_file, save_file
 
 from edge_runtime.support.metrics import cross_entropy
 from export import calibration
+from tests.train.small import HELD_OUT, TRAIN, shortened
 from train import checkpoint, precision, weights
 from train.architectures import simple_cnn
-from train.checkpoint import State
-from train.dataset import Split
+from train.build import training_network
 from train.evaluation import predict
-from train.fit import _epoch_line, _side, build, fit
-from train.recipes import RECIPES, Recipe
-from train.schedule import learning_rate
+from train.fit import Training
+from train.recipes import RECIPES
 from train.views import View
 from train.weights import CheckpointError
 
-# Networks trained in bfloat16 are deployed in float32.
+# In bfloat16 the trained network and the deployed one, in float32, differ by rounding.
 BF16 = precision.choose("bfloat16")[0] == "bfloat16"
 SEED, UNTAUGHT = RECIPES["cnn", "seed"], RECIPES["cnn", "untaught"]
 RESNET = RECIPES["resnet18", "best"]
 
 
-def split(images: int, seed: int) -> Split:
-    """Images whose class is told by their brightness, which is learnt within an epoch or two."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, images).astype(np.uint8)
-    pixels = rng.integers(0, 120, (images, 32, 32, 3)) + 130 * labels[:, None, None, None]
-    return Split(pixels.astype(np.uint8), labels, tuple(str(i) for i in range(images)))
-
-
-TRAIN, HELD_OUT = split(256, 0), split(64, 1)
-
-
-def small(recipe: Recipe, **changes) -> Recipe:
-    """Shorten a recipe, in bfloat16 only where the machine is fast in it."""
-    fast, _ = precision.choose(recipe.precision)
-    return dataclasses.replace(
-        recipe, **{"epochs": 3, "batch_size": 32, "precision": fast} | changes
-    )
-
-
 def train(recipe, run_dir, **options):
+    """Train on the small data; return network, state and the lines of progress."""
     lines: list[str] = []
-    model, state = fit(recipe, TRAIN, HELD_OUT, run_dir, classes=2, say=lines.append, **options)
+    training = Training(recipe, TRAIN, HELD_OUT, classes=2, **options)
+    model, state = training.fit(run_dir, say=lines.append)
     return model, state, lines
 
 
+class PowerLoss(Exception):
+    """Ends a training as a power loss does, right after a checkpoint."""
+
+
+def train_until_power_loss(recipe, run_dir, **options):
+    """Train for two epochs, and stop without finishing."""
+
+    def say(line):
+        if line.startswith("epoch 2"):
+            raise PowerLoss
+
+    with pytest.raises(PowerLoss):
+        Training(recipe, TRAIN, HELD_OUT, classes=2, **options).fit(run_dir, say=say)
+
+
 @pytest.mark.parametrize("recipe", [SEED, UNTAUGHT], ids=["seed", "untaught"])
-def test_it_learns_and_says_how_far_it_is(tmp_path, recipe):
-    model, state, lines = train(small(recipe, epochs=6, learning_rate=recipe.learning_rate / 10,
+def test_it_learns_and_prints_a_line_an_epoch(tmp_path, recipe):
+    model, state, lines = train(shortened(recipe, epochs=6, learning_rate=recipe.learning_rate / 10,
                                       early_stopping_patience=None), tmp_path)  # fmt: skip
     assert state.epoch == len(state.history) == len(lines) == 6
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
@@ -66,28 +63,19 @@ def test_it_learns_and_says_how_far_it_is(tmp_path, recipe):
 
 
 @pytest.mark.parametrize("recipe", [SEED, UNTAUGHT], ids=["seed", "untaught"])
-def test_a_resumed_run_ends_bit_identical(tmp_path, recipe, monkeypatch):
-    whole, _, _ = train(small(recipe), tmp_path / "whole")
-
-    class PowerLoss(Exception):
-        pass
-
-    def lose_power(line):
-        if line.startswith("epoch 2"):
-            raise PowerLoss
-
-    with pytest.raises(PowerLoss):
-        fit(small(recipe), TRAIN, HELD_OUT, tmp_path / "cut", classes=2, say=lose_power)
-    resumed, state, lines = train(small(recipe), tmp_path / "cut")
+def test_a_resumed_run_ends_with_identical_weights(tmp_path, recipe):
+    whole, _, _ = train(shortened(recipe), tmp_path / "whole")
+    train_until_power_loss(shortened(recipe), tmp_path / "cut")
+    resumed, state, lines = train(shortened(recipe), tmp_path / "cut")
     assert lines[0] == "resuming after epoch 2 of 3"
     assert state.epoch == 3
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
-    once = small(UNTAUGHT, epochs=2)
-    twice = small(UNTAUGHT, epochs=4, restarts=((2, 0.1),))
+def test_a_finished_run_resumes_with_a_second_cycle(tmp_path):
+    once = shortened(UNTAUGHT, epochs=2)
+    twice = shortened(UNTAUGHT, epochs=4, restarts=((2, 0.1),))
     whole, _, _ = train(twice, tmp_path / "whole")
     train(once, tmp_path / "cut")
     resumed, _, lines = train(twice, tmp_path / "cut")
@@ -95,13 +83,13 @@ def test_a_finished_run_goes_on_with_a_second_cycle(tmp_path):
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
     with pytest.raises(CheckpointError, match="run with other restarts; resume it"):
-        train(small(UNTAUGHT, epochs=4, restarts=((2, 0.2),)), tmp_path / "cut")
+        train(shortened(UNTAUGHT, epochs=4, restarts=((2, 0.2),)), tmp_path / "cut")
     with pytest.raises(CheckpointError, match="run with other epochs, restarts;"):
         train(once, tmp_path / "cut")
 
 
-def test_averaging_is_evaluated_and_kept_and_does_not_touch_the_training(tmp_path):
-    recipe = small(UNTAUGHT, ema=0.8, learning_rate=0.02)
+def test_the_average_is_evaluated_and_deployed_and_does_not_change_the_training(tmp_path):
+    recipe = shortened(UNTAUGHT, ema=0.8, learning_rate=0.02)
     averaged, state, _ = train(recipe, tmp_path / "averaged")
     plain, other, _ = train(dataclasses.replace(recipe, ema=None), tmp_path / "plain")
     for ours, theirs in zip(state.history, other.history, strict=True):
@@ -113,8 +101,8 @@ def test_averaging_is_evaluated_and_kept_and_does_not_touch_the_training(tmp_pat
         assert loss == pytest.approx(history[-1]["held_out_loss"], rel=1e-2 if BF16 else 1e-4)
 
 
-def test_averaged_weights_get_the_moments_that_belong_to_them(tmp_path):
-    model, _, _ = train(small(SEED, epochs=1, ema=0.99, early_stopping_patience=None), tmp_path)
+def test_averaged_weights_get_matching_moments(tmp_path):
+    model, _, _ = train(shortened(SEED, epochs=1, ema=0.99, early_stopping_patience=None), tmp_path)
     before = keras.Model(model.inputs, model.get_layer("block1_conv1").output)
     inputs = before.predict(TRAIN.images / 255, verbose=0)
     norm = model.get_layer("block1_bn1")
@@ -124,49 +112,41 @@ def test_averaged_weights_get_the_moments_that_belong_to_them(tmp_path):
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
-    """A checkpoint of a CNN for two classes that has learnt them a little."""
+    """A checkpoint of a CNN for two classes, trained for three epochs."""
     folder = tmp_path_factory.mktemp("teacher")
-    model, _, _ = train(small(SEED), folder)
+    model, _, _ = train(shortened(SEED), folder)
     weights.save(model, folder / "cnn.safetensors")
     return folder / "cnn.safetensors"
 
 
 DISTILLED = dataclasses.replace(
-    RECIPES["cnn", "best"].without("branches"),  # test_architectures has them
+    RECIPES["cnn", "best"].without("branches"),  # test_architectures tests the branches
     teacher="cnn",
     learning_rate=0.02,
 )
 
 
-def test_distillation_learns_resumes_and_keeps_the_teacher_s_scores(tmp_path, teacher, monkeypatch):
+def test_distillation_learns_resumes_and_keeps_the_scores(tmp_path, teacher, monkeypatch):
     mirror, mirrored = View.mirrored, []
     monkeypatch.setattr(View, "mirrored", lambda view: mirrored.append(view) or mirror(view))
-    recipe = small(DISTILLED, epochs=4, views=3)
+    recipe = shortened(DISTILLED, epochs=4, views=3)
     whole, state, _ = train(recipe, tmp_path / "whole", teacher=teacher)
     assert len(mirrored) == 1  # the first view, in the fourth epoch
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
     kept = [f"teacher-{number}.npy" for number in range(3)]
     assert sorted(path.name for path in (tmp_path / "whole").glob("*.npy")) == kept
 
-    class PowerLoss(Exception):
-        pass
-
-    def lose_power(line):
-        if line.startswith("epoch 2"):
-            raise PowerLoss
-
     cut = tmp_path / "cut"
-    with pytest.raises(PowerLoss):
-        fit(recipe, TRAIN, HELD_OUT, cut, classes=2, teacher=teacher, say=lose_power)
-    (cut / kept[0]).unlink()  # it is scored again
+    train_until_power_loss(recipe, cut, teacher=teacher)
+    (cut / kept[0]).unlink()  # the teacher scores that view again
     resumed, _, _ = train(recipe, cut, teacher=teacher)
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_scores_of_an_unknown_run_are_not_taken(tmp_path, teacher):
-    """One that ended in its first epoch leaves them and nothing else."""
-    recipe = small(DISTILLED, epochs=1, views=1)
+def test_scores_of_an_unknown_run_are_not_used(tmp_path, teacher):
+    """A run that ended in its first epoch leaves only such scores."""
+    recipe = shortened(DISTILLED, epochs=1, views=1)
     alone, _, _ = train(recipe, tmp_path / "alone", teacher=teacher)
     (tmp_path / "found").mkdir()
     scores = np.load(tmp_path / "alone" / "teacher-0.npy")
@@ -175,8 +155,8 @@ def test_scores_of_an_unknown_run_are_not_taken(tmp_path, teacher):
     np.testing.assert_array_equal(found.get_weights()[0], alone.get_weights()[0])
 
 
-def test_the_teacher_decides(tmp_path, teacher):
-    recipe = small(DISTILLED, epochs=1, views=None)
+def test_another_teacher_gives_other_weights(tmp_path, teacher):
+    recipe = shortened(DISTILLED, epochs=1, views=None)
     other = tmp_path / "other.safetensors"
     weights.save(simple_cnn(2), other)
     ends = [
@@ -184,7 +164,7 @@ def test_the_teacher_decides(tmp_path, teacher):
         for name, path in (("a", teacher), ("b", other))
     ]
     assert not np.array_equal(*ends)
-    assert list((tmp_path / "a").glob("*.npy")) == []  # no view comes back
+    assert list((tmp_path / "a").glob("*.npy")) == []  # because every view is new
     with pytest.raises(CheckpointError, match="run with other teacher;"):
         train(recipe, tmp_path / "a", teacher=other)
 
@@ -196,9 +176,9 @@ def test_a_missing_teacher_is_named(tmp_path):
         train(DISTILLED, tmp_path)
 
 
-def test_the_seed_decides(tmp_path):
+def test_the_seed_determines_the_weights(tmp_path):
     weights = [
-        train(small(SEED, epochs=1), tmp_path / name, seed=seed)[0].get_weights()[0]
+        train(shortened(SEED, epochs=1), tmp_path / name, seed=seed)[0].get_weights()[0]
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     ]
     np.testing.assert_array_equal(weights[0], weights[1])
@@ -206,26 +186,24 @@ def test_the_seed_decides(tmp_path):
 
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
-    train(small(SEED, epochs=1), tmp_path)
+    train(shortened(SEED, epochs=1), tmp_path)
     with pytest.raises(CheckpointError, match="run with other seed;"):
-        train(small(SEED, epochs=1), tmp_path, seed=1)
+        train(shortened(SEED, epochs=1), tmp_path, seed=1)
     moved = dataclasses.replace(TRAIN, labels=1 - TRAIN.labels)
     with pytest.raises(CheckpointError, match="run with other images;"):
-        fit(small(SEED, epochs=1), moved, HELD_OUT, tmp_path, classes=2)
+        Training(shortened(SEED, epochs=1), moved, HELD_OUT, classes=2).fit(tmp_path)
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):
-        train(small(SEED, epochs=1), tmp_path)
+        train(shortened(SEED, epochs=1), tmp_path)
 
 
 def stalled_after(tmp_path, epochs_done: int, **state):
-    """Make a checkpoint whose best held-out loss can never be beaten."""
-    recipe = small(SEED, epochs=epochs_done)
+    """Write a checkpoint whose best held-out loss can never be beaten; return its tensors."""
+    recipe = shortened(SEED, epochs=epochs_done)
     train(recipe, tmp_path)
     path = tmp_path / checkpoint.FILE
-    from train.weights import read
-
-    tensors, metadata = read(path)
+    tensors, metadata = weights.read(path)
     changed = json.loads(metadata["state"]) | {"best_loss": -1.0} | state
     identity = json.loads(metadata["identity"])
     identity["recipe"]["epochs"] = 20
@@ -235,52 +213,24 @@ def stalled_after(tmp_path, epochs_done: int, **state):
 
 def test_early_stopping_restores_the_best_weights(tmp_path):
     tensors = stalled_after(tmp_path, 1)
-    model, state, _ = train(small(SEED, epochs=20), tmp_path)
+    model, state, _ = train(shortened(SEED, epochs=20), tmp_path)
     assert state.epoch == 1 + SEED.early_stopping_patience
     for i, weight in enumerate(model.get_weights()):
         np.testing.assert_array_equal(weight, tensors[f"best.{i}"])
 
 
 def test_early_stopping_keeps_the_averaged_weights_that_were_best(tmp_path):
-    model, state, _ = train(small(SEED, epochs=2, ema=0.8), tmp_path)
+    model, state, _ = train(shortened(SEED, epochs=2, ema=0.8), tmp_path)
     loss = cross_entropy(predict(model, HELD_OUT.images), HELD_OUT.labels)
     assert loss == pytest.approx(state.best_loss, rel=1e-6)
 
 
 def test_a_plateau_halves_the_rate(tmp_path):
     stalled_after(tmp_path, 1)
-    _, state, _ = train(small(SEED, epochs=20), tmp_path)
+    _, state, _ = train(shortened(SEED, epochs=20), tmp_path)
     assert [row["learning_rate"] for row in state.history] == pytest.approx(
         [1e-3, 1e-3, 1e-3, 5e-4]
     )
-
-
-def rates(recipe, steps=10):
-    """The learning rate of every step of a run."""
-    epochs = range(recipe.epochs)
-    return [learning_rate(recipe, State(epoch=e), s, steps) for e in epochs for s in range(steps)]
-
-
-def test_one_cycle_rises_and_falls_to_zero():
-    cycle = rates(UNTAUGHT)
-    peak = int(UNTAUGHT.warm_up * len(cycle))
-    assert max(cycle) == pytest.approx(UNTAUGHT.learning_rate, rel=0.02)
-    assert (np.diff(cycle[:peak]) > 0).all()
-    assert (np.diff(cycle[peak:]) < 0).all()
-    assert 0 < cycle[-1] < 0.01 * UNTAUGHT.learning_rate
-
-
-def test_restarts_follow_a_whole_cycle():
-    """A finished run can so be given another cycle: what it did before is the same."""
-    once = dataclasses.replace(UNTAUGHT, epochs=8)
-    twice = dataclasses.replace(UNTAUGHT, epochs=12, restarts=((4, 0.05),))
-    thrice = dataclasses.replace(UNTAUGHT, epochs=14, restarts=((4, 0.05), (2, 0.03)))
-    assert rates(twice)[:80] == rates(once)
-    assert rates(thrice)[:120] == rates(twice)
-    for cycle, highest in ((rates(twice)[80:], 0.05), (rates(thrice)[120:], 0.03)):
-        assert cycle[0] == pytest.approx(highest, rel=0.03)
-        assert (np.diff(cycle) < 0).all()
-        assert 0 < cycle[-1] < 0.03 * highest
 
 
 @pytest.mark.skipif(not BF16, reason="this CPU has no instructions for bfloat16")
@@ -290,7 +240,7 @@ def test_restarts_follow_a_whole_cycle():
     ids=["cnn", "resnet18"],
 )
 def test_the_first_step_in_bfloat16_goes_where_float32_goes(recipe, side, form):
-    """Same weights, same photographs: a step's length and direction, over all weights."""
+    """From equal weights and photographs, the steps agree in length and direction."""
     recipe = dataclasses.replace(recipe, training_form={**recipe.training_form, **form})
     chosen = slice(0, 500, 5)
     photographs = calibration.read().held_out
@@ -300,7 +250,7 @@ def test_the_first_step_in_bfloat16_goes_where_float32_goes(recipe, side, form):
     keras.utils.set_random_seed(0)
     losses, steps, first = [], [], None
     for arithmetic in ("float32", "bfloat16"):
-        model = build(dataclasses.replace(recipe, precision=arithmetic))
+        model = training_network(dataclasses.replace(recipe, precision=arithmetic))
         first = first or model.get_weights()
         model.set_weights(first)
         before = [w.numpy() for w in model.trainable_weights]
@@ -315,22 +265,10 @@ def test_the_first_step_in_bfloat16_goes_where_float32_goes(recipe, side, form):
 
 @pytest.mark.slow
 def test_resnet18_trains_at_every_resolution(tmp_path):
-    recipe = small(RESNET, epochs=3, restarts=(), batch_size=32, low_resolution=((1, 8), (1, 16)))
+    recipe = shortened(
+        RESNET, epochs=3, restarts=(), batch_size=32, low_resolution=((1, 8), (1, 16))
+    )
     model, state, _ = train(recipe, tmp_path)
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
     assert model.input_shape == (None, 32, 32, 3)
     assert model.count_params() == 11_183_562 - 8 * 513  # two classes instead of ten
-
-
-@pytest.mark.parametrize(("epoch", "side"), [(0, 16), (4, 16), (5, 24), (12, 24), (13, None)])
-def test_low_resolution_comes_first(epoch, side):
-    assert _side(RESNET, epoch) == side
-
-
-def test_the_time_left_counts_pixels():
-    """Epochs at low resolution come first; those left take longer."""
-    recipe = dataclasses.replace(RESNET, epochs=4, restarts=(), low_resolution=((2, 16),))
-    row = dict.fromkeys(("learning_rate", "train_loss", "train_top1"), 0.5)
-    row |= {"held_out_loss": 0.5, "held_out_top1": 0.5, "seconds": 55.0}
-    line = _epoch_line(recipe, State(epoch=2, seconds=120.0), row, full_side=32)
-    assert line.endswith("55 s, at most 8 min left")

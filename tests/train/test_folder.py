@@ -1,4 +1,4 @@
-"""Training on a user's own folders of images."""
+"""Data sets in a user's own folders of images."""
 
 import shutil
 from pathlib import Path
@@ -11,27 +11,16 @@ from edge_runtime.inference.metadata import Metadata
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.quantization import Quantization
 from edge_runtime.inference.signature import Tensor
+from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.resize import fit
 from tests.train.conftest import command
+from tests.train.small import write_folder
 from train import data, folder
 from train.dataset import DataError
 
 
-def make(root, *, per_class=24, test=4, classes=("dark", "light")):
-    """Write PNGs and JPEGs of 40 x 48 pixels whose class is told by their brightness."""
-    rng = np.random.default_rng(0)
-    for part, images in (("train", per_class), ("test", test)):
-        for label, name in enumerate(classes):
-            (root / part / name).mkdir(parents=True)
-            for i in range(images):
-                pixels = rng.integers(0, 120, (40, 48, 3)) + 130 * (label % 2)
-                image = Image.fromarray(pixels.astype(np.uint8))
-                image.save(root / part / name / f"{i}.{'jpg' if i % 2 else 'png'}")
-    return root
-
-
 def test_folders_become_splits(tmp_path):
-    assert folder.holds_images(make(tmp_path))
+    assert folder.holds_images(write_folder(tmp_path))
     (tmp_path / "train" / "dark" / "notes.txt").touch()
     data = folder.load(tmp_path)
     assert data.class_names == ("dark", "light")
@@ -52,18 +41,18 @@ def test_images_are_read_as_the_runtime_reads_them(tmp_path):
     preprocessing = Preprocessing(raw_bytes, Metadata(), mean=None, std=None, how=None)
     read = folder.read_image(tmp_path / "photo.jpg")
     np.testing.assert_array_equal(read, preprocessing(tmp_path / "photo.jpg")[0])
-    assert (read != fit(large, 32, 32)).any()  # the runtime decodes a large JPEG at less than full
+    assert (read != fit(large, 32, 32)).any()  # the runtime decodes large JPEGs at reduced size
 
 
 def test_copies_of_test_images_are_not_trained_on(tmp_path):
-    make(tmp_path)
+    write_folder(tmp_path)
     shutil.copy(tmp_path / "test" / "dark" / "0.png", tmp_path / "train" / "dark" / "copy.png")
     data = folder.load(tmp_path)
     assert len(data.train) + len(data.held_out) == 48
     assert not {*data.train.hashes, *data.held_out.hashes} & {*data.test.hashes}
 
 
-def test_cifar_folders_are_not_taken_for_it(tmp_path):
+def test_a_folder_with_cifar_files_is_no_image_folder(tmp_path):
     (tmp_path / "data_batch_1.bin").touch()
     assert not folder.holds_images(tmp_path)
 
@@ -116,19 +105,35 @@ def remove_the_test_part(root):
     ],
 )
 def test_damaged_folders(tmp_path, damage, message):
-    damage(make(tmp_path))
+    damage(write_folder(tmp_path))
     with pytest.raises(DataError, match=message):
         folder.load(tmp_path)
 
 
 def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    make(tmp_path / "images")
+    write_folder(tmp_path / "images")
     assert data.load(Path("~/images")).class_names == ("dark", "light")
 
 
+def test_libtiff_s_warnings_are_dropped(tmp_path, capfd):
+    """Its C code warns on descriptor 2, past Python's sys.stderr."""
+    write_folder(tmp_path)
+    path = tmp_path / "train" / "dark" / "odd.tif"
+    pixels = np.random.default_rng(0).integers(0, 100, (256, 256, 3), np.uint8)
+    Image.fromarray(pixels).save(path, compression="tiff_lzw")
+    damaged = bytearray(path.read_bytes())
+    damaged[200:400] = bytes(range(200))
+    path.write_bytes(damaged)
+    decode(path)
+    assert "tempfile.tif" in capfd.readouterr().err
+    loaded = folder.load(tmp_path)
+    assert len(loaded.train) + len(loaded.held_out) == 49
+    assert capfd.readouterr().err == ""
+
+
 def test_one_class_is_refused_by_the_command(tmp_path):
-    root = make(tmp_path / "data", classes=("dark",))
+    root = write_folder(tmp_path / "data", classes=("dark",))
     result = command("cnn", "--data", root, "--out", tmp_path / "run")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "a folder for each of 2 to 256 classes, but got 1." in result.stderr

@@ -1,4 +1,4 @@
-"""ImageNet weights, on a synthetic file with torchvision's names and shapes."""
+"""Loading ImageNet weights from a synthetic file with torchvision's names and shapes."""
 
 import hashlib
 
@@ -51,12 +51,12 @@ def tensors():
 @pytest.fixture(scope="module")
 def path(tensors, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
-    # batch counters are in torchvision's files and mean nothing here
+    # Torchvision's files also have counters of batches, which mean nothing here.
     save_file(tensors | {"bn1.num_batches_tracked": np.zeros((), np.int64)}, path)
     return path
 
 
-def test_every_tensor_finds_its_place(path, tensors):
+def test_every_tensor_is_loaded_into_its_layer(path, tensors):
     model = resnet18(1000, stem="imagenet")
     assert imagenet.load(model, path) == f"{path}: 102 of 102 tensors loaded"
     kernel = np.asarray(model.get_layer("stage3_block1_conv1").get_weights()[0])
@@ -76,7 +76,7 @@ def test_every_tensor_finds_its_place(path, tensors):
 
 
 def test_the_stem_takes_unnormalised_images(path, tensors):
-    """One window inside the image, computed as torchvision would on a normalised image."""
+    """A window inside the image equals torchvision's on the normalised image."""
     import keras
 
     model = resnet18(1000, stem="imagenet")
@@ -92,13 +92,13 @@ def test_the_stem_takes_unnormalised_images(path, tensors):
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_another_stem_and_head_stay_random_and_are_named(path):
+def test_tensors_of_other_shapes_stay_random_and_are_named(path):
     model = resnet18()
     before = {w.path: w.numpy() for w in model.weights}
-    said = imagenet.load(model, path)
-    assert said.startswith(f"{path}: 95 of 102 tensors loaded; left as they were")
+    line = imagenet.load(model, path)
+    assert line.startswith(f"{path}: 95 of 102 tensors loaded; not loaded, because their shapes")
     for name in ("stem_conv/kernel", "stem_bn/gamma", "logits/kernel", "logits/bias"):
-        assert name in said
+        assert name in line
         [weight] = [w for w in model.weights if w.path == name]
         np.testing.assert_array_equal(weight.numpy(), before[name])
     [changed] = [w for w in model.weights if w.path == "stage1_block1_conv1/kernel"]
@@ -114,7 +114,7 @@ def test_other_files_are_refused(tmp_path, tensors):
         imagenet.load(resnet18(), path)
     deeper = {"layer1.2.conv1.weight": tensors["layer1.1.conv1.weight"]}
     save_file(tensors | deeper, path)
-    with pytest.raises(CheckpointError, match=r"it has layer1\.2\.conv1\.weight and 0 other"):
+    with pytest.raises(CheckpointError, match=r"it also has layer1\.2\.conv1\.weight and 0 other"):
         imagenet.load(resnet18(), path)
     for channels in (1, 4):
         stem = np.zeros((64, channels, 7, 7), np.float32)
@@ -123,13 +123,13 @@ def test_other_files_are_refused(tmp_path, tensors):
             imagenet.load(resnet18(), path)
 
 
-def test_a_checksum_pins_the_file(path):
+def test_a_file_with_another_sha256_is_refused(path):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     imagenet.check(path, digest.upper())
     with pytest.raises(CheckpointError, match=f"to have sha256 {'0' * 64}, but got {digest}"):
         imagenet.check(path, "0" * 64)
 
 
-def test_a_failed_download_says_what_to_do(tmp_path):
+def test_a_failed_download_names_the_remedy(tmp_path):
     with pytest.raises(CheckpointError, match=r"could not be downloaded .* with --weights"):
         imagenet.download(url="http://127.0.0.1:9/model.safetensors", cache=tmp_path)

@@ -1,4 +1,4 @@
-"""Our BatchNorm against Keras' own, whose results it promises."""
+"""Our BatchNorm against that of Keras, whose results it must equal."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def layer(kind, shape, dtype="float32"):
 
 
 def trained(kind, images, dtype):
-    """Return the outputs in training, the gradients of their cubes' sum and the new averages."""
+    """Return outputs in training, gradients of the sum of their cubes, and the new moments."""
     tf = pytest.importorskip("tensorflow")
     norm = layer(kind, images.shape, dtype)
     inputs = tf.cast(images, norm.compute_dtype)
@@ -34,10 +34,10 @@ def trained(kind, images, dtype):
     ]
 
 
-# bfloat16 keeps 8 bits; float32's sums are of 480 values.
+# bfloat16 keeps 8 bits. In float32, sums of 480 values differ by their order.
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2**-8)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_training_gives_what_keras_gives(shape, dtype, tolerance):
+def test_training_equals_that_of_keras(shape, dtype, tolerance):
     images = RNG.normal(1, 3, shape).astype(np.float32)
     expected = trained(keras.layers.BatchNormalization, images, dtype)
     for ours, theirs in zip(trained(BatchNormalization, images, dtype), expected, strict=True):
@@ -45,7 +45,7 @@ def test_training_gives_what_keras_gives(shape, dtype, tolerance):
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_its_averages_serve_inference_and_a_frozen_layer(frozen):
+def test_inference_and_a_frozen_layer_use_the_moving_moments(frozen):
     images = RNG.normal(1, 3, SHAPES[0]).astype(np.float32)
     norm = layer(BatchNormalization, images.shape)
     before = norm.get_weights()
@@ -67,7 +67,7 @@ def test_estimated_moments_normalise_every_layer():
     inner = keras.Model(model.inputs, [n.output for n in norms])
     for norm, outputs in zip(norms, inner.predict(images / 255, verbose=0), strict=True):
         flat = outputs.reshape(-1, outputs.shape[-1])
-        # beta is 0 and gamma 1; epsilon takes some of the first layer's
+        # beta is 0 and gamma 1. epsilon reduces the first layer's small variance a little.
         np.testing.assert_allclose(flat.mean(axis=0), 0, atol=0.01, err_msg=norm.name)
         np.testing.assert_allclose(flat.std(axis=0), 1, atol=0.06, err_msg=norm.name)
     assert [n.momentum for n in norms] == momenta

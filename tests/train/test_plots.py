@@ -1,4 +1,4 @@
-"""Figures, whatever the classes are called and however many they are."""
+"""Plots for any names and numbers of classes."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.train.test_fit import HELD_OUT
+from tests.train.small import HELD_OUT
 from train import plots
 
 
@@ -24,7 +24,7 @@ def test_any_name_can_be_drawn(names, tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_many_classes_are_drawn_without_their_figures(tmp_path):
+def test_many_classes_make_a_larger_plot_without_numbers(tmp_path):
     names = [f"class {i}" for i in range(60)]
     plots.confusion(np.eye(60, dtype=np.int64), names, tmp_path / "many.png", "sixty")
     with Image.open(tmp_path / "many.png") as plot:

@@ -1,4 +1,4 @@
-"""Choosing the arithmetic by what the machine can do."""
+"""The arithmetic that fits the machine."""
 
 import pytest
 
@@ -16,13 +16,13 @@ from train import precision
 def test_bfloat16_needs_instructions_for_it(tmp_path, monkeypatch, flags, expected):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(flags)
-    monkeypatch.setattr(precision, "_CPUINFO", cpuinfo)
+    monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
     chosen, why = precision.choose("bfloat16")
     assert chosen == expected
     assert ("no instructions" in why) == (expected == "float32")
     assert precision.choose("float32")[0] == "float32"
 
 
-def test_elsewhere_than_on_linux_it_is_float32(tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "_CPUINFO", tmp_path / "nothing")
+def test_without_cpuinfo_it_is_float32(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "CPUINFO", tmp_path / "nothing")
     assert precision.choose("bfloat16")[0] == "float32"

@@ -1,10 +1,10 @@
-"""Recipes, and what is left of them without an improvement."""
+"""Recipes, and their variants without an improvement, in fewer epochs or cycles."""
 
 from dataclasses import replace
 
 import pytest
 
-from train.fit import build
+from train.build import training_network
 from train.recipes import IMPROVEMENTS, RECIPES
 
 CNN, RESNET = RECIPES["cnn", "best"], RECIPES["resnet18", "best"]
@@ -29,17 +29,20 @@ def test_every_improvement_can_be_left_out_of_some_recipe(improvement):
 
 
 def test_without_norm_there_are_no_branches_either():
-    assert build(CNN.without("norm")).count_params() == 551_466
-    assert build(CNN.without("branches")).count_params() < build(CNN).count_params()
+    assert training_network(CNN.without("norm")).count_params() == 551_466
+    assert (
+        training_network(CNN.without("branches")).count_params()
+        < training_network(CNN).count_params()
+    )
 
 
-def test_the_rest_stays():
+def test_without_changes_nothing_else():
     plain = CNN.without("mixup")
     assert (plain.mixup, plain.soften, plain.teacher) == (0, 0.5, "resnet18")
     assert RESNET.without("low-resolution").low_resolution == ()
 
 
-def test_fewer_epochs_are_one_cycle():
+def test_in_epochs_gives_one_cycle_with_scaled_resolutions():
     short = RESNET.in_epochs(10)
     assert RESNET.restarts
     assert short.epochs == 10
@@ -51,7 +54,7 @@ def test_fewer_epochs_are_one_cycle():
     assert RESNET.in_epochs(1).low_resolution == ()
 
 
-def test_later_cycles_decide_nothing_of_the_epochs_before():
+def test_the_recipe_until_an_epoch_lacks_later_cycles():
     once = RESNET.in_epochs(8)
     twice = replace(once, epochs=12, restarts=((4, 0.05),))
     thrice = replace(once, epochs=14, restarts=((4, 0.05), (2, 0.03)))

@@ -1,4 +1,4 @@
-"""Calibration by one temperature."""
+"""Fitting a temperature and folding it in."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def softmax(logits):
 
 
 def drawn(images=20_000):
-    """Logits, and labels that really follow their scores."""
+    """Return random logits, and labels drawn with the probabilities that they give."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (images, 10))
     labels = (softmax(logits).cumsum(axis=1) < rng.random((images, 1))).sum(axis=1)
@@ -22,23 +22,23 @@ def drawn(images=20_000):
 
 
 @pytest.mark.parametrize("off_by", [0.4, 1.0, 2.5])
-def test_the_temperature_that_spoilt_the_scores_is_found(off_by):
+def test_the_temperature_that_distorted_the_scores_is_found(off_by):
     logits, labels = drawn()
-    spoilt = softmax(logits / off_by)  # too sure below 1, not sure enough above
-    degree = temperature.fit(spoilt, labels)
+    distorted = softmax(logits / off_by)  # overconfident below 1, underconfident above
+    degree = temperature.fit(distorted, labels)
     assert degree == pytest.approx(1 / off_by, rel=0.03)
-    mended = softmax(np.log(spoilt) / degree)
-    assert expected_calibration_error(mended, labels) < 0.01
+    calibrated = softmax(np.log(distorted) / degree)
+    assert expected_calibration_error(calibrated, labels) < 0.01
     if off_by != 1:
-        assert expected_calibration_error(spoilt, labels) > 0.1
+        assert expected_calibration_error(distorted, labels) > 0.1
     for other in (0.9 * degree, 1.1 * degree):
-        assert cross_entropy(softmax(np.log(spoilt) / other), labels) > cross_entropy(
-            mended, labels
+        assert cross_entropy(softmax(np.log(distorted) / other), labels) > cross_entropy(
+            calibrated, labels
         )
 
 
 @pytest.mark.parametrize("sure", [0.6, 1.0])
-def test_images_that_are_all_classified_right_do_not_tell_it(sure):
+def test_no_temperature_is_fitted_if_all_images_are_right(sure):
     labels = np.arange(60) % 10
     scores = np.full((60, 10), (1 - sure) / 9)
     scores[np.arange(60), labels] = sure
@@ -46,7 +46,7 @@ def test_images_that_are_all_classified_right_do_not_tell_it(sure):
 
 
 @pytest.mark.parametrize(("images", "enough"), [(49, False), (50, True)])
-def test_few_images_do_not_tell_it(images, enough):
+def test_a_temperature_needs_50_images(images, enough):
     logits, labels = drawn(images)
     assert (temperature.fit(softmax(logits), labels) is not None) == enough
 

@@ -1,10 +1,10 @@
-"""What an epoch sees of the training images."""
+"""The training images as an epoch sees them."""
 
 import dataclasses
 
 import numpy as np
 
-from tests.train.test_fit import split
+from tests.train.small import split
 from train import augment, views
 from train.recipes import RECIPES
 
@@ -24,7 +24,7 @@ def test_without_augmentation_the_images_stay_in_their_order():
     assert view.targets.dtype == np.float32
 
 
-def test_each_change_is_made():
+def test_each_augmentation_changes_images_as_the_seed_says():
     for change in (
         {"flip": True},
         {"translate": 2},
@@ -38,7 +38,7 @@ def test_each_change_is_made():
         np.testing.assert_array_equal(make(**change).images, view.images)
 
 
-def test_two_views_show_both_sides_of_every_image():
+def test_two_views_show_every_image_once_mirrored():
     first, second, third = (make(number=n, flip=True).images for n in range(3))
     mirrored = (first != TRAIN.images).any(axis=(1, 2, 3))
     assert 250 < mirrored.sum() < 450
@@ -54,7 +54,7 @@ def test_a_mirrored_view_has_the_same_targets():
     np.testing.assert_array_equal(mirrored.targets, view.targets)
 
 
-def test_images_are_shrunk_last():
+def test_images_are_shrunk():
     assert make(side=16).images.shape == (700, 16, 16, 3)
     np.testing.assert_array_equal(make(side=16).images, augment.shrink(TRAIN.images, 16))
 
@@ -71,6 +71,6 @@ def test_mixup_blends_images_and_targets_alike():
     targets = np.repeat(np.eye(2, dtype=np.float32), 200, axis=0)
     mixed, blended = augment.mixup(images, targets, 1.0, np.random.default_rng(0))
     np.testing.assert_allclose(blended.sum(axis=1), 1, rtol=1e-6)
-    # the share of the bright class is told by the brightness, to half a grey level
+    # The brightness tells the share of the bright class, to half a grey level.
     np.testing.assert_allclose(mixed[:, 0, 0, 0] / 200, blended[:, 1], atol=0.5 / 200)
     assert np.mean((blended > 0.1) & (blended < 0.9)) > 0.1

@@ -1,3 +1,5 @@
+"""Weights in safetensors files."""
+
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +10,18 @@ from train import weights
 from train.architectures import simple_cnn
 
 
-def test_weights_come_back_with_what_is_said_of_them(tmp_path):
+def test_weights_and_about_come_back(tmp_path):
     path = tmp_path / "cnn.safetensors"
     model, other = simple_cnn(), simple_cnn()
     weights.save(model, path, about={"network": "cnn", "seed": 3})
-    (tmp_path / "usual").touch()
-    assert path.stat().st_mode == (tmp_path / "usual").stat().st_mode
+    (tmp_path / "new").touch()
+    assert path.stat().st_mode == (tmp_path / "new").stat().st_mode
     assert weights.load(other, path) == {"network": "cnn", "seed": 3}
     for expected, actual in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_float16_rounds_and_halves(tmp_path):
+def test_float16_rounds_and_halves_the_file(tmp_path):
     model, other = simple_cnn(), simple_cnn()
     weights.save(model, tmp_path / "32", dtype="float32")
     weights.save(model, tmp_path / "16", dtype="float16")
@@ -27,7 +29,7 @@ def test_float16_rounds_and_halves(tmp_path):
     weights.load(other, tmp_path / "16")
     for expected, actual in zip(model.get_weights(), other.get_weights(), strict=True):
         assert actual.dtype == np.float32
-        # Half a unit in the last of 11 bits; numbers below 2^-14 have steps of 2^-24.
+        # Rounding errs by half a unit in the last of 11 bits. Below 2^-14 steps are 2^-24.
         np.testing.assert_allclose(actual, expected, rtol=2**-11, atol=2**-25)
 
 
@@ -43,7 +45,7 @@ def test_other_networks_missing_and_damaged_files_are_refused(tmp_path):
         weights.load(simple_cnn(), tmp_path / "nope")
 
 
-def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_keeps_the_previous_file(tmp_path, monkeypatch):
     path = tmp_path / "cnn.safetensors"
     weights.save(simple_cnn(), path)
     before = path.read_bytes()

@@ -1,0 +1,51 @@
+"""Data sets and recipes so small that a network trains on them in seconds."""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from train import precision
+from train.dataset import Dataset, Split
+from train.recipes import RECIPES, Recipe
+
+
+def split(images: int, seed: int) -> Split:
+    """Images of two classes that brightness tells apart; an epoch or two suffices to learn them."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, images).astype(np.uint8)
+    pixels = rng.integers(0, 120, (images, 32, 32, 3)) + 130 * labels[:, None, None, None]
+    return Split(pixels.astype(np.uint8), labels, tuple(str(i) for i in range(images)))
+
+
+TRAIN, HELD_OUT = split(256, 0), split(64, 1)
+_CONFUSED = split(64, 1)
+_CONFUSED.labels[:4] = 1 - _CONFUSED.labels[:4]  # otherwise there is nothing to calibrate
+DATA = Dataset(TRAIN, _CONFUSED, split(96, 2), ("dark", "bright"))
+
+# In float32, so that every machine trains the same.
+SHORT_SEED = dataclasses.replace(RECIPES["cnn", "seed"], epochs=2, batch_size=32)
+SHORT_UNTAUGHT = dataclasses.replace(
+    RECIPES["cnn", "untaught"], epochs=2, batch_size=32, precision="float32"
+)
+
+
+def shortened(recipe: Recipe, **changes) -> Recipe:
+    """Shorten a recipe; keep bfloat16 only if the machine is fast in it."""
+    fast, _ = precision.choose(recipe.precision)
+    return dataclasses.replace(
+        recipe, **{"epochs": 3, "batch_size": 32, "precision": fast} | changes
+    )
+
+
+def write_folder(root, *, per_class=24, test=4, classes=("dark", "light")):
+    """Write PNGs and JPEGs of 40 x 48 pixels whose brightness tells their class; return `root`."""
+    rng = np.random.default_rng(0)
+    for part, images in (("train", per_class), ("test", test)):
+        for label, name in enumerate(classes):
+            (root / part / name).mkdir(parents=True)
+            for i in range(images):
+                pixels = rng.integers(0, 120, (40, 48, 3)) + 130 * (label % 2)
+                image = Image.fromarray(pixels.astype(np.uint8))
+                image.save(root / part / name / f"{i}.{'jpg' if i % 2 else 'png'}")
+    return root

@@ -1,0 +1,133 @@
+"""The command `python -m train`: its refusals, and what an interruption leaves."""
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, run
+from tests.train.conftest import command
+from tests.train.small import write_folder
+from train.recipes import RECIPES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--data", "nope"], 1, "--data names nope, which does not exist"),
+        (["--recipe", "magic"], 2, "'magic' is not one of 'seed', 'best'"),
+        (["--epochs", "0"], 2, "0 is not in the range"),
+        (["--without", "cutout"], 2, "this recipe has no cutout to leave out"),
+        (["--precision", "int4"], 2, "'int4' is not one of 'auto', 'float32', 'bfloat16'"),
+        (["--seed", "-1"], 2, "-1 is not in the range"),
+        (["--resume", "--overwrite"], 2, "expected --resume or --overwrite, but got both"),
+        (["--recipe", "seed", "--teacher", "x"], 2, "--teacher: seed has no teacher"),
+    ],
+)
+def test_wrong_arguments(tmp_path, arguments, code, message):
+    result = command("cnn", "--out", tmp_path / "run", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--recipe", "untaught"], 2, "--recipe: resnet18 has the recipes seed, best"),
+        (["--sha256", "0" * 64], 2, "--sha256 requires --weights."),
+        (["--weights", "nope.safetensors"], 1, "nope.safetensors cannot be read"),
+    ],
+)
+def test_wrong_arguments_of_resnet18(tmp_path, arguments, code, message):
+    data = write_folder(tmp_path / "data", per_class=2, test=1)
+    result = command("resnet18", "--out", tmp_path / "run", "--data", data, *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_of_other_classes_is_refused(tmp_path):
+    data = write_folder(tmp_path / "data", per_class=2, test=1)
+    result = command("cnn", "--out", tmp_path / "run", "--data", data)
+    assert result.exit_code == 1
+    assert "was trained on other classes than the data has (airplane, " in result.stderr
+    assert result.stderr.endswith("with --teacher, or use --recipe untaught.\n")
+
+
+@pytest.mark.parametrize(
+    ("network", "option", "message"),
+    [
+        ("cnn", "--teacher", "There is no checkpoint typo.safetensors"),
+        ("resnet18", "--weights", "typo.safetensors cannot be read"),
+    ],
+)
+def test_a_mistyped_option_costs_no_finished_run(finished, tmp_path, network, option, message):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    data = write_folder(tmp_path / "data", per_class=2, test=1)
+    arguments = ("--data", data, "--out", folder, "--overwrite", option, "typo.safetensors")
+    result = command(network, *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert {p.name for p in folder.iterdir()} - {".lock"} == {p.name for p in finished[0].iterdir()}
+
+
+def test_a_training_that_diverges_ends_with_the_epoch_and_writes_nothing(tmp_path, monkeypatch):
+    wild = dataclasses.replace(RECIPES["cnn", "untaught"], learning_rate=1e30)
+    monkeypatch.setitem(RECIPES, ("cnn", "untaught"), wild)
+    data = write_folder(tmp_path / "data", per_class=40, test=1)
+    options = ("--recipe", "untaught", "--precision", "float32", "--data", data)
+    result = command("cnn", *options, "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "train: The training diverged in epoch 1: its loss is not finite"
+    )
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_killed_run_resumes_and_ends_with_equal_weights(tmp_path):
+    """The process gets SIGKILL, at a moment that depends on the speed of the machine."""
+    data = write_folder(tmp_path / "data", per_class=40)
+    arguments = ["-m", "train", "cnn", "--recipe", "seed", "--epochs", "8", "--data", data]
+    whole = run(*arguments, "--out", tmp_path / "whole", cwd=ROOT)
+    assert whole.returncode == 0, whole.stderr
+
+    cut = tmp_path / "cut"
+    process = subprocess.Popen(
+        [sys.executable, *arguments, "--out", cut], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if line.startswith("epoch 2"):
+            break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert not (cut / "report.json").exists()
+    last = run(*arguments, "--out", cut, "--resume", cwd=ROOT)
+    assert last.returncode == 0, last.stderr
+    assert "resuming after epoch " in last.stdout
+    name = "weights.safetensors"
+    assert (cut / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trainable", "others"),
+    [
+        (["cnn"], "551,018", "448"),
+        (["resnet18"], "11,173,962", "9,600"),
+        (["resnet18", "--stem", "imagenet"], "11,181,642", "9,600"),
+    ],
+)
+def test_summary_prints_both_counts(arguments, trainable, others):
+    result = command("summary", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith(f" parameters: {trainable} trainable, {others} not\n")
+
+
+def test_the_cnn_has_no_stem_to_choose():
+    result = command("summary", "cnn", "--stem", "imagenet")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--stem: cnn has no other stem" in result.stderr

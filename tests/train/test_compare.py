@@ -1,0 +1,66 @@
+"""Finished runs side by side."""
+
+import json
+import shutil
+
+import numpy as np
+from PIL import Image
+
+from edge_runtime.support.metrics import drop_interval
+from tests.train.conftest import command
+from tests.train.small import DATA
+from train import evaluation, run_files, weights
+from train.architectures import simple_cnn
+
+
+def test_compare_prints_and_draws_runs_side_by_side(finished, calibrated, tmp_path):
+    out = tmp_path / "compare.png"
+    result = command("compare", finished[0], calibrated[0], "--out", out)
+    assert (result.exit_code, result.stderr) == (0, "")
+    table = result.stdout.splitlines()
+    assert len(table) == 4
+    for line, (folder, _) in zip(table[1:3], (finished, calibrated), strict=True):
+        report = json.loads((folder / "report.json").read_text())
+        assert line.startswith(str(folder))
+        assert f"{report['test']['top1']:.2%}" in line
+    right = []
+    for folder, _ in (finished, calibrated):
+        model = simple_cnn(2)
+        weights.load(model, folder / "weights.safetensors")
+        right.append(evaluation.predict(model, DATA.held_out.images).argmax(axis=1))
+    right = np.array(right) == DATA.held_out.labels
+    gained, lost = np.sum(right[1] > right[0]), np.sum(right[0] > right[1])
+    low, high = (100 * bound for bound in drop_interval(gained, lost, 64))
+    gain = 100 * (right[1].mean() - right[0].mean())
+    assert table[2].endswith(f"%  {gain:+.2f} ({low:+.2f} to {high:+.2f})")
+    assert table[3] == f"{out}: curves of 2 runs"
+    with Image.open(out) as plot:
+        assert min(plot.size) > 300
+
+
+def test_no_gain_is_printed_if_held_out_images_differ_or_scores_are_missing(finished, tmp_path):
+    other, older = tmp_path / "other", tmp_path / "older"
+    for folder in (other, older):
+        shutil.copytree(finished[0], folder)
+    tensors, _ = weights.read(other / run_files.HELD_OUT)
+    weights.write(
+        other / run_files.HELD_OUT,
+        tensors,
+        {"images": "the hash of other images with the same labels"},
+    )
+    (older / run_files.HELD_OUT).unlink()
+    result = command("compare", finished[0], other, older, "--out", tmp_path / "compare.png")
+    assert [line.split()[-1] for line in result.stdout.splitlines()[2:4]] == ["-", "-"]
+
+
+def test_the_curves_are_a_png_under_any_suffix(finished, tmp_path):
+    result = command("compare", finished[0], "--out", tmp_path / "curves.v2")
+    assert (result.exit_code, result.stderr) == (0, "")
+    with Image.open(tmp_path / "curves.v2") as plot:
+        assert plot.format == "PNG"
+
+
+def test_compare_needs_finished_runs(finished, tmp_path):
+    result = command("compare", finished[0], tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"train: {tmp_path} holds no finished run")

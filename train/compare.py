@@ -1,0 +1,58 @@
+"""Compare finished runs: their figures as a table, their curves in one plot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_runtime.support.metrics import discordant, drop_interval
+from train import plots, weights
+from train.run_files import HELD_OUT, HISTORY, read_report
+
+
+def compare_runs(run_dirs: Sequence[Path], out: Path) -> str:
+    """Draw the curves of several runs into the PNG file `out`; return their figures as a table.
+
+    The last column is the gain over the first run on the same held-out images, in percentage
+    points, with its paired 95 % interval. It is "-" if the images differ or a run lacks its scores.
+
+    Raises:
+        RunError: one of the runs is not finished.
+        OSError: the plot cannot be written.
+    """
+    reports = [read_report(run_dir) for run_dir in run_dirs]
+    histories = {str(run_dir): json.loads((run_dir / HISTORY).read_text()) for run_dir in run_dirs}
+    width = max(len(str(run_dir)) for run_dir in run_dirs)
+    lines = [
+        f"{'run':<{width}}  epochs  minutes  held-out    test  gap     loss  calibration error  "
+        f"held-out, against the first"
+    ]
+    for run_dir, report in zip(run_dirs, reports, strict=True):
+        held_out, test = report["held_out"], report["test"]
+        lines.append(
+            f"{run_dir!s:<{width}}  {report['epochs']:>6}  {report['seconds'] / 60:>7.1f}  "
+            f"{held_out['top1']:>8.2%}  {test['top1']:>6.2%}  "
+            f"{100 * (held_out['top1'] - test['top1']):+5.2f}  {test['loss']:>6.3f}  "
+            f"{test['calibration_error']:>17.2%}  "
+            f"{'' if run_dir == run_dirs[0] else _gain(run_dirs[0], run_dir)}".rstrip()
+        )
+    plots.curves(histories, out, "runs compared")
+    return "\n".join(lines)
+
+
+def _gain(first: Path, second: Path) -> str:
+    """Return how much more accurate `second` is, in points, with its paired interval."""
+    try:
+        (one, of_one), (other, of_other) = (
+            weights.read(run_dir / HELD_OUT) for run_dir in (first, second)
+        )
+    except weights.CheckpointError:
+        return "-"
+    if of_one != of_other:
+        return "-"
+    labels = one["labels"]
+    gained, lost = discordant(other["scores"], one["scores"], labels)
+    low, high = drop_interval(gained, lost, len(labels))
+    gain = (gained - lost) / len(labels)
+    return f"{100 * gain:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
