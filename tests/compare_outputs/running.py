@@ -109,7 +109,8 @@ class Checkout:
             texts = []
             for stream in (stdout, stderr):
                 stream.seek(0)
-                texts.append(stream.read().decode(errors="surrogateescape"))
+                text = stream.read().decode(errors="surrogateescape")
+                texts.append(text.replace(str(folder), "FOLDER"))
         if stop is not None and code == 0:
             sys.exit(f"{' '.join(arguments)} ended before it could be stopped.")
         files = {
