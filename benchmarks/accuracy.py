@@ -18,7 +18,7 @@ from PIL import Image
 from benchmarks.contenders import of_classes
 from edge_runtime import Classifier, EdgeRuntimeError
 from edge_runtime.inference import shipped
-from export.verify import Comparison, compare
+from export.verify import AccuracyComparison, compare
 from train.data import load
 from train.dataset import DataError
 
@@ -48,7 +48,7 @@ def _photograph(path: Path, image: NDArray[np.uint8]) -> Path:
     return path
 
 
-def line(name: str, comparison: Comparison) -> str:
+def line(name: str, comparison: AccuracyComparison) -> str:
     """Return a comparison with the first scores as a line for a person."""
     low, high = comparison.top1_interval
     return (

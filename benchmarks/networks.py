@@ -12,7 +12,8 @@ from benchmarks.contenders import Contender, Missing
 from benchmarks.peers import Network
 from benchmarks.results import OURS, Subject
 from edge_runtime.inference.metadata import read_metadata
-from export import calibration, convert, quantize, source
+from export import committed, convert, quantize
+from export.inputs import load_inputs
 from train import weights
 from train.architectures import NETWORKS
 
@@ -36,7 +37,7 @@ def trained(contenders: Iterable[Contender | Missing]) -> Iterator[Network | Mis
         origins = {read_metadata(p).card.get("checkpoint_sha256") for p in of_network.values()}
         if origins == {digest}:
             model = cache(partial(_with_weights, name, checkpoint))
-            images = calibration.read().train.images
+            images = committed.read().train.images
             yield Network(name, model, images, of_network, digest, trained=True)
         else:
             reason = f"not all files of {name} are made of {checkpoint.name}, as a peer's would be"
@@ -45,7 +46,7 @@ def trained(contenders: Iterable[Contender | Missing]) -> Iterator[Network | Mis
 
 def untrained(name: str, folder: Path) -> Network:
     """Return a network with random weights, exported into `folder` where it is not there yet."""
-    images = calibration.read().train.images
+    images = committed.read().train.images
     files = {p: folder / f"{name}-{p}.tflite" for p in ("float32", "int8")}
 
     @cache
@@ -61,4 +62,4 @@ def untrained(name: str, folder: Path) -> Network:
 
 
 def _with_weights(name: str, checkpoint: Path) -> keras.Model:
-    return source.load(name, checkpoint).model
+    return load_inputs(name, checkpoint).model

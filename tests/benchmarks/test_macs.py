@@ -18,7 +18,7 @@ def test_the_cnn_s_are_those_of_its_layers(name):
 def test_resnet18_s_are_those_of_its_layers():
     """A first convolution, then four stages of two blocks; the first of a stage may halve.
 
-    Its shortcut, 1 x 1, is 1 x 2 in the int8 file: see `export.gpu`.
+    Its shortcut, 1 x 1, is 1 x 2 in the int8 file: see `export.gpu_workaround`.
     """
     by_hand = 32 * 32 * 9 * 3 * 64 + 512 * 10
     for side, before, after in [(32, 64, 64), (16, 64, 128), (8, 128, 256), (4, 256, 512)]:
