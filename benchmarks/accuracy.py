@@ -18,7 +18,7 @@ from PIL import Image
 from benchmarks.contenders import open_classifier
 from edge_runtime import Classifier, EdgeRuntimeError
 from edge_runtime.inference import shipped
-from export.verify import Comparison, compare
+from export.verify import AccuracyComparison, compare
 from train.data import load
 from train.dataset import DataError
 
@@ -48,8 +48,8 @@ def _photograph(path: Path, image: NDArray[np.uint8]) -> Path:
     return path
 
 
-def line(name: str, comparison: Comparison) -> str:
-    """Return the line that the command prints for a comparison with the first model."""
+def line(name: str, comparison: AccuracyComparison) -> str:
+    """Return a comparison with the first scores as a line for a person."""
     low, high = comparison.top1_interval
     return (
         f"{name}: top-1 {comparison.top1:.2%} ({low:.2%} to {high:.2%}), "

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-_OPERATORS = schema.BuiltinOperator
+from edge_runtime.inference.placement import WEIGHTED_OPERATIONS
+from export.graph import operator_name
 
 
 def multiply_adds(path: Path) -> int:
@@ -27,17 +28,12 @@ def multiply_adds(path: Path) -> int:
     graph = model.subgraphs[0]
     total = 0
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-        if kind not in (
-            _OPERATORS.CONV_2D,
-            _OPERATORS.DEPTHWISE_CONV_2D,
-            _OPERATORS.FULLY_CONNECTED,
-        ):
+        kind = operator_name(model.operatorCodes[operator.opcodeIndex])
+        if kind not in WEIGHTED_OPERATIONS:
             continue
         # filters: (out, height, width, in), (1, height, width, out) or (out, in)
         weights = [int(n) for n in graph.tensors[operator.inputs[1]].shape]
         output = math.prod(int(n) for n in graph.tensors[operator.outputs[0]].shape)
-        depthwise = kind == _OPERATORS.DEPTHWISE_CONV_2D
+        depthwise = kind == "DEPTHWISE_CONV_2D"
         total += output * math.prod(weights[1:3] if depthwise else weights[1:])
     return total

@@ -12,7 +12,8 @@ from benchmarks.contenders import Contender, Missing
 from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import OURS, Subject
 from edge_runtime.inference.metadata import read_metadata
-from export import calibration, convert, quantize, source
+from export import committed, convert, quantize
+from export.inputs import load_inputs
 from train import weights
 from train.architectures import NETWORKS
 
@@ -36,7 +37,7 @@ def trained(contenders: Iterable[Contender | Missing]) -> Iterator[ConvertibleNe
         origins = {read_metadata(p).card.get("checkpoint_sha256") for p in of_network.values()}
         if origins == {digest}:
             model = cache(partial(_with_weights, name, checkpoint))
-            images = calibration.read().train.images
+            images = committed.read().train.images
             yield ConvertibleNetwork(name, model, images, of_network, digest, trained=True)
         else:
             reason = (
@@ -47,7 +48,7 @@ def trained(contenders: Iterable[Contender | Missing]) -> Iterator[ConvertibleNe
 
 def untrained(name: str, folder: Path) -> ConvertibleNetwork:
     """Return a network with random weights; export it into `folder` unless it is there already."""
-    images = calibration.read().train.images
+    images = committed.read().train.images
     files = {p: folder / f"{name}-{p}.tflite" for p in ("float32", "int8")}
 
     @cache
@@ -63,4 +64,4 @@ def untrained(name: str, folder: Path) -> ConvertibleNetwork:
 
 
 def _with_weights(name: str, checkpoint: Path) -> keras.Model:
-    return source.load(name, checkpoint).model
+    return load_inputs(name, checkpoint).model

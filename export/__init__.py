@@ -1,1 +1,1 @@
-"""Export: from a checkpoint to a .tflite file that is proven and says what it is."""
+"""Export: from a checkpoint to a .tflite file that is verified and describes itself."""

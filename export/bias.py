@@ -1,4 +1,4 @@
-"""Biases that make up for what rounding the kernels to int8 shifts."""
+"""Bias correction: make up for the shift that rounding kernels to int8 causes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ _BATCH = 50
 
 
 def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
-    """Return a copy of a network whose outputs have the same means once its kernels are int8.
+    """Return a copy of a network whose mean outputs stay the same when its kernels become int8.
 
-    Rounding turns a kernel W into Wq, which shifts the mean of each output channel by that of
-    (Wq - W) * x, for what comes out of a ReLU is positive. The bias takes that off, or where there
-    is none the mean of the BatchNorm behind it (Nagel et al. 2019, arXiv:1906.04721, section 4.2).
-    As a convolution is linear, the mean input of each layer is all that is needed. It is computed
-    in float64, for in float32 the last bits of a bias depend on the CPU.
+    Rounding turns a kernel W into Wq. A layer's inputs x mostly come out of a ReLU, so their mean
+    is not 0, and the mean of each output channel shifts by that of (Wq - W) * x. The bias takes
+    the shift off; if a layer has no bias, the mean of the BatchNorm behind it does (Nagel et al.
+    2019, arXiv:1906.04721, section 4.2). Convolutions are linear, so the mean input of each layer
+    is all that is needed. It is computed in float64, because in float32 the last bits of a bias
+    would depend on the CPU.
 
     Args:
         model: convolutions and dense layers without activations of their own.
-        images: uint8 (N, H, W, 3), RGB, what the means are taken over.
+        images: uint8 (N, H, W, 3), RGB, 0-255, over which the means are taken.
     """
     exact = keras.models.clone_model(
         model,
@@ -32,10 +33,10 @@ def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
     exact.set_weights([np.asarray(weight, np.float64) for weight in model.get_weights()])
     layers = [x for x in exact.layers if isinstance(x, (keras.layers.Conv2D, keras.layers.Dense))]
     reader = {id(x.input): x for x in exact.layers}
-    inputs = _means(keras.Model(exact.inputs, [layer.input for layer in layers]), images)
+    means = _means(keras.Model(exact.inputs, [layer.input for layer in layers]), images)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    for layer, mean in zip(layers, inputs, strict=True):
+    for layer, mean in zip(layers, means, strict=True):
         shift = _mean_output(layer, _rounding_error(np.asarray(layer.kernel)), mean)
         if layer.use_bias:
             bias = copy.get_layer(layer.name).bias
@@ -47,7 +48,7 @@ def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
 
 
 def _means(model: keras.Model, images: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
-    """Return the mean of each output over the images, without their axis."""
+    """Return the mean of each output over the images, float64, without the batch axis."""
     sums: list[NDArray[np.float64]] = []
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH].astype(np.float64) / 255
@@ -58,7 +59,11 @@ def _means(model: keras.Model, images: NDArray[np.uint8]) -> list[NDArray[np.flo
 
 
 def _rounding_error(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return int8 minus float: symmetric, a scale an output channel, the largest weight 127."""
+    """Return int8 kernel minus float kernel, float64.
+
+    As in the converter, int8 is symmetric with one scale per output channel; the largest weight
+    becomes 127.
+    """
     largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
     scale = np.where(largest > 0, largest, 1.0) / 127
     return np.round(kernel / scale) * scale - kernel
@@ -67,7 +72,7 @@ def _rounding_error(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
 def _mean_output(
     layer: keras.layers.Layer, kernel: NDArray[np.float64], mean_input: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return each channel's mean output for a kernel in place of the layer's, without bias."""
+    """Return the mean output of each channel if the layer had this kernel and no bias."""
     layer.kernel.assign(kernel)
     if layer.use_bias:
         layer.bias.assign(np.zeros(layer.bias.shape))

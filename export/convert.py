@@ -1,4 +1,4 @@
-"""From a Keras network to a .tflite graph with a fixed input of one image."""
+"""From a Keras network to a .tflite graph whose fixed input holds one image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from edge_runtime.support import native_log
 
 
 def to_float32(model: keras.Model) -> bytes:
-    """Convert a network: float32 input [1, 32, 32, 3] in 0-1, float32 scores."""
+    """Convert a network: float32 input [1, 32, 32, 3], RGB, 0-1; float32 scores [1, classes]."""
     return converted(model, lambda converter: None)
 
 
 def converted(model: keras.Model, configure: Callable[[tf.lite.TFLiteConverter], None]) -> bytes:
-    """Convert a network by TensorFlow's converter, after `configure` has set its options.
+    """Convert a network with TensorFlow's converter.
+
+    Args:
+        configure: sets the converter's options.
 
     Raises:
         ValueError: an operation has no kernel of the wanted type.
@@ -34,11 +37,11 @@ def converted(model: keras.Model, configure: Callable[[tf.lite.TFLiteConverter],
 
 
 def free_batch(model: bytes) -> bytes:
-    """Let callers resize the batch: reshape to [-1, ...] where the graph says [1, ...].
+    """Let callers resize the batch: reshape to [-1, ...] instead of [1, ...].
 
     A graph traced with a free batch would compute shapes at run time, which splits the delegate's
-    partition; one traced with a batch of 1 repeats it as a constant in each RESHAPE, which then
-    fails for any other batch. The constant is changed in place, so that all offsets and
+    partition. A graph traced with a batch of 1 repeats that 1 as a constant in each RESHAPE, which
+    then fails with any other batch. The constant is changed in place, so that all offsets and
     alignments stay.
     """
     data = bytearray(model)

@@ -1,4 +1,4 @@
-"""What in an exported graph costs time or accuracy without need."""
+"""Find what costs an exported graph time or accuracy needlessly."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from edge_runtime.inference.placement import WEIGHTED_OPERATIONS
 from edge_runtime.support import native_log
 
 # They compute shapes or copy at run time, and split the delegate's partition.
 _SHAPE_ARITHMETIC = frozenset(
     {"SHAPE", "STRIDED_SLICE", "PACK", "GATHER", "SLICE", "CONCATENATION", "FILL", "BROADCAST_TO"}
 )
-_WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 _ENDS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 
 def lint(path: Path, *, io: str, integer: bool, float_layers: int = 0) -> list[str]:
-    """Return what is wrong with a graph, one sentence each, none for a good one.
+    """Return what is wrong with a graph, one phrase per finding; a good graph has none.
 
     QUANTIZE at the ends and SOFTMAX are expected outside the delegate.
 
     Args:
+        path: a .tflite file.
         io: type that input and output should have: "uint8", "int8" or "float32".
-        integer: no arithmetic in float is wanted.
-        float_layers: convolutions and dense layers that are kept in float on purpose.
+        integer: whether all arithmetic should be in integers.
+        float_layers: number of convolutions and dense layers that are kept in float on purpose.
     """
     with native_log.dropped():
         interpreter = Interpreter(model_path=str(path), num_threads=1)
         interpreter.allocate_tensors()
-    # The only API of LiteRT that tells nodes apart; what the delegate took is still listed, and
-    # the delegate's own nodes name the weights that they took over.
+    # No public API of LiteRT lists nodes. The list keeps the nodes that the delegate took, and the
+    # delegate's own nodes name the weights that they took over.
     nodes = interpreter._get_ops_details()
     types = {t["index"]: np.dtype(t["dtype"]) for t in interpreter.get_tensor_details()}
     taken = {i for node in nodes if node["op_name"] == "DELEGATE" for i in node["inputs"]}
     graph = [node for node in nodes if node["op_name"] != "DELEGATE"]
-    weighted = [node for node in graph if node["op_name"] in _WEIGHTED]
-    # float16 weights reach their node through a DEQUANTIZE, which the delegate takes as well.
+    weighted = [node for node in graph if node["op_name"] in WEIGHTED_OPERATIONS]
+    # float16 weights reach their node through a DEQUANTIZE, which the delegate takes too.
     stored = {n["outputs"][0]: n["inputs"][0] for n in graph if n["op_name"] == "DEQUANTIZE"}
 
     found = []
@@ -59,7 +60,9 @@ def lint(path: Path, *, io: str, integer: bool, float_layers: int = 0) -> list[s
             for node in graph
             if node["op_name"] not in _ENDS and types[node["outputs"][0]] == np.float32
         ]
-        on_purpose = float_layers == sum(node["op_name"] in _WEIGHTED for node in islands) > 0
+        on_purpose = (
+            float_layers == sum(node["op_name"] in WEIGHTED_OPERATIONS for node in islands) > 0
+        )
         if islands and not on_purpose:
             names = ", ".join(f"{node['op_name']} (node {node['index']})" for node in islands)
             found.append(f"{names} runs in float inside an integer graph")

@@ -1,7 +1,7 @@
-"""Writing into a .tflite file what it is and how to use it.
+"""Write into a .tflite file what it is and how to use it.
 
-All of it is in the model card (`export.card`), which is attached as `model-card.json`. What other
-programs need is said again as standard TFLite Metadata: a flatbuffer in the graph's
+The model card (`export.card`) holds all of it and is attached as `model-card.json`. Other programs
+read standard TFLite Metadata, so what they need is repeated there: a flatbuffer in the graph's
 "TFLITE_METADATA" buffer, after TFLite's metadata_schema.fbs, and the labels as an attached file.
 """
 
@@ -18,16 +18,16 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.inference.metadata import CARD_FILE, LABELS_FILE
-from export.flatbuffer import packed
+from export.graph import packed
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the zip format's first, so that equal inputs give equal bytes
 
 
 def describe(graph: bytes, card: Mapping[str, Any]) -> bytes:
-    """Return a graph with its model card, its labels and TFLite Metadata inside.
+    """Return a graph with its model card, labels and TFLite Metadata inside.
 
     Args:
-        graph: a .tflite file without any.
+        graph: a .tflite file without any of them.
         card: from `export.card.model_card`.
     """
     labels = "".join(f"{name}\n" for name in card["classes"])
@@ -48,9 +48,19 @@ def attach(model: bytes, files: Mapping[str, bytes]) -> bytes:
     return data.getvalue()
 
 
+def detached(model: bytes) -> bytes:
+    """Return a .tflite file without the zip archive behind its graph."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            starts = [entry.header_offset for entry in archive.infolist()]
+    except zipfile.BadZipFile:  # there is none
+        return model
+    return model[: min(starts, default=len(model))]
+
+
 # Field numbers and enum values are those of TFLite Metadata's metadata_schema.fbs, version 1.5.0.
 _IDENTIFIER = b"M001"
-_PARSER_VERSION = "1.0.0"  # of the schema, in which all that is written here was there
+_PARSER_VERSION = "1.0.0"  # the first version of the schema that has all fields written here
 _AXIS_LABELS = 2  # AssociatedFileType
 _DESCRIPTIONS = 1
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
@@ -59,7 +69,10 @@ _NORMALIZATION = 1  # ProcessUnitOptions
 
 
 def _model_metadata(card: Mapping[str, Any]) -> bytes:
-    """Return the flatbuffer ModelMetadata that says what the card says."""
+    """Return the flatbuffer ModelMetadata with what the card says.
+
+    Field 2, the model's version, is left out: a model's name and checkpoint identify it.
+    """
     builder = flatbuffers.Builder()
     text, network = builder.CreateString, card["network"]
     _, height, width, _ = card["io"]["input"]["shape"]
@@ -89,7 +102,7 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
     )
     image = tensor(
         "image",
-        f"RGB, {width} x {height}: the picture's largest centred part of this shape, resized with "
+        f"RGB, {width} x {height}: the image's largest centred part of this shape, resized with "
         f"an antialiased bicubic filter.",
         table({1: table({}, {0: _RGB})}, {0: _IMAGE}),
         {4: vector(table({1: normalization}, {0: _NORMALIZATION}))},
@@ -111,8 +124,7 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
     metadata = table(
         {
             0: text(f"{network}-{card['precision']}"),
-            1: text(f"Classifies pictures as one of: {', '.join(card['classes'])}."),
-            2: text(card["version"]),
+            1: text(f"Classifies images as one of: {', '.join(card['classes'])}."),
             3: vector(table({2: vector(image), 3: vector(scores)})),
             **{number: text(said) for number, said in origin.items() if said},
             6: vector(card_file),
@@ -124,7 +136,7 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
 
 
 def _with_metadata(graph: bytes, metadata: bytes) -> bytes:
-    """Return a graph with a further buffer, which its list of metadata names."""
+    """Return a graph with one more buffer, named TFLITE_METADATA in its list of metadata."""
     model = schema.ModelT.InitFromPackedBuf(graph)
     model.buffers.append(schema.BufferT(np.frombuffer(metadata, np.uint8)))
     entry = schema.MetadataT("TFLITE_METADATA", len(model.buffers) - 1)

@@ -1,12 +1,12 @@
 """Post-training quantization of a network: float16, dynamic range or full-integer int8.
 
-All of it is TensorFlow's converter; LiteRT's own quantizer would take its place here.
+All of it is TensorFlow's converter. LiteRT's own quantizer would be added here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from enum import StrEnum
 
 import keras
 import numpy as np
@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from export.convert import converted
 
-Io = Literal["uint8", "int8", "float32"]
+
+class IoType(StrEnum):
+    """Type of a model's input and of its scores."""
+
+    UINT8 = "uint8"
+    INT8 = "int8"
+    FLOAT32 = "float32"
 
 
 def to_float16(model: keras.Model) -> bytes:
@@ -29,9 +35,9 @@ def to_float16(model: keras.Model) -> bytes:
 
 
 def to_dynamic(model: keras.Model) -> bytes:
-    """Convert a network with int8 weights, a scale a channel; input and scores are float32.
+    """Convert a network with int8 weights, one scale per channel; input and scores are float32.
 
-    The kernels quantize each image's activations by their own range while they run.
+    While they run, the kernels quantize each image's activations by the image's own range.
     """
 
     def configure(converter: tf.lite.TFLiteConverter) -> None:
@@ -40,14 +46,17 @@ def to_dynamic(model: keras.Model) -> bytes:
     return converted(model, configure)
 
 
-def to_int8(model: keras.Model, calibration: NDArray[np.uint8], *, io: Io = "uint8") -> bytes:
-    """Convert and quantize a network: int8 throughout, per-channel weights.
+def to_int8(
+    model: keras.Model, calibration: NDArray[np.uint8], *, io: IoType = IoType.UINT8
+) -> bytes:
+    """Convert and quantize a network: int8 throughout, one scale per output channel of weights.
 
-    The range of every activation is the minimum and maximum over the calibration images
-    (Jacob et al. 2018, arXiv:1712.05877), the input's 0 to 1 whatever they are.
+    The range of every activation is its minimum and maximum over the calibration images (Jacob et
+    al. 2018, arXiv:1712.05877). The input's range is 0 to 1 whatever the images contain.
 
     Args:
-        calibration: uint8 (N, 32, 32, 3), RGB.
+        model: the network.
+        calibration: uint8 (N, 32, 32, 3), RGB, 0-255.
         io: type of the input and of the scores.
 
     Raises:
@@ -65,10 +74,13 @@ def to_int8(model: keras.Model, calibration: NDArray[np.uint8], *, io: Io = "uin
 
 
 def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return calibration images with two pixels changed where they do not go from 0 to 255.
+    """Return calibration images that contain both 0 and 255; change two pixels if they do not.
 
-    The input's scale becomes exactly 1/255, so that raw pixels are the quantized input and none is
-    brighter or darker than it can say.
+    The input's scale then becomes exactly 1/255, so raw pixels are the quantized input, and no
+    pixel lies outside its range.
+
+    Args:
+        images: uint8 (N, H, W, 3); never changed in place.
     """
     if images.min() > 0 or images.max() < 255:
         images = images.copy()
@@ -79,7 +91,14 @@ def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def representative_dataset(
     images: NDArray[np.uint8],
 ) -> Callable[[], Iterator[list[NDArray[np.float32]]]]:
-    """Return images as the converter wants them: one at a time, scaled to 0-1."""
+    """Return calibration images as the converter expects them.
+
+    Args:
+        images: uint8 (N, H, W, 3), 0-255.
+
+    Returns:
+        A function that yields one image at a time: float32 [1, H, W, 3], 0-1.
+    """
 
     def one_by_one() -> Iterator[list[NDArray[np.float32]]]:
         for image in images:

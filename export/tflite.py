@@ -1,4 +1,4 @@
-"""The command `python -m export.tflite`: from a checkpoint to a proven .tflite file."""
+"""The command `python -m export.tflite`: from a checkpoint to a verified .tflite file."""
 
 from __future__ import annotations
 
@@ -12,81 +12,75 @@ from typing import Annotated
 import typer
 
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.support.console import INTERRUPTED, complain
 from edge_runtime.support.options import finite
 from train.startup import start
 
 start("export")
 
 from export import pipeline, sensitivity, verify
-from export.calibration import CalibrationError
-from export.pipeline import Export, ExportError, Quantization
-from export.source import Source
-from export.source import load as read_source
+from export.errors import CalibrationError, ExportError
+from export.inputs import ExportInputs, load_inputs
+from export.pipeline import Export, QuantizationMode
+from export.quantize import IoType
 from train import weights
+from train.architectures import NETWORKS
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load
 from train.dataset import DataError
 
-ERRORS = (
+_PROGRAM = "export"
+_ERRORS = (
     weights.CheckpointError,
     CalibrationError,
     ExportError,
     EdgeRuntimeError,
     OSError,
 )
+_STOPPED = "no unfinished file was left behind"
 
-
-class Network(StrEnum):
-    """The networks by their names on the command line."""
-
-    CNN = "cnn"
-    RESNET18 = "resnet18"
-
-
-class Io(StrEnum):
-    """Types of an integer model's input and scores."""
-
-    UINT8 = "uint8"
-    INT8 = "int8"
-    FLOAT32 = "float32"
+Network = StrEnum("Network", [(name, name) for name in NETWORKS])  # type: ignore[misc]
 
 
 def main(
     network: Annotated[
-        Network | None, typer.Option(help="Which network.", show_default="cnn")
+        Network | None, typer.Option(help="Network to export.", show_default="cnn")
     ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Its weights, safetensors.", show_default="train/checkpoints/NETWORK.safetensors"
+            help="Weights of the network, a safetensors file.",
+            show_default="train/checkpoints/NETWORK.safetensors",
         ),
     ] = None,
     quantize: Annotated[
-        Quantization | None,
+        QuantizationMode | None,
         typer.Option(
             show_default="int8",
-            help="none: float32; float16: weights; dynamic: int8 weights; int8: full integer; "
-            "qat: full integer, fine-tuned on the training images.",
+            help="What to quantize. none: nothing, float32; float16: weights to float16; dynamic: "
+            "weights to int8; int8: everything to int8; qat: everything to int8, after "
+            "fine-tuning on the training images.",
         ),
     ] = None,
     io: Annotated[
-        Io | None,
+        IoType | None,
         typer.Option(help="Type of an int8 or qat model's input and scores.", show_default="uint8"),
     ] = None,
     calibration: Annotated[
         str | None,
         typer.Option(
             metavar="DIR|N",
-            help="Images that set activation ranges: a folder with one of pictures a class, or "
-            "how many to take of the training part of --data.",
-            show_default="500 committed ones",
+            help="Images that set activation ranges: a folder that holds one folder of images per "
+            "class, or how many training images of --data to take.",
+            show_default="500 committed images",
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="CIFAR-10's binary archive, to judge on all held-out images; for a network of "
-            "your own images their folder, see `python -m train cnn`.",
+            help="Data set whose held-out images judge the result: CIFAR-10's binary archive, or "
+            "the folder of your own images that the network was trained on, "
+            "{train,test}/CLASS/*.png. Without a data set, 500 committed images judge.",
             show_default=f"${ENVIRONMENT_VARIABLE}",
         ),
     ] = None,
@@ -95,13 +89,14 @@ def main(
         typer.Option(
             min=0,
             callback=finite,
-            help="Points of top-1 accuracy that may be lost.",
+            help="Largest loss of top-1 accuracy, in points. A file that loses more is not "
+            "written.",
             show_default="0.5",
         ),
     ] = None,
     mixed: Annotated[
         bool,
-        typer.Option("--mixed", help="Keep the fewest layers in float that hold --max-drop."),
+        typer.Option("--mixed", help="Keep as few layers in float as --max-drop allows."),
     ] = False,
     explain: Annotated[
         bool,
@@ -109,36 +104,50 @@ def main(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write.", show_default="exports/NETWORK-PRECISION.tflite"),
+        typer.Option(
+            help="File to write. With --explain: path of the table and the plot, without suffix.",
+            show_default="exports/NETWORK-PRECISION.tflite",
+        ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Export every precision of both networks.")
+        bool, typer.Option("--all", help="Export every network in every precision.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that holds another model.")
     ] = False,
 ) -> None:
-    """Export a network to a .tflite file that says what it is, and prove it on held-out images."""
+    """Export a network to a .tflite file that describes itself, and verify it on held-out images.
+
+    A file that loses too much accuracy is not written.
+    """
     if every and (network or quantize or out or checkpoint or mixed or explain or io):
         raise typer.BadParameter(
-            "it takes no option but images, --max-drop and --overwrite.", param_hint="--all"
+            "it can be combined only with --data, --calibration, --max-drop and --overwrite.",
+            param_hint="--all",
         )
     if explain and (quantize or mixed or io or overwrite or max_drop is not None):
         raise typer.BadParameter(
-            "it exports nothing; it takes --network, --checkpoint, --out and images alone.",
+            "it exports nothing, so it can be combined only with --network, --checkpoint, --out, "
+            "--data and --calibration.",
             param_hint="--explain",
         )
-    network, quantize = network or Network.CNN, quantize or Quantization.INT8
+    network, quantize = network or Network("cnn"), quantize or QuantizationMode.INT8
     if io and not quantize.integer:
-        raise typer.BadParameter(f"{quantize} models take and give float32.", param_hint="--io")
-    if mixed and (quantize is not Quantization.INT8 or io):
-        raise typer.BadParameter("it is for int8, with float32 I/O.", param_hint="--mixed")
+        raise typer.BadParameter(
+            f"{quantize} models have float32 input and scores; omit --io.", param_hint="--io"
+        )
+    if mixed and (quantize is not QuantizationMode.INT8 or io):
+        raise typer.BadParameter(
+            "it needs --quantize int8, and input and scores are float32; omit --io.",
+            param_hint="--mixed",
+        )
     if calibration and not every and not quantize.integer:
         raise typer.BadParameter(
-            f"{quantize} models have no activation ranges.", param_hint="--calibration"
+            f"{quantize} models have no activation ranges; omit --calibration.",
+            param_hint="--calibration",
         )
     max_drop = 0.5 if max_drop is None else max_drop
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, _terminate)
     rows = []
     failed = False
     try:
@@ -146,47 +155,50 @@ def main(
         for name in Network if every else [network]:
             file = checkpoint or weights.SHIPPED / f"{name}.safetensors"
             try:
-                source = read_source(name, file, images=calibration, data=loaded)
+                inputs = load_inputs(name, file, images=calibration, data=loaded)
                 if explain:
-                    _explain(source, out or Path("exports") / f"{name}-sensitivity")
+                    _explain(inputs, out or Path("exports") / f"{name}-sensitivity")
                     continue
-            except ERRORS as exc:
-                failed = _complain(exc)
+            except _ERRORS as exc:
+                complain(str(exc), program=_PROGRAM)
+                failed = True
                 continue
-            for quantization in Quantization if every else [quantize]:
+            for mode in QuantizationMode if every else [quantize]:
                 try:
                     export = pipeline.export_tflite(
-                        quantization,
-                        out or Path("exports") / f"{name}-{quantization.precision}.tflite",
-                        source,
-                        io=io.value if io else None,
+                        mode,
+                        out or Path("exports") / f"{name}-{mode.precision}.tflite",
+                        inputs,
+                        io=io,
                         max_drop=max_drop / 100,
                         mixed=mixed,
                         overwrite=overwrite,
                         say=_say,
                     )
-                except ERRORS as exc:
-                    failed = _complain(exc)
+                except _ERRORS as exc:
+                    complain(str(exc), program=_PROGRAM)
+                    failed = True
                     continue
-                _show(export, source)
-                rows.append(_row(export))
+                _print(export, inputs)
+                rows.append(_table_row(export))
     except DataError as exc:
-        failed = _complain(exc)
+        complain(str(exc), program=_PROGRAM)
+        failed = True
     except KeyboardInterrupt:
-        _complain("stopped; what was not finished is not there")
-        raise typer.Exit(130) from None
+        complain(f"stopped; {_STOPPED}", program=_PROGRAM)
+        raise typer.Exit(INTERRUPTED) from None
     if every:
-        typer.echo("\n".join(["", *_HEAD, *rows]))
+        typer.echo("\n".join(["", *_TABLE_HEAD, *rows]))
     raise typer.Exit(int(failed))
 
 
-_HEAD = (
+_TABLE_HEAD = (
     "| file | bytes | top-1 | drop, points | McNemar p | agreement |",
     "|---|---|---|---|---|---|",
 )
 
 
-def _row(export: Export) -> str:
+def _table_row(export: Export) -> str:
     c = export.comparison
     low, high = c.top1_interval
     drop_low, drop_high = c.drop_interval
@@ -198,20 +210,20 @@ def _row(export: Export) -> str:
     )
 
 
-def _show(export: Export, source: Source) -> None:
+def _print(export: Export, inputs: ExportInputs) -> None:
     typer.echo(f"{export.path}: {export.size:,} bytes")
-    typer.echo(f"on {source.judged_on}: {export.comparison}")
+    typer.echo(f"on {inputs.judged_on}: {export.comparison}")
     for finding in export.findings:
         typer.echo(f"lint: {finding}")
 
 
-def _explain(source: Source, stem: Path) -> None:
-    errors = sensitivity.explain(source)
+def _explain(inputs: ExportInputs, stem: Path) -> None:
+    errors = sensitivity.explain(inputs)
     typer.echo(f"{'layer':<24}{'SQNR, dB':>10}{'regained, points':>18}")
     for error in errors:
         points = verify.points(error.regained)
         typer.echo(f"{error.layer:<24}{error.sqnr_db:>10.1f}{points:>18}")
-    written = sensitivity.write(errors, stem, f"{source.model.name}, int8")
+    written = sensitivity.write(errors, stem, f"{inputs.model.name}, int8")
     typer.echo(" ".join(str(path) for path in written))
 
 
@@ -219,13 +231,8 @@ def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _complain(error: object) -> bool:
-    typer.echo(f"export: {error}", err=True)
-    return True
-
-
-def _stop(*_: object) -> None:
-    sys.exit("export: terminated; what was not finished is not there")
+def _terminate(*_: object) -> None:
+    sys.exit(f"{_PROGRAM}: terminated; {_STOPPED}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Holding an exported file against the Keras network that it came from."""
+"""Compare an exported file with the Keras network that it came from."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edge_runtime.support.metrics import discordant, drop_interval, mcnemar_p, t
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Figures of a .tflite file and the float network that it came from, on the same images.
+class AccuracyComparison:
+    """Accuracy of a .tflite file and of the float network that it came from, on the same images.
 
     Attributes:
-        images: how many.
+        images: number of images.
         float_top1: accuracy of the float network, a fraction.
-        top1: accuracy of the file, run by `edge_runtime`.
+        top1: accuracy of the file when `edge_runtime` runs it, a fraction.
         lost: images that only the float network gets right.
         gained: images that only the file gets right.
         agreement: share of images with the same top-1 class.
@@ -36,7 +36,7 @@ class Comparison:
 
     @property
     def top1_drop(self) -> float:
-        """Accuracy lost by the export, a fraction; negative where it gained."""
+        """Accuracy that the export loses, a fraction; negative if it gains."""
         return (self.lost - self.gained) / self.images
 
     @property
@@ -46,17 +46,17 @@ class Comparison:
 
     @property
     def drop_interval(self) -> tuple[float, float]:
-        """95 % interval of the drop, paired, fractions."""
+        """Paired 95 % interval of the drop, fractions."""
         return drop_interval(self.lost, self.gained, self.images)
 
     @property
     def p_value(self) -> float:
-        """McNemar's, of the hypothesis that both are equally accurate."""
+        """McNemar's p-value of the hypothesis that both are equally accurate."""
         return mcnemar_p(self.lost, self.gained)
 
     @property
     def cost(self) -> str:
-        """What became of the answers, in words."""
+        """Drop, p-value and agreement as a phrase."""
         low, high = self.drop_interval
         return (
             f"drop {points(self.top1_drop)} points ({points(low)} to {points(high)}), "
@@ -76,10 +76,11 @@ def points(fraction: float) -> str:
 
 
 def file_scores(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a .tflite file's scores by `edge_runtime`, float32 (N, classes).
+    """Return the scores of a .tflite file when `edge_runtime` runs it, float32 (N, classes).
 
     Args:
-        images: uint8 (N, H, W, 3), RGB.
+        path: a .tflite file.
+        images: uint8 (N, H, W, 3), RGB, 0-255.
 
     Raises:
         EdgeRuntimeError: the file cannot be used.
@@ -90,16 +91,16 @@ def file_scores(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def compare(
     expected: NDArray[np.float32], actual: NDArray[np.float32], labels: NDArray[np.integer]
-) -> Comparison:
+) -> AccuracyComparison:
     """Compare a file's scores with the float network's.
 
     Args:
-        expected: (N, classes), of the float network.
-        actual: (N, classes), of the file.
+        expected: scores of the float network, float32 (N, classes).
+        actual: scores of the file, float32 (N, classes).
         labels: integer (N,), true class indices.
     """
     lost, gained = discordant(expected, actual, labels)
-    return Comparison(
+    return AccuracyComparison(
         images=len(labels),
         float_top1=top1(expected, labels),
         top1=top1(actual, labels),

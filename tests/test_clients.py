@@ -10,11 +10,11 @@ from PIL import Image, ImageOps
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from export import calibration
+from export import committed
 from tests.conftest import ROOT
 
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
-IMAGES = calibration.read().held_out.images[::2][:200]
+IMAGES = committed.read().held_out.images[::2][:200]
 needs_mediapipe = pytest.mark.skipif(
     not (ROOT / ".venv-clients" / "ready").exists(),
     reason="MediaPipe is not there; install it with `make .venv-clients/ready`",

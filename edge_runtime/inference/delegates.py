@@ -135,8 +135,8 @@ def ensure_agrees(
     """Reject an engine that computes a model wrongly: its scores are far from XNNPACK's.
 
     LiteRT's GPU delegate accepts some graphs without complaint and computes them wrongly, such as
-    int8 graphs with strided 1 x 1 convolutions (see `export.gpu`). A model that XNNPACK cannot run,
-    such as one compiled for an accelerator, is not judged.
+    int8 graphs with strided 1 x 1 convolutions (see `export.gpu_workaround`). A model that XNNPACK
+    cannot run, such as one compiled for an accelerator, is not judged.
 
     Args:
         path: the model file.

@@ -21,7 +21,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegat
 from edge_runtime.errors import DelegateError, ModelError
 from edge_runtime.inference.placement import (
     CPU_DELEGATES,
-    HEAVY,
+    WEIGHTED_OPERATIONS,
     Placement,
     ends_in_scores,
     operations_of,
@@ -147,7 +147,7 @@ class _Interpreted:
             len(operations),
             () if delegate == "cpu" else outside,
         )
-        left = HEAVY.intersection(outside)
+        left = WEIGHTED_OPERATIONS.intersection(outside)
         if delegate == "xnnpack" and left:
             raise DelegateError(
                 f"XNNPACK does not take {', '.join(sorted(left))} of {path}; use --delegate cpu."

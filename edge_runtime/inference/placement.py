@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 DELEGATES = ("xnnpack", "cpu", "gpu", "npu", "auto")
 CPU_DELEGATES = ("xnnpack", "cpu")  # part of LiteRT, and there on every machine
-HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})  # take most of the time
+# Convolutions and dense layers, which take most of the time.
+WEIGHTED_OPERATIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 _WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # leave scores scores
 _SCORING = frozenset({"SOFTMAX", "LOGISTIC"})
 

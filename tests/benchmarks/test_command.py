@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from benchmarks import __main__ as command
 from benchmarks import passes
-from export.micro import graph_alone
+from export.metadata import detached
 from tests.conftest import GOLDEN, ROOT
 from train import cifar10
 from train.dataset import DataError
@@ -180,7 +180,7 @@ def test_an_untrained_network_is_marked_and_not_evaluated(tmp_path, small_data):
 
 def test_a_foreign_file_is_compared_with_our_int8(tmp_path, small_data):
     foreign = tmp_path / "theirs.tflite"
-    foreign.write_bytes(graph_alone((ROOT / "edge_runtime/models/cnn-int8.tflite").read_bytes()))
+    foreign.write_bytes(detached((ROOT / "edge_runtime/models/cnn-int8.tflite").read_bytes()))
     only = ("--only", "latency")
     result, rows = run(tmp_path / "out", "cnn-int8", *only, "--reference", foreign)
     assert result.exit_code == 0, result.output

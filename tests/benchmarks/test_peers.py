@@ -6,10 +6,10 @@ import pytest
 
 from benchmarks import networks, peers
 from benchmarks.contenders import Contender, Missing, contenders_of, model_files, with_unique_names
-from export import calibration
+from export import committed
 from train.architectures import NETWORKS
 
-IMAGES = calibration.read().held_out.images[::5]
+IMAGES = committed.read().held_out.images[::5]
 
 
 @pytest.fixture(scope="module")

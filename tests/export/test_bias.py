@@ -1,17 +1,17 @@
-"""Kernels are rounded to int8; what that shifts, the corrected biases take off."""
+"""Rounding kernels to int8 shifts the mean outputs; corrected biases make up for it."""
 
 import keras
 import numpy as np
 import pytest
 
-from export import bias, calibration
+from export import bias, committed
 from train.architectures import resnet18, simple_cnn
 
-IMAGES = calibration.read().train.images[::10]
+IMAGES = committed.read().train.images[::10]
 
 
 def rounded(model: keras.Model) -> keras.Model:
-    """Return a copy with the kernels that an int8 file has."""
+    """Return a copy with the rounded kernels of an int8 file."""
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     for layer in copy.layers:
@@ -23,7 +23,7 @@ def rounded(model: keras.Model) -> keras.Model:
 
 
 def mean_outputs(model: keras.Model, layer: str) -> np.ndarray:
-    """Return each channel's mean over the images and positions."""
+    """Return the mean output of each channel over all images and positions."""
     part = keras.Model(model.inputs, model.get_layer(layer).output)
     outputs = part.predict(IMAGES / np.float32(255), verbose=0)
     return outputs.mean(axis=tuple(range(outputs.ndim - 1)))
@@ -33,7 +33,7 @@ def mean_outputs(model: keras.Model, layer: str) -> np.ndarray:
     ("build", "first", "last"),
     [(simple_cnn, "block1_conv1", "logits"), (resnet18, "stem_bn", "logits")],
 )
-def test_means_stay_where_they_were(build, first, last):
+def test_mean_outputs_stay_the_same(build, first, last):
     keras.utils.set_random_seed(0)
     model = build()
     before = model.get_weights()
@@ -45,10 +45,10 @@ def test_means_stay_where_they_were(build, first, last):
         return np.abs(mean_outputs(rounded(of), layer) - mean_outputs(model, layer)).max()
 
     assert shift(corrected, first) < 0.01 * shift(model, first)
-    assert shift(corrected, last) < 0.5 * shift(model, last)  # of inputs that are rounded too
+    assert shift(corrected, last) < 0.5 * shift(model, last)  # its inputs are rounded too
 
 
-def test_only_biases_are_touched():
+def test_only_biases_change():
     model = simple_cnn()
     for ours, was in zip(bias.corrected(model, IMAGES).weights, model.weights, strict=True):
         assert np.array_equal(ours, was) is ("bias" not in was.path)

@@ -1,4 +1,4 @@
-"""What is in the exported graphs; one network with random weights serves all tests."""
+"""The operations and types of exported graphs; all tests share one network with random weights."""
 
 import numpy as np
 import pytest
@@ -39,12 +39,12 @@ def run(interpreter: Interpreter, images: np.ndarray) -> np.ndarray:
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
-def test_float32_scores_are_keras_s(network, graphs):
+def test_float32_scores_equal_keras(network, graphs):
     interpreter = loaded(graphs["float32"])
     images = IMAGES.astype(np.float32) / 255
     expected = np.asarray(network(images, training=False))
     actual = np.concatenate([run(interpreter, image[None]) for image in images])
-    # Both are float32; sums of up to 2,048 products are added in another order.
+    # Both are float32, and add sums of up to 2,048 products in different orders.
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
@@ -59,7 +59,7 @@ def test_int8_takes_raw_pixels_and_has_no_float_inside(graphs):
     assert types == {"uint8", "int8", "int32"}
 
 
-def test_int8_weights_have_a_scale_a_channel(graphs):
+def test_int8_weights_have_one_scale_per_channel(graphs):
     kernels = [
         tensor
         for tensor in loaded(graphs["int8"]).get_tensor_details()

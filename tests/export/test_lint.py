@@ -1,4 +1,4 @@
-"""The graph lint, on graphs that are good and on graphs with each fault."""
+"""The graph lint: good graphs have no findings, and each fault is found."""
 
 import numpy as np
 import tensorflow as tf
@@ -53,7 +53,7 @@ def test_shape_arithmetic_is_named(tmp_path):
 
 
 def test_float_islands_are_named(tmp_path):
-    """A sine has no int8 kernel, and stays in float."""
+    """A sine has no int8 kernel, so it stays in float."""
     path = converted(tmp_path, lambda x: convolution(tf.sin(x)), integer=True)
     [finding] = lint(path, io="float32", integer=True)
     assert finding == "SIN (node 0) runs in float inside an integer graph"
@@ -61,7 +61,7 @@ def test_float_islands_are_named(tmp_path):
 
 
 def test_layers_outside_the_delegate_are_named(tmp_path):
-    """XNNPACK takes no convolution whose kernel is computed at run time."""
+    """XNNPACK does not take a convolution whose kernel is computed at run time."""
     inside = converted(tmp_path, convolution)
     assert lint(inside, io="float32", integer=False) == []
 

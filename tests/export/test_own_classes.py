@@ -1,4 +1,4 @@
-"""Exporting a network of one's own images: calibrated on some of them, judged on others."""
+"""Exporting a network of a user's own classes: some images calibrate it, others judge it."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime import Classifier
 from edge_runtime.inference.metadata import read_metadata
-from export import calibration, quantize
+from export import calibration, committed, quantize
+from export.errors import CalibrationError
 from tests.train.small import write_folder
 from train import data, weights
 from train.architectures import simple_cnn
@@ -14,18 +15,18 @@ from train.architectures import simple_cnn
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """A folder of images, and the checkpoint of a network that tells their classes apart."""
+    """A folder with images of two classes, and the checkpoint of a network for these classes."""
     folder = tmp_path_factory.mktemp("own")
     write_folder(folder / "images")
     model = simple_cnn(2)
     *_, logits = [layer for layer in model.layers if layer.weights]
     kernel, bias = logits.get_weights()
-    logits.set_weights([0.01 * kernel, bias])  # or its scores would be 0 and 1
+    logits.set_weights([0.01 * kernel, bias])  # otherwise the scores are 0 and 1
     weights.save(model, folder / "cnn.safetensors", about={"class_names": ["dark", "light"]})
     return folder
 
 
-def test_it_is_calibrated_and_judged_on_them(command, own, tmp_path):
+def test_it_is_calibrated_and_judged_on_the_user_s_images(command, own, tmp_path):
     out = tmp_path / "own-int8.tflite"
     arguments = ("--checkpoint", own / "cnn.safetensors", "--max-drop", "100", "--out", out)
     result = command(*arguments, "--data", own / "images")
@@ -34,7 +35,7 @@ def test_it_is_calibrated_and_judged_on_them(command, own, tmp_path):
     assert "lint" not in result.stdout
     card = read_metadata(out).card
     assert card["classes"] == ["dark", "light"]
-    assert not {"author", "license"} & card.keys()  # they are not ours to name
+    assert not {"author", "license"} & card.keys()  # only our own weights name us
     assert b"edge-classify authors" not in out.read_bytes()
     assert (card["calibration"]["images"], card["calibration"]["split"]) == (46, "train")
     with Classifier(out) as classifier:
@@ -42,7 +43,7 @@ def test_it_is_calibrated_and_judged_on_them(command, own, tmp_path):
         assert classifier.assumptions == ()
 
 
-def test_images_without_black_and_white_make_the_input_raw_bytes_too(own):
+def test_the_input_takes_raw_pixels_even_if_no_image_has_black_and_white(own):
     images = data.load(own / "images").train.images // 4 + 20
     given = images.copy()
     interpreter = Interpreter(model_content=quantize.to_int8(simple_cnn(2), images))
@@ -51,37 +52,31 @@ def test_images_without_black_and_white_make_the_input_raw_bytes_too(own):
     np.testing.assert_array_equal(images, given)
 
 
-def test_without_them_it_says_what_it_needs(command, own, tmp_path):
+def test_without_the_user_s_images_the_error_names_what_is_needed(command, own, tmp_path):
     arguments = ("--checkpoint", own / "cnn.safetensors", "--out", tmp_path / "x.tflite")
     expected = (
-        f"export: {own / 'cnn.safetensors'} tells dark, light apart; expected --data to name "
-        "images of these classes, {train,test}/CLASS/*.png.\n"
+        f"export: {own / 'cnn.safetensors'} has the classes dark, light; name images of these "
+        "classes with --data, as {train,test}/CLASS/*.png.\n"
     )
     other = write_folder(tmp_path / "other", per_class=2, test=1, classes=("cats", "dogs"))
     for more in ((), ("--data", other)):
         result = command(*arguments, *more)
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", expected)
     result = command("--data", own / "images", "--out", tmp_path / "x.tflite")
-    assert "cnn.safetensors tells airplane, automobile, " in result.stderr
+    assert "cnn.safetensors has the classes airplane, automobile, " in result.stderr
     assert not (tmp_path / "x.tflite").exists()
 
 
-def test_a_small_class_gives_all_its_images_and_the_others_the_rest(own):
+def test_a_small_class_gives_all_its_images_and_the_others_give_more(own):
     loaded = data.load(own / "images")
     light = np.flatnonzero(loaded.train.labels == 1)
     few = loaded.train.take([*np.flatnonzero(loaded.train.labels == 0), *light[:3]])
     uneven = type(loaded)(few, loaded.held_out, loaded.test, loaded.class_names)
-    committed = calibration.read()
-    assert len(calibration.choose(None, committed, uneven).images) == len(few) == 26
+    ours = committed.read()
+    assert len(calibration.choose(None, ours, uneven).images) == len(few) == 26
     for count, of_light in ((5, 2), (6, 3), (12, 3)):
-        chosen = calibration.choose(str(count), committed, uneven)
+        chosen = calibration.choose(str(count), ours, uneven)
         assert len(set(chosen.hashes)) == count
         assert len({*chosen.hashes} & {loaded.train.hashes[i] for i in light}) == of_light
-    with pytest.raises(calibration.CalibrationError, match="to be from 2 to 26 images, but got 27"):
-        calibration.choose("27", committed, uneven)
-
-
-def test_some_images_are_of_all_classes():
-    assert calibration.some(np.arange(500), 200)[[0, 1, 2, -1]].tolist() == [0, 2, 5, 497]
-    assert calibration.some(np.arange(1000), 100).tolist() == list(range(0, 1000, 10))
-    assert calibration.some(np.arange(3), 100).tolist() == [0, 1, 2]
+    with pytest.raises(CalibrationError, match="to be from 2 to 26 images, but got 27"):
+        calibration.choose("27", ours, uneven)

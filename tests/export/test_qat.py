@@ -1,4 +1,4 @@
-"""Quantization-aware training, on few images; that it helps is measured in export/README.md."""
+"""Quantization-aware training, on few images."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.inference.metadata import read_metadata
-from export import calibration, pipeline, source, verify
+from export import committed, pipeline, verify
+from export.errors import ExportError
+from export.inputs import load_inputs
 from export.lint import lint
 from train import weights
 from train.architectures import resnet18, simple_cnn
@@ -14,10 +16,10 @@ from train.dataset import Dataset
 from train.evaluation import predict
 
 qat = pytest.importorskip("export.qat")
-twin = pytest.importorskip("export.twin")
-COMMITTED = calibration.read()
+tf_keras_model = pytest.importorskip("export.tf_keras_model")
+COMMITTED = committed.read()
 FEW = COMMITTED.train.take(np.arange(0, 496, 8))
-OTHERS = COMMITTED.train.take(np.arange(1, 497, 8))  # as many
+OTHERS = COMMITTED.train.take(np.arange(1, 497, 8))  # the same number of other images
 RECIPE = qat.FineTuning(epochs=2, batch_size=32)
 
 
@@ -38,7 +40,7 @@ def values(model):
 
 @pytest.fixture(scope="module")
 def teacher():
-    return twin.build(shipped_cnn())
+    return tf_keras_model.build(shipped_cnn())
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def tuned(tmp_path_factory, teacher):
     return tune(teacher, tmp_path_factory.mktemp("qat"))
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(tuned, teacher, tmp_path):
+def test_a_resumed_run_ends_with_the_same_weights(tuned, teacher, tmp_path):
     class Stopped(Exception):
         pass
 
@@ -57,7 +59,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tuned, teacher, tmp_path):
         tune(teacher, tmp_path, say=stop)
     said = []
     again = tune(teacher, tmp_path, say=said.append)
-    assert said[0] == "going on after epoch 1 of 2"
+    assert said[0] == "resuming after epoch 1 of 2"
     for one, other in zip(values(tuned), values(again), strict=True):
         np.testing.assert_array_equal(one, other)
     said.clear()
@@ -69,11 +71,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tuned, teacher, tmp_path):
 
 
 @pytest.mark.parametrize("build", [shipped_cnn, resnet18])
-def test_every_kernel_is_rounded_in_training_by_a_scale_a_channel(build, tmp_path):
+def test_every_kernel_is_rounded_in_training_with_one_scale_per_channel(build, tmp_path):
     model = build()
-    student = tune(twin.build(model), tmp_path, recipe=qat.FineTuning(epochs=0))
+    student = tune(tf_keras_model.build(model), tmp_path, recipe=qat.FineTuning(epochs=0))
     wrapped = [x for x in student.layers if x.trainable_variables]
-    assert len(wrapped) == len([x for x in model.layers if isinstance(x, twin.LINEAR)])
+    assert len(wrapped) == len([x for x in model.layers if isinstance(x, tf_keras_model.LINEAR)])
     for layer in wrapped:
         kernel, bias = sorted(layer.trainable_variables, key=lambda v: len(v.shape), reverse=True)
         small = np.full(kernel.shape, 1 / 300, np.float32)  # less than half a step
@@ -88,7 +90,7 @@ def test_every_kernel_is_rounded_in_training_by_a_scale_a_channel(build, tmp_pat
 
 
 def test_the_teacher_stays_as_it_was_and_the_student_learns(tuned, teacher):
-    fresh = twin.build(shipped_cnn()).get_weights()
+    fresh = tf_keras_model.build(shipped_cnn()).get_weights()
     for one, other in zip(fresh, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     [kernel] = [v for v in tuned.trainable_variables if v.name == "block1_conv1/kernel:0"]
@@ -114,17 +116,17 @@ def test_the_graph_is_full_integer_and_close_to_the_float_network(tuned, tmp_pat
 
 
 @SLOW
-def test_an_export_says_what_made_it(tmp_path, monkeypatch):
+def test_the_card_says_what_made_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(qat, "FineTuning", lambda: RECIPE)
     data = Dataset(FEW, COMMITTED.held_out, COMMITTED.held_out, COMMITTED.class_names)
-    cnn = source.load("cnn", weights.SHIPPED / "cnn.safetensors", data=data)
+    cnn = load_inputs("cnn", weights.SHIPPED / "cnn.safetensors", data=data)
     out = tmp_path / "m.tflite"
     run = tmp_path / "run"
-    pipeline.export_tflite(pipeline.Quantization.QAT, out, cnn, max_drop=0.02, qat_dir=run)
+    pipeline.export_tflite(pipeline.QuantizationMode.QAT, out, cnn, max_drop=0.02, qat_dir=run)
     card = read_metadata(out).card
     assert card["precision"] == "int8-qat"
     assert "tensorflow-model-optimization" in card["tools"]
     assert card["calibration"]["images"] == 500
-    with_nothing = source.load("cnn", weights.SHIPPED / "cnn.safetensors")
-    with pytest.raises(pipeline.ExportError, match="name the data set with --data"):
-        pipeline.export_tflite(pipeline.Quantization.QAT, out, with_nothing)
+    with_nothing = load_inputs("cnn", weights.SHIPPED / "cnn.safetensors")
+    with pytest.raises(ExportError, match="name the data set with --data"):
+        pipeline.export_tflite(pipeline.QuantizationMode.QAT, out, with_nothing)

@@ -1,7 +1,7 @@
 """Make the tiny models that the runtime's tests use: `python -m tests.golden.make`.
 
-Each classifies a 4 x 4 image as the colour channel that is brightest on average, so that the
-tests can say what the answer must be. It needs the extra `export`.
+Most classify a 4 x 4 image as the colour channel that is brightest on average, so that tests know
+the expected label. This script needs the extra `export`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ def logits(image: tf.Tensor) -> tf.Tensor:
 
 
 def brightness(image: tf.Tensor) -> tf.Tensor:
-    """Say of a grey image whether it is dark, medium or bright, as [1, 1, 1, 3] scores."""
+    """Classify a grey image as dark, medium or bright, with scores of shape [1, 1, 1, 3]."""
     grey = tf.reduce_mean(image, axis=[1, 2])
     distance = tf.abs(grey - tf.constant([[0.0, 0.5, 1.0]]))
     return tf.reshape(tf.nn.softmax(-8.0 * distance), [1, 1, 1, 3])
 
 
 def convert(function, shapes, integer=None) -> bytes:
+    """Convert a function of float32 tensors; quantize it if an integer type is given."""
     signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
     module = tf.Module()
     module.call = tf.function(function, input_signature=signature)
@@ -50,7 +51,7 @@ def convert(function, shapes, integer=None) -> bytes:
 
 
 def convert_int16(function, shape) -> bytes:
-    """Convert with 16-bit activations and I/O."""
+    """Convert with int16 activations, input and scores."""
     module = tf.Module()
     module.call = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)])
     converter = tf.lite.TFLiteConverter.from_concrete_functions(

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from edge_runtime.support.metrics import cross_entropy
-from export import calibration
+from export import committed
 from tests.train.small import HELD_OUT, TRAIN, shortened
 from train import checkpoint, precision, weights
 from train.architectures import simple_cnn
@@ -243,7 +243,7 @@ def test_the_first_step_in_bfloat16_goes_where_float32_goes(recipe, side, form):
     """From equal weights and photographs, the steps agree in length and direction."""
     recipe = dataclasses.replace(recipe, training_form={**recipe.training_form, **form})
     chosen = slice(0, 500, 5)
-    photographs = calibration.read().held_out
+    photographs = committed.read().held_out
     images = photographs.images[chosen, :: 32 // side, :: 32 // side] / np.float32(255)
     labels = np.eye(10, dtype=np.float32)[photographs.labels[chosen]]
 

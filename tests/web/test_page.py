@@ -13,10 +13,10 @@ from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.resize import fit
-from export import calibration, quantize
+from export import committed, quantize
 from tests.conftest import ROOT
-from tests.export.test_gpu import network as strided
-from tests.export.test_gpu import pictures
+from tests.export.test_gpu_workaround import network as strided
+from tests.export.test_gpu_workaround import noisy_images
 from tests.web.conftest import bring, png, scores, seen, use, visit
 
 PHOTOGRAPH = ROOT / "examples" / "chelsea.png"
@@ -49,7 +49,7 @@ MODELS = pytest.mark.parametrize(
 @MODELS
 def test_scores_equal_those_of_the_python_runtime(page, model, tolerance):
     """Compare on held-out images: 50 for the default model, 20 for the others."""
-    images = calibration.read().held_out.images[:: 10 if model == "cnn-int8" else 25]
+    images = committed.read().held_out.images[:: 10 if model == "cnn-int8" else 25]
     assert len(images) == (50 if model == "cnn-int8" else 20)
     check_against_the_runtime(page, images, model, tolerance)
 
@@ -198,7 +198,7 @@ def test_webgpu_gives_the_scores_of_the_cpu(playwright, site):
         assert max(abs(on_gpu[label] - on_cpu[label]) for label in on_cpu) <= 2 / 256
         use(page, network="cnn")
         # A model that the GPU computes wrongly stays on the CPU.
-        narrow = quantize.to_int8(strided(32, 2), pictures(32))
+        narrow = quantize.to_int8(strided(32, 2), noisy_images(32))
         page.set_input_files("#files", {"name": "a.tflite", "mimeType": "", "buffer": narrow})
         page.wait_for_selector("#facts:has-text('a.tflite')")
         page.check("input[value=webgpu]", force=True)

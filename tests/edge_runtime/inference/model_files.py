@@ -12,7 +12,7 @@ CARD = {
     "classes": ["chat", "œuf"],
     "preprocessing": {"fit": "stretch", "mean": [1.0, 2.0, 3.0], "std": [4.0]},
     "io": {"input": {"shape": [1, 4, 4, 3]}},
-    "version": "1",
+    "schema_version": 1,
     "author": "A",
     "license": "L",
 }

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from export import calibration
+from edge_runtime.support.files import file_sha256
+from export import calibration, committed
 from train import weights
 from train.architectures import NETWORKS
 from train.dataset import Dataset, Split
@@ -19,16 +20,19 @@ from train.evaluation import predict
 
 
 @dataclass(frozen=True)
-class Source:
-    """A network with its weights, and the images that its exports are made and judged with.
+class ExportInputs:
+    """A network with its weights, and the images that calibrate and judge its exports.
 
     Attributes:
-        about: what the checkpoint says of itself, see `train.run.ship`.
+        model: the network with its weights.
+        about: what the checkpoint says about itself; `python -m train ship` writes it.
         sha256: of the checkpoint.
         shipped: whether the checkpoint is one that this project ships.
-        held_out: images that judge: all of them, or the committed ones.
-        scores: the float network's on them, float32 (N, classes).
-        data: the data set, where it is there.
+        class_names: by class index.
+        calibration: images that set activation ranges.
+        held_out: images that judge: all held-out images, or the committed ones.
+        scores: the float network's scores of `held_out`, float32 (N, classes).
+        data: the data set, or None if it is not available.
     """
 
     model: keras.Model
@@ -43,51 +47,53 @@ class Source:
 
     @property
     def judged_on(self) -> str:
-        """A phrase for the images that judge."""
+        """Name the images that judge, in a phrase."""
         if self.data is None:
-            return f"the {len(self.held_out):,} committed held-out images (no data set is there)"
+            return f"the {len(self.held_out):,} committed held-out images (no data set was named)"
         return f"{len(self.held_out):,} held-out images"
 
 
-def load(
+def load_inputs(
     network: str, checkpoint: Path, *, images: str | None = None, data: Dataset | None = None
-) -> Source:
+) -> ExportInputs:
     """Load a network's checkpoint and choose the images.
 
     Args:
         network: a name in `train.architectures.NETWORKS`.
-        images: for calibration, see `export.calibration.choose`.
-        data: of the classes that the checkpoint tells apart; needed where they are not CIFAR-10's.
+        checkpoint: a safetensors file.
+        images: calibration images, see `export.calibration.choose`.
+        data: the data set; needed if the checkpoint's classes are not CIFAR-10's.
 
     Raises:
-        CheckpointError: the checkpoint is missing, damaged, of another network or other classes.
-        CalibrationError: the images cannot be had.
+        CheckpointError: the checkpoint is missing, damaged, or of another network or classes.
+        CalibrationError: the images are not available.
+        OSError: the checkpoint cannot be read.
     """
-    committed = calibration.read()
+    shipped_images = committed.read()
     _, metadata = weights.read(checkpoint)
     about = json.loads(metadata.get("about", "{}"))
-    names = tuple(about.get("class_names", committed.class_names))
-    if names != (committed.class_names if data is None else data.class_names):
+    names = tuple(about.get("class_names", shipped_images.class_names))
+    if names != (shipped_images.class_names if data is None else data.class_names):
         raise weights.CheckpointError(
-            f"{checkpoint} tells {', '.join(names)} apart; expected --data to name images of these "
-            f"classes, {{train,test}}/CLASS/*.png."
+            f"{checkpoint} has the classes {', '.join(names)}; name images of these classes with "
+            f"--data, as {{train,test}}/CLASS/*.png."
         )
     holds = about.get("network", network)
     if holds != network:
         raise weights.CheckpointError(
-            f"{checkpoint} holds a {holds} and not a {network}; add --network {holds}."
+            f"{checkpoint} holds a {holds}, not a {network}; add --network {holds}."
         )
     architecture = about.get("recipe", {}).get("architecture", {})
     model = NETWORKS[network](len(names), **architecture if "network" in about else {})
     weights.load(model, checkpoint)
-    held_out = committed.held_out if data is None else data.held_out
-    return Source(
+    held_out = shipped_images.held_out if data is None else data.held_out
+    return ExportInputs(
         model=model,
         about=about,
-        sha256=weights.file_hash(checkpoint),
+        sha256=file_sha256(checkpoint),
         shipped=checkpoint.resolve().parent == weights.SHIPPED.resolve(),
         class_names=names,
-        calibration=calibration.choose(images, committed, data),
+        calibration=calibration.choose(images, shipped_images, data),
         held_out=held_out,
         scores=predict(model, held_out.images),
         data=data,

@@ -1,14 +1,14 @@
-"""The network rebuilt in tf_keras."""
+"""A network rebuilt in tf_keras gives the same scores."""
 
 import keras
 import numpy as np
 import pytest
 
-from export import calibration
+from export import committed
 from train import weights
 from train.architectures import resnet18, simple_cnn
 
-twin = pytest.importorskip("export.twin")
+tf_keras_model = pytest.importorskip("export.tf_keras_model")
 
 
 def shipped_cnn():
@@ -23,7 +23,7 @@ def softmax(logits):
 
 
 def random_resnet18(**options):
-    """BatchNorms with statistics as after training, so that folding them has something to do."""
+    """Return a ResNet18 whose BatchNorms have random statistics, so folding changes kernels."""
     keras.utils.set_random_seed(0)
     model = resnet18(**options)
     rng = np.random.default_rng(0)
@@ -40,10 +40,10 @@ def random_resnet18(**options):
 @pytest.mark.parametrize(
     "build", [shipped_cnn, random_resnet18, lambda: random_resnet18(stem="imagenet")]
 )
-def test_the_twin_gives_the_same_scores_without_any_batch_norm(build):
+def test_it_gives_the_same_scores_without_any_batch_norm(build):
     model = build()
-    rebuilt = twin.build(model)
-    images = calibration.read().train.images[:32].astype(np.float32) / 255
+    rebuilt = tf_keras_model.build(model)
+    images = committed.read().train.images[:32].astype(np.float32) / 255
     expected = model.predict_on_batch(images)
     assert expected.std() > 1e-3
     np.testing.assert_allclose(softmax(rebuilt.predict_on_batch(images)), expected, atol=1e-5)

@@ -1,6 +1,6 @@
-"""A network rebuilt in tf_keras, the only models that TensorFlow Model Optimization works on.
+"""Rebuild a network in tf_keras, because TensorFlow Model Optimization takes no other models.
 
-Every BatchNorm is folded into the convolution or dense layer before it, and so frozen.
+Every BatchNorm is folded into the convolution or dense layer before it, which freezes it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ LINEAR = (keras.layers.Conv2D, keras.layers.Dense)
 
 
 def build(model: keras.Model) -> tf_keras.Model:
-    """Rebuild a network in tf_keras up to its logits, BatchNorms folded, with equal outputs.
+    """Rebuild a network in tf_keras up to its logits, with BatchNorms folded and equal outputs.
 
     Args:
-        model: made of the layers of `train.architectures`; every BatchNorm directly follows a
-            convolution or a dense layer.
+        model: made of the layers that `train.architectures` uses; every BatchNorm directly
+            follows a convolution or a dense layer.
     """
-    outputs: dict[str, tf.Tensor] = {}  # of each layer that is rebuilt, by name
+    outputs: dict[str, tf.Tensor] = {}  # of each rebuilt layer, by name
     stands_for, norms, with_relu = _absorbed(model)
     values: dict[str, list[NDArray]] = {}
     last = ""
@@ -36,7 +36,7 @@ def build(model: keras.Model) -> tf_keras.Model:
         if isinstance(layer, keras.layers.Softmax):
             break
         rebuilt = _rebuilt(layer, relu=layer.name in with_relu)
-        tensors = [outputs[stands_for.get(source, source)] for source in _sources(layer)]
+        tensors = [outputs[stands_for.get(name, name)] for name in _read_layers(layer)]
         outputs[layer.name] = rebuilt(tensors if len(tensors) > 1 else tensors[0])
         if isinstance(layer, LINEAR):
             values[layer.name] = _folded(layer, norms.get(layer.name))
@@ -50,11 +50,15 @@ def build(model: keras.Model) -> tf_keras.Model:
 def _absorbed(
     model: keras.Model,
 ) -> tuple[dict[str, str], dict[str, keras.layers.BatchNormalization], set[str]]:
-    """Return which layer stands for one that is not rebuilt, and what it takes from it.
+    """Find the layers that are not rebuilt because the layer before them absorbs them.
 
-    A dropout layer is left out and a BatchNorm folded in. A ReLU becomes the activation of the
-    layer before it, for TensorFlow Model Optimization leaves the kernel of a convolution or dense
-    layer in float where a ReLU layer follows.
+    A dropout layer is left out, and a BatchNorm is folded in. A ReLU becomes the activation of the
+    layer before it, because TensorFlow Model Optimization leaves the kernel of a convolution or
+    dense layer in float if a ReLU layer follows.
+
+    Returns:
+        For each absorbed layer the one that stands for it, for each layer the BatchNorm to fold
+        in, and the layers whose activation becomes a ReLU; all by name.
     """
     stands_for: dict[str, str] = {}
     norms: dict[str, keras.layers.BatchNormalization] = {}
@@ -64,26 +68,26 @@ def _absorbed(
             layer, (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.ReLU)
         ):
             continue
-        [source] = _sources(layer)
-        source = stands_for.get(source, source)
+        [before] = _read_layers(layer)
+        before = stands_for.get(before, before)
         if isinstance(layer, keras.layers.ReLU):
-            if not isinstance(model.get_layer(source), LINEAR):
+            if not isinstance(model.get_layer(before), LINEAR):
                 continue
-            with_relu.add(source)
+            with_relu.add(before)
         elif isinstance(layer, keras.layers.BatchNormalization):
-            norms[source] = layer
-        stands_for[layer.name] = source
+            norms[before] = layer
+        stands_for[layer.name] = before
     return stands_for, norms, with_relu
 
 
-def _sources(layer: keras.layers.Layer) -> list[str]:
-    """Return the names of the layers that a layer reads."""
+def _read_layers(layer: keras.layers.Layer) -> list[str]:
+    """Return the names of the layers whose output a layer reads."""
     tensors = layer.input if isinstance(layer.input, list) else [layer.input]
     return [tensor._keras_history.operation.name for tensor in tensors]
 
 
 def _rebuilt(layer: keras.layers.Layer, *, relu: bool) -> tf_keras.layers.Layer:
-    """Return a new tf_keras layer of the same kind and name, with a ReLU or without."""
+    """Return a tf_keras layer of the same kind and name, with or without a ReLU activation."""
     kinds = {
         "Conv2D": ("filters", "kernel_size", "strides", "padding"),
         "Dense": ("units",),
@@ -105,7 +109,7 @@ def _rebuilt(layer: keras.layers.Layer, *, relu: bool) -> tf_keras.layers.Layer:
 def _folded(
     layer: keras.layers.Layer, norm: keras.layers.BatchNormalization | None
 ) -> list[NDArray]:
-    """Return kernel and bias of a layer, with the BatchNorm behind it folded in."""
+    """Return a layer's kernel and bias, with the BatchNorm behind it folded in."""
     kernel, *rest = (np.asarray(w, np.float64) for w in layer.get_weights())
     bias = rest[0] if rest else np.zeros(kernel.shape[-1])
     return [kernel, bias] if norm is None else [*absorb(kernel, bias, norm)]

@@ -1,4 +1,4 @@
-"""The command `python -m export.micro`: C that compiles, and the runtime's answers."""
+"""The command `python -m export.micro`: C that compiles, and results equal to the runtime's."""
 
 import re
 import shutil
@@ -7,11 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference import shipped
 from edge_runtime.support import native_log
-from export import micro
-from export.metadata import attach
+from export.metadata import attach, detached
 from tests.conftest import GOLDEN, ROOT, run
 
 runtime = pytest.importorskip("tflite_micro").runtime
@@ -22,14 +20,14 @@ def export(*arguments):
 
 
 def defines(header):
-    """Return the numbers of a header by name."""
+    """Return the numbers that a header defines, by name."""
     found = re.findall(r"^#define (\w+) (\S+)$", header, re.MULTILINE)
     return {name: float(value.removesuffix("f")) for name, value in found}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The default model's files, and what the command printed."""
+    """Return the folder with the default model's files, and what the command printed."""
     out = tmp_path_factory.mktemp("micro") / "new"
     result = export("cnn-int8", "--out", out)
     assert (result.returncode, result.stderr) == (0, "")
@@ -37,20 +35,20 @@ def made(tmp_path_factory):
     return out, result.stdout
 
 
-def test_answers_are_those_of_the_runtime(made):
+def test_results_agree_with_the_runtime_s(made):
     _, built_in, xnnpack = made[1].splitlines()
     assert "against --delegate cpu, 200 held-out images: agreement 100.00%" in built_in
     assert float(built_in.rsplit(" ", 1)[1]) <= 1 / 256
-    # XNNPACK rounds each layer's sums in another way, which turns the answer where two classes are
-    # close: the shipped network's on 2 of 200 images.
+    # XNNPACK rounds each layer's sums differently, which changes the top-1 class if two classes are
+    # close: with the shipped network, on 2 of 200 images.
     [agreement] = re.findall(r"against --delegate xnnpack, .* agreement ([\d.]+)%", xnnpack)
     assert float(agreement) >= 98.5
     assert float(xnnpack.rsplit(" ", 1)[1]) <= 0.1
 
 
-def test_the_header_says_what_the_graph_is(made):
+def test_the_header_describes_the_graph(made):
     numbers = defines((made[0] / "cnn_int8.h").read_text())
-    graph = micro.graph_alone(shipped.models()["cnn-int8"].read_bytes())
+    graph = detached(shipped.models()["cnn-int8"].read_bytes())
     assert numbers["CNN_INT8_MODEL_BYTES"] == len(graph)
     assert numbers["CNN_INT8_INPUT_SCALE"] == np.float32(1 / 255)
     assert numbers["CNN_INT8_OUTPUT_SCALE"] == 1 / 256
@@ -59,10 +57,10 @@ def test_the_header_says_what_the_graph_is(made):
     assert shape == [32, 32, 3, 10]
 
 
-def test_the_arena_is_enough_and_no_larger_than_it_must_be(made):
+def test_the_arena_is_no_larger_than_needed(made):
     arena = int(defines((made[0] / "cnn_int8.h").read_text())["CNN_INT8_ARENA_BYTES"])
-    graph = micro.graph_alone(shipped.models()["cnn-int8"].read_bytes())
-    assert 65_536 < arena < 80_000  # the largest two activations, and book-keeping
+    graph = detached(shipped.models()["cnn-int8"].read_bytes())
+    assert 65_536 < arena < 80_000  # the two largest activations, and bookkeeping
     with native_log.dropped(), pytest.raises(RuntimeError):
         runtime.Interpreter.from_bytes(graph, arena_size=arena - 1024)
 
@@ -87,15 +85,14 @@ def test_it_compiles_and_holds_the_graph(made, tmp_path, language):
     files = [main, made[0] / "cnn_int8.c", f"-I{made[0]}", "-o", tmp_path / "main"]
     subprocess.run([compiler, *warnings, *files], check=True)
     printed = subprocess.run([tmp_path / "main"], check=True, capture_output=True).stdout
-    labels = shipped.models()["cnn-int8"].read_bytes()
-    graph = micro.graph_alone(labels)
+    graph = detached(shipped.models()["cnn-int8"].read_bytes())
     assert printed.endswith(graph)
     assert printed[: -len(graph)].decode().split() == [
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     ]  # fmt: skip
 
 
-def test_odd_names_and_labels_are_still_c(tmp_path):
+def test_odd_names_and_labels_compile(tmp_path):
     graph = (GOLDEN / "unlabelled.tflite").read_bytes()
     odd = ['a "quoted\\ one', "trigraph ??=", "Katze\u00e91"]
     model = tmp_path / "3 odd-näme.tflite"
@@ -121,35 +118,6 @@ def test_bad_models(tmp_path, name):
     assert result.stderr.count("\n") == 1
     assert path.name in result.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_the_arena_of_a_tiny_graph():
-    """Loading it takes more for a while than it keeps."""
-    graph = micro.graph_alone((GOLDEN / "uint8.tflite").read_bytes())
-    arena = micro.measure_arena(graph)
-    assert micro._runs(graph, arena)
-    assert not micro._runs(graph, arena - micro.ALIGNMENT_BYTES)
-
-
-def test_a_graph_that_fails_is_one_sentence_and_has_an_end(monkeypatch):
-    graph = micro.graph_alone((GOLDEN / "uint8.tflite").read_bytes())
-    monkeypatch.setattr(micro, "_runs", lambda graph, arena_bytes: False)
-    with pytest.raises(EdgeRuntimeError, match="in no arena of up to 1024 MiB"):
-        micro.measure_arena(graph)
-
-    class Fails:
-        def get_input_details(self, number):
-            return {"shape": (1, 2, 2, 3), "dtype": "uint8"}
-
-        def set_input(self, image, number):
-            pass
-
-        def invoke(self):
-            raise RuntimeError("Interpreter invocation failed.")
-
-    monkeypatch.setattr(runtime.Interpreter, "from_bytes", lambda graph: Fails())
-    with pytest.raises(EdgeRuntimeError, match=r"does not run on .*invocation failed"):
-        micro._interpreter(graph, GOLDEN / "uint8.tflite")
 
 
 def test_an_unwritable_folder(tmp_path):

@@ -1,4 +1,4 @@
-"""A .tflite graph as C for TensorFlow Lite Micro: a header of constants, a source of data."""
+"""The text of the C files: a header with constants, and a source with the graph and labels."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.metadata import Metadata
+from export.graph import operator_name
 
-ALIGNMENT_BYTES = 16  # of flatbuffers, and of TensorFlow Lite Micro's arena
+ALIGNMENT_BYTES = 16  # that flatbuffers and TensorFlow Lite Micro's arena need
 _BYTES_A_LINE = 16
 
 
 def header(
     name: str, path: Path, graph: bytes, engine: Engine, metadata: Metadata, arena_bytes: int
 ) -> str:
-    """Return the header: sizes, quantization, and the operators to register.
+    """Return the C header: sizes, quantization, and the operators to register.
 
     Args:
-        name: the model's as an identifier of C, which begins every name in it.
-        path: the file the graph is from, named in a comment.
-        graph: the .tflite file without an archive behind it.
-        engine: has the graph's input and output tensors.
-        metadata: says what the input's real values are, where it does.
-        arena_bytes: working memory the graph needs.
+        name: the model's name as a C identifier; every name in the header starts with it.
+        path: the file that the graph is from, named in a comment.
+        graph: a .tflite file without an archive behind it.
+        engine: describes the graph's input and output tensors.
+        metadata: the file's, which may say what the input's real values are.
+        arena_bytes: working memory that the graph needs.
     """
     upper = name.upper()
     image, scores = engine.input, engine.output
@@ -40,7 +41,7 @@ def header(
     }
     for end, tensor in (("INPUT", image), ("OUTPUT", scores)):
         scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
-        # A float tensor's values are the real ones.
+        # A float tensor holds the real values themselves, and has a scale of 0.
         numbers |= {f"{end}_SCALE": f"{scale or 1:.8e}f", f"{end}_ZERO_POINT": zero_point}
     defines = "\n".join(f"#define {upper}_{key} {value}" for key, value in numbers.items())
     operators = "\n".join(f" *   {operator}" for operator in _operators(graph))
@@ -76,7 +77,7 @@ extern const char *const {name}_labels[{upper}_CLASSES];
 
 
 def _normalization(metadata: Metadata) -> str:
-    """Return a comment's line on what the input's real values are, where the file says it."""
+    """Return a comment line about the input's real values, or nothing if the file is silent."""
     if metadata.mean is None or metadata.std is None:
         return ""
     mean, std = (", ".join(f"{v:g}" for v in values) for values in (metadata.mean, metadata.std))
@@ -84,7 +85,14 @@ def _normalization(metadata: Metadata) -> str:
 
 
 def source(name: str, graph: bytes, header_name: str, labels: Sequence[str]) -> str:
-    """Return the source: the graph as an aligned array, and the labels (UTF-8) in class order."""
+    """Return the C source: the graph as an aligned array, and the labels (UTF-8) in class order.
+
+    Args:
+        name: the model's name as a C identifier.
+        graph: a .tflite file without an archive behind it.
+        header_name: file name of the header to include.
+        labels: class names in the order of the scores.
+    """
     upper = name.upper()
     lines = (
         ", ".join(f"{byte:#04x}" for byte in graph[at : at + _BYTES_A_LINE])
@@ -115,7 +123,10 @@ const char *const {name}_labels[{upper}_CLASSES] = {{
 
 
 def _literal(label: str) -> str:
-    """Return a C string; octal escapes end after three digits, whatever follows."""
+    """Return a C string literal.
+
+    Octal escapes end after three digits; hexadecimal ones would swallow digits that follow.
+    """
     escaped = (
         chr(byte) if 32 <= byte < 127 and byte not in b'"\\?' else f"\\{byte:03o}"
         for byte in label.encode()
@@ -124,8 +135,6 @@ def _literal(label: str) -> str:
 
 
 def _operators(graph: bytes) -> list[str]:
-    """Return the names of the graph's operators, as TensorFlow Lite's schema has them."""
-    names = {value: key for key, value in vars(schema.BuiltinOperator).items()}
+    """Return the names of the graph's operators in TensorFlow Lite's schema, sorted."""
     model = schema.ModelT.InitFromPackedBuf(graph)
-    codes = {max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes}
-    return sorted(names[code] for code in codes)
+    return sorted({operator_name(code) for code in model.operatorCodes})

@@ -1,0 +1,1 @@
+"""A .tflite file as C for TensorFlow Lite Micro, on microcontrollers."""

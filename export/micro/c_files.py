@@ -1,0 +1,83 @@
+"""Write a model as a C source and header, measured and compared with the runtime.
+
+The files hold the graph alone: labels and quantization become C, and the archive behind the graph
+is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime import Classifier
+from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.preprocessing import Preprocessing
+from edge_runtime.support.files import replacing
+from export import committed
+from export.calibration import evenly_spaced
+from export.metadata import detached
+from export.micro import c_source
+from export.micro.agreement import Agreement, agree, open_interpreter
+from export.micro.arena import smallest_arena
+
+_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class WrittenFiles:
+    """The written files, and what was measured.
+
+    Attributes:
+        source: the C source.
+        header: the C header.
+        model_bytes: size of the graph.
+        arena_bytes: working memory that the graph needs.
+        agreements: with the runtime, one for each of its CPU delegates.
+    """
+
+    source: Path
+    header: Path
+    model_bytes: int
+    arena_bytes: int
+    agreements: tuple[Agreement, ...]
+
+
+def write_c_files(model: str | Path, out: Path) -> WrittenFiles:
+    """Write `NAME.c` and `NAME.h`, where NAME is the model's name as a C identifier.
+
+    Args:
+        model: a .tflite file, or the name of a shipped model.
+        out: folder to write to; it is made if it is missing.
+
+    Raises:
+        EdgeRuntimeError: the model is missing, damaged, no image classifier, or has operations
+            that TensorFlow Lite Micro does not support.
+        CalibrationError: the committed images are damaged.
+        OSError: the files cannot be written.
+    """
+    with Classifier(model, delegate="cpu") as classifier:
+        path, labels = classifier.path, classifier.labels
+    graph = detached(path.read_bytes())
+    interpret = open_interpreter(graph, path)
+    arena_bytes = smallest_arena(graph, path)
+    engine = open_engine(path, delegate="cpu")
+    metadata = read_metadata(path)
+    preprocessing = Preprocessing(engine.input, metadata, mean=None, std=None, how=None)
+    images = evenly_spaced(committed.read().held_out.images, _IMAGES)
+    inputs = [preprocessing(image) for image in images]
+    outputs = np.stack([interpret(image) for image in inputs])
+    agreements = tuple(agree(delegate, path, inputs, outputs) for delegate in ("cpu", "xnnpack"))
+
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)
+    name = name if name[:1].isalpha() else f"model_{name}"
+    text = {
+        ".h": c_source.header(name, path, graph, engine, metadata, arena_bytes),
+        ".c": c_source.source(name, graph, f"{name}.h", labels),
+    }
+    for suffix, content in text.items():
+        with replacing(out / f"{name}{suffix}") as temporary:
+            temporary.write_text(content, encoding="ascii")
+    return WrittenFiles(out / f"{name}.c", out / f"{name}.h", len(graph), arena_bytes, agreements)

@@ -1,0 +1,79 @@
+"""Exporting a network: each quantization, and the files that are not written."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge_runtime import Classifier
+from edge_runtime.inference import shipped
+from edge_runtime.inference.metadata import read_metadata
+from export import verify
+from export.errors import ExportError
+from export.pipeline import QuantizationMode, export_tflite
+from tests.edge_runtime.inference.test_engine import assert_the_gpu_agrees
+
+INT8, NONE = QuantizationMode.INT8, QuantizationMode.NONE
+
+
+@pytest.mark.parametrize(
+    ("network", "mode", "agreement", "most_bytes"),
+    [
+        ("cnn", "float16", 0.998, 1_150_000),
+        ("cnn", "dynamic", 0.98, 600_000),
+        pytest.param("resnet18", "none", 1, 45_000_000, marks=pytest.mark.slow),
+        pytest.param("resnet18", "float16", 0.998, 22_500_000, marks=pytest.mark.slow),
+        pytest.param("resnet18", "dynamic", 0.98, 11_500_000, marks=pytest.mark.slow),
+    ],
+)
+def test_other_precisions(shipped_inputs, tmp_path, network, mode, agreement, most_bytes):
+    out = tmp_path / "m.tflite"
+    mode = QuantizationMode(mode)
+    made = export_tflite(mode, out, shipped_inputs(network))
+    assert made.findings == []
+    assert made.comparison.agreement >= agreement
+    assert made.size == out.stat().st_size <= most_bytes
+    card = read_metadata(out).card
+    assert card["precision"] == mode.precision
+    assert card["io"]["input"] == {"shape": [1, 32, 32, 3], "dtype": "float32"}
+
+
+@pytest.mark.parametrize("io", ["int8", "float32"])
+def test_int8_with_other_io(cnn, tmp_path, io):
+    """The inside equals that of the shipped model, so the scores are equal."""
+    out = tmp_path / "m.tflite"
+    made = export_tflite(INT8, out, cnn, io=io)
+    assert made.findings == []
+    assert read_metadata(out).card["io"]["input"]["dtype"] == io
+    images = cnn.held_out.images[:50]
+    shipped_scores = verify.file_scores(shipped.models()["cnn-int8"], images)
+    np.testing.assert_array_equal(verify.file_scores(out, images), shipped_scores)
+    # `auto` accepts XNNPACK although it rounds integers differently, even if scores are float.
+    assert "not xnnpack" not in Classifier(out, delegate="auto").reason
+
+
+def test_float16_runs_on_the_gpu(cnn, tmp_path, vulkan):
+    out = tmp_path / "cnn-float16.tflite"
+    export_tflite(QuantizationMode.FLOAT16, out, cnn)
+    assert_the_gpu_agrees(vulkan, out, "fp32", 1e-3)
+
+
+def test_another_model_is_replaced_only_with_overwrite(cnn, tmp_path):
+    out = tmp_path / "cnn.tflite"
+    out.write_bytes(b"precious")
+    with pytest.raises(ExportError, match="holds another model"):
+        export_tflite(NONE, out, cnn)
+    assert out.read_bytes() == b"precious"
+    export_tflite(NONE, out, cnn, overwrite=True)
+    first = out.read_bytes()
+    assert export_tflite(NONE, out, cnn).size == len(first)  # the same bytes may be written again
+    assert out.read_bytes() == first
+
+
+def test_a_file_that_loses_accuracy_is_not_written(cnn, tmp_path):
+    """Calibration on nearly black images damages the model, and that must be noticed."""
+    dark = replace(cnn.calibration, images=cnn.calibration.images[:20] // 16)
+    out = tmp_path / "cnn.tflite"
+    with pytest.raises(ExportError, match=r"it loses more than 0\.5 points on the 500"):
+        export_tflite(INT8, out, replace(cnn, calibration=dark))
+    assert list(tmp_path.iterdir()) == []
