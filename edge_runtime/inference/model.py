@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
-from edge_runtime.errors import ModelError, OptionError
-from edge_runtime.inference import shipped, trial
-from edge_runtime.inference.engine import Engine, open_engine
-from edge_runtime.inference.metadata import read_metadata
-from edge_runtime.inference.placement import CPU_DELEGATES, Placement
+from edge_runtime.errors import ModelError
+from edge_runtime.inference import shipped
+from edge_runtime.inference.loading import Options, choose_labels, load, settle
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.scores import score_table, softmax
 from edge_runtime.inputs.resize import FITS
@@ -26,24 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.metadata import Metadata
+    from edge_runtime.inference.engine import Engine
+    from edge_runtime.inference.placement import Placement
 
 _MAX_THREADS = 1024  # far more crash LiteRT
-_SAMPLES = 3  # on which a delegate is compared with the CPU
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What the caller asked for, checked; see `Model`."""
-
-    path: Path
-    delegate: str
-    threads: int
-    gpu_precision: str
-    labels: tuple[str, ...] | None
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
-    fit: str | None
 
 
 class Model:
@@ -103,7 +85,7 @@ class Model:
         _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
         _require("labels", not isinstance(labels, str), "a list of names", labels)
-        self._options = options = _Options(
+        self._options = options = Options(
             path=shipped.find(model),
             delegate=delegate,
             threads=threads,
@@ -116,12 +98,12 @@ class Model:
         self.path, self.delegate, self.threads = options.path, delegate, threads
         self.name = options.path.stem
         self._absolute_path = str(options.path.absolute())  # the working directory may change
-        metadata, engine = _load(options)
+        metadata, engine = load(options)
         self.preprocessing = Preprocessing(
             engine.input, metadata, mean=options.mean, std=options.std, how=fit
         )
-        engine, self.reason = _settle(options, engine, self.preprocessing)
-        self.labels, assumptions = _labels(options, metadata, engine.output.shape[-1])
+        engine, self.reason = settle(options, engine, self.preprocessing)
+        self.labels, assumptions = choose_labels(options, metadata, engine.output.shape[-1])
         if engine.gives_logits:
             assumptions += ("its outputs are logits, to be followed by a softmax",)
         self.assumptions = self.preprocessing.assumptions + assumptions
@@ -236,65 +218,6 @@ class Model:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _load(options: _Options) -> tuple[Metadata, Engine]:
-    """Read what the file says and open its graph; for `auto`, on the reference kernels."""
-    delegate = "cpu" if options.delegate == "auto" else options.delegate
-    try:
-        metadata = read_metadata(options.path)
-        trial.ensure_sound(options.path, delegate, gpu_precision=options.gpu_precision)
-    except OSError as exc:
-        raise ModelError(f"{options.path} cannot be read ({exc.strerror}).") from exc
-    engine = open_engine(
-        options.path,
-        delegate=delegate,
-        threads=options.threads,
-        gpu_precision=options.gpu_precision,
-    )
-    return metadata, engine
-
-
-def _settle(options: _Options, engine: Engine, preprocessing: Preprocessing) -> tuple[Engine, str]:
-    """Return the engine to use, and why `auto` chose it.
-
-    Raises:
-        DelegateError: an accelerator computes the model wrongly.
-    """
-    if options.delegate in CPU_DELEGATES:
-        return engine, ""
-    from edge_runtime.inference.delegates import choose, ensure_agrees
-
-    samples = (preprocessing(path) for path in shipped.samples().values())
-    if options.delegate != "auto":
-        images = list(islice(samples, _SAMPLES))
-        ensure_agrees(options.path, engine, images, delegate=options.delegate)
-        return engine, ""
-    choice = choose(
-        options.path,
-        engine,
-        list(samples),
-        threads=options.threads,
-        gpu_precision=options.gpu_precision,
-    )
-    return choice.engine, choice.reason
-
-
-def _labels(
-    options: _Options, metadata: Metadata, classes: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return one label a class, and what had to be assumed for that."""
-    if options.labels is None and not metadata.labels:
-        return tuple(map(str, range(classes))), ("class numbers stand in for labels",)
-    labels = metadata.labels if options.labels is None else options.labels
-    if len(labels) == classes:
-        return labels, ()
-    if options.labels is None:
-        raise ModelError(
-            f"{options.path} carries {len(labels)} labels for {classes} classes; give others with "
-            f"--labels."
-        )
-    raise OptionError(f"Expected {classes} labels, one for each class, but got {len(labels)}.")
 
 
 def _require(name: str, holds: bool, expected: str, got: object) -> None:

@@ -1,0 +1,93 @@
+"""Loading a model: the file is read and tried, its graph is opened, and `auto` makes its choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import ModelError, OptionError
+from edge_runtime.inference import shipped, trial
+from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inference.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from edge_runtime.inference.metadata import Metadata
+
+_SAMPLES = 3  # on which a delegate is compared with the CPU
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller of `edge_runtime.inference.model.Model` asked for, checked."""
+
+    path: Path
+    delegate: str
+    threads: int
+    gpu_precision: str
+    labels: tuple[str, ...] | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    fit: str | None
+
+
+def load(options: Options) -> tuple[Metadata, Engine]:
+    """Read what the file says and open its graph; for `auto`, on the reference kernels."""
+    delegate = "cpu" if options.delegate == "auto" else options.delegate
+    try:
+        metadata = read_metadata(options.path)
+        trial.ensure_sound(options.path, delegate, gpu_precision=options.gpu_precision)
+    except OSError as exc:
+        raise ModelError(f"{options.path} cannot be read ({exc.strerror}).") from exc
+    engine = open_engine(
+        options.path,
+        delegate=delegate,
+        threads=options.threads,
+        gpu_precision=options.gpu_precision,
+    )
+    return metadata, engine
+
+
+def settle(options: Options, engine: Engine, preprocessing: Preprocessing) -> tuple[Engine, str]:
+    """Return the engine to use, and why `auto` chose it.
+
+    Raises:
+        DelegateError: an accelerator computes the model wrongly.
+    """
+    if options.delegate in CPU_DELEGATES:
+        return engine, ""
+    from edge_runtime.inference.delegates import choose, ensure_agrees
+
+    samples = (preprocessing(path) for path in shipped.samples().values())
+    if options.delegate != "auto":
+        images = list(islice(samples, _SAMPLES))
+        ensure_agrees(options.path, engine, images, delegate=options.delegate)
+        return engine, ""
+    choice = choose(
+        options.path,
+        engine,
+        list(samples),
+        threads=options.threads,
+        gpu_precision=options.gpu_precision,
+    )
+    return choice.engine, choice.reason
+
+
+def choose_labels(
+    options: Options, metadata: Metadata, classes: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return one label a class, and what had to be assumed for that."""
+    if options.labels is None and not metadata.labels:
+        return tuple(map(str, range(classes))), ("class numbers stand in for labels",)
+    labels = metadata.labels if options.labels is None else options.labels
+    if len(labels) == classes:
+        return labels, ()
+    if options.labels is None:
+        raise ModelError(
+            f"{options.path} carries {len(labels)} labels for {classes} classes; give others with "
+            f"--labels."
+        )
+    raise OptionError(f"Expected {classes} labels, one for each class, but got {len(labels)}.")
