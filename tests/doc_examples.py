@@ -25,6 +25,7 @@ CLIP = "clip.avi"  # the video of the examples
 _BIN = Path(sys.executable).parent
 _DATA = "EDGE_CIFAR10"
 _TIMEOUT_S = 1200
+_WITHOUT_TYPER = ("benchmarks.browser", "http.server", "tests.refresh_docs")
 
 
 class Example(NamedTuple):
@@ -121,7 +122,7 @@ def check_usage(command: str) -> None:
         _recipe(" ".join(words))
     elif words[:2] == ["pip", "install"]:
         _require_extras(command)
-    elif words[:3] != ["python", "-m", "http.server"] and words[0] not in ("pytest", ".ci/run"):
+    elif words[0] != "pytest" and words[2] not in _WITHOUT_TYPER:
         found, arguments = find_command(words)
         found.make_context(words[0], arguments)
 
