@@ -122,7 +122,7 @@ def check_usage(command: str) -> None:
         _recipe(" ".join(words))
     elif words[:2] == ["pip", "install"]:
         _require_extras(command)
-    elif words[0] != "pytest" and words[2] not in _WITHOUT_TYPER:
+    elif words[0] != "pytest" and {*words[2:3]}.isdisjoint(_WITHOUT_TYPER):
         found, arguments = find_command(words)
         found.make_context(words[0], arguments)
 
@@ -165,7 +165,7 @@ def _printed(command: list[str], folder: Path, *, with_data: bool = False) -> st
     env |= {"PATH": f"{_BIN}:{env['PATH']}", "PYTHONPATH": str(ROOT)}
     if with_data:
         env[_DATA] = str(data())
-    return subprocess.run(
+    output = subprocess.run(
         command,
         cwd=folder,
         env=env,
@@ -174,6 +174,8 @@ def _printed(command: list[str], folder: Path, *, with_data: bool = False) -> st
         text=True,
         timeout=_TIMEOUT_S,
     ).stdout
+    assert "Traceback (most recent call last)" not in output, output
+    return output
 
 
 def _recipe(command: str) -> str:
