@@ -11,7 +11,7 @@ from tests.doc_examples import NOT_TESTED, PAGES
 
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "docs" / "results.md").read_text()
-GUIDES = [page for page in PAGES if page.parent.name == "docs"]
+GUIDES = [page for page in PAGES if page.parent == ROOT / "docs"]
 names = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
