@@ -74,7 +74,7 @@ def photographs(count: int = 200) -> list[np.ndarray]:
 @needs_mediapipe
 @pytest.mark.slow
 def test_photographs_must_be_shrunk_before_mediapipe_sees_them(tmp_path, capsys):
-    """MediaPipe does not antialias; export/README.md says how to shrink, and what it costs."""
+    """MediaPipe does not antialias; docs/export.md says how to shrink, and what it costs."""
     pictures = photographs()
     expected = ours("cnn-int8", pictures)
     shrunk = [
