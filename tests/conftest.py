@@ -1,4 +1,4 @@
-"""What tests share: where things are, running commands, and the full data set where it is."""
+"""What tests share: paths, running commands, and the full data set if it is available."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
-SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # of Debian's chromium
+SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # part of Debian's chromium
 
 
 def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[str]:
-    """Run a console script of ours, or a Python command, and capture what it prints."""
+    """Run a console script of this package, or Python with arguments, and capture the output."""
     program: list[str | os.PathLike] = [sys.executable, *command]
     if command[0] in ("edge-classify", "edge-benchmark"):
         program = [Path(sys.executable).parent / command[0], *command[1:]]
@@ -25,30 +25,30 @@ def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[s
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible():
-    """A shell's background job ignores SIGINT and so would the commands that tests interrupt."""
+    """Restore SIGINT, which a shell's background job and its child processes ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """What the runtime remembers of models stays out of the user's home."""
+    """Keep what the runtime remembers about models out of the user's home."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
 def vulkan():
-    """The environment in which the GPU delegate finds a driver, hardware or software."""
+    """Return an environment in which the GPU delegate finds a driver, hardware or software."""
     for environment in ({}, {"VK_DRIVER_FILES": str(SWIFTSHADER)}):
         environment = {**os.environ, **environment}
         listed = run("edge-classify", "--delegates", env=environment).stdout
         if "gpu: available" in listed:
             return environment
-    pytest.skip("no Vulkan driver: apt-get install chromium libvulkan1 brings a software one")
+    pytest.skip("no Vulkan driver; for one in software: apt-get install chromium libvulkan1")
 
 
 @pytest.fixture(scope="session")
 def cifar10():
-    """The full data set: $EDGE_CIFAR10, or the folder shared/cifar10 beside the checkout."""
+    """Return the full data set, from $EDGE_CIFAR10 or from shared/cifar10 beside the checkout."""
     from train.cifar10 import ENVIRONMENT_VARIABLE, load
 
     path = Path(
@@ -56,5 +56,5 @@ def cifar10():
         or ROOT.parent / "shared" / "cifar10" / "cifar-10-binary.tar.gz"
     )
     if not path.exists():
-        pytest.skip(f"the CIFAR-10 archive is not there; name it with {ENVIRONMENT_VARIABLE}")
+        pytest.skip(f"there is no CIFAR-10 archive; set {ENVIRONMENT_VARIABLE} to its path")
     return load(path)

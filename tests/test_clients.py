@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote take the shipped files as they are."""
+"""Programs of other authors run the shipped models unchanged."""
 
 import json
 import subprocess
@@ -17,45 +17,46 @@ PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 IMAGES = committed.read().held_out.images[::2][:200]
 needs_mediapipe = pytest.mark.skipif(
     not (ROOT / ".venv-clients" / "ready").exists(),
-    reason="MediaPipe is not there; install it with `make .venv-clients/ready`",
+    reason="MediaPipe is not installed; run: make .venv-clients/ready",
 )
 
 
-def mediapipe(model: str, pictures, tmp_path) -> list[dict[str, float]]:
-    """Return MediaPipe's scores of each picture by label."""
-    archive = tmp_path / "pictures.npz"
-    np.savez(archive, **{f"{i:05}": picture for i, picture in enumerate(pictures)})
+def mediapipe(model: str, images, tmp_path) -> list[dict[str, float]]:
+    """Return MediaPipe's scores of each image by label."""
+    archive = tmp_path / "images.npz"
+    np.savez(archive, **{f"{i:05}": image for i, image in enumerate(images)})
     command = [PYTHON, ROOT / "tests" / "mediapipe_client.py", shipped.models()[model], archive]
     result = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
 
-def ours(model: str, pictures) -> list[str]:
+def our_labels(model: str, images) -> list[str]:
     with Classifier(model) as classifier:
-        return [classifier.classify(picture)[0].label for picture in pictures]
+        return [classifier.classify(image)[0].label for image in images]
 
 
-def agreement(answers: list[dict[str, float]], expected: list[str]) -> float:
-    best = [max(scores, key=scores.__getitem__) for scores in answers]
-    return float(np.mean([a == b for a, b in zip(best, expected, strict=True)]))
+def agreement(results: list[dict[str, float]], labels: list[str]) -> float:
+    """Return the share of images whose highest score is that of the expected label."""
+    best = [max(scores, key=scores.__getitem__) for scores in results]
+    return float(np.mean([a == b for a, b in zip(best, labels, strict=True)]))
 
 
 @needs_mediapipe
 @pytest.mark.parametrize("model", shipped.models())
 def test_mediapipe_gives_our_labels_and_scores(model, tmp_path):
-    answers = mediapipe(model, IMAGES, tmp_path)
+    results = mediapipe(model, IMAGES, tmp_path)
     with Classifier(model) as classifier:
         scores = np.stack([classifier.scores(image) for image in IMAGES])
-        assert {*answers[0]} == {*classifier.labels}
-        theirs = np.array([[a[label] for label in classifier.labels] for a in answers])
+        assert {*results[0]} == {*classifier.labels}
+        theirs = np.array([[a[label] for label in classifier.labels] for a in results])
     assert (theirs.argmax(axis=1) == scores.argmax(axis=1)).all()
-    # The same kernels; int8 scores are multiples of 1/256, and another XNNPACK may round once.
+    # Both use XNNPACK, but different releases may round one step (1/256) differently.
     np.testing.assert_allclose(theirs, scores, atol=1e-4 if model == "cnn-float32" else 1.5 / 256)
 
 
 def photographs(count: int = 200) -> list[np.ndarray]:
-    """Return square cut-outs, 128 pixels or more a side, of the photographs in scikit-image."""
+    """Return square crops of scikit-image's photographs, each side at least 128 pixels."""
     from skimage import data
 
     sources = [
@@ -73,24 +74,24 @@ def photographs(count: int = 200) -> list[np.ndarray]:
 
 @needs_mediapipe
 @pytest.mark.slow
-def test_photographs_must_be_shrunk_before_mediapipe_sees_them(tmp_path, capsys):
+def test_mediapipe_agrees_only_on_photographs_shrunk_before(tmp_path, capsys):
     """MediaPipe does not antialias; docs/export.md says how to shrink, and what it costs."""
-    pictures = photographs()
-    expected = ours("cnn-int8", pictures)
+    images = photographs()
+    expected = our_labels("cnn-int8", images)
     shrunk = [
         np.asarray(ImageOps.fit(Image.fromarray(p), (32, 32), Image.Resampling.BICUBIC))
-        for p in pictures
+        for p in images
     ]
     with_it = agreement(mediapipe("cnn-int8", shrunk, tmp_path), expected)
-    without = agreement(mediapipe("cnn-int8", pictures, tmp_path), expected)
+    without = agreement(mediapipe("cnn-int8", images, tmp_path), expected)
     with capsys.disabled():
         print(f"\nMediaPipe agrees on {with_it:.1%} of shrunk photographs, {without:.1%} of others")
     assert with_it >= 0.95
     assert without < with_it
 
 
-def test_the_interpreter_s_own_example_takes_raw_pixels():
-    """As in LiteRT's documentation: load, set, invoke."""
+def test_litert_s_interpreter_takes_raw_pixels():
+    """Load, set and invoke, as in LiteRT's documentation."""
     interpreter = Interpreter(model_path=str(shipped.models()["cnn-int8"]))
     interpreter.allocate_tensors()
     [image], [scores] = interpreter.get_input_details(), interpreter.get_output_details()
