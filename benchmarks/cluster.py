@@ -33,7 +33,7 @@ def main(
         int, typer.Option(min=2, help="Put this many images into the smaller folder.")
     ] = 5_000,
     times: Annotated[
-        int, typer.Option(min=2, help="Size of the larger folder, in smaller ones.")
+        int, typer.Option(min=2, help="Put this many times as many images into the larger folder.")
     ] = 10,
 ) -> None:
     """Print the time per image in a folder and in a larger one, and per additional image."""

@@ -52,7 +52,7 @@ def main(
         int, typer.Option(min=2, help="Run each of the two this many times, after a warm-up.")
     ] = 15,
 ) -> None:
-    """Print wall time and peak memory of each, and the ratio of the pairs of runs."""
+    """Print the wall time and peak memory of both, and the ratio of their times in each pair."""
     model = str(shipped.models()[shipped.DEFAULT_MODEL])
     image = str(shipped.samples()["cat"])
     commands = {
