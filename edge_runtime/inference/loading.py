@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -74,6 +75,30 @@ def settle(options: Options, engine: Engine, preprocessing: Preprocessing) -> tu
         gpu_precision=options.gpu_precision,
     )
     return choice.engine, choice.reason
+
+
+def reopen(path: Path, options: Options, engine: Engine) -> Engine:
+    """Return an engine like this one, in a child that was forked while threads may have used it.
+
+    LiteRT's interpreter refuses to run if a thread of the parent was inside, and taking it down
+    would wait for threads that the child does not have. So the old engine stays in memory.
+
+    Args:
+        path: the model file, absolute because the working directory may have changed.
+        options: what the caller of `Model` asked for.
+        engine: the parent's.
+
+    Raises:
+        ModelError: the file is gone or has changed.
+        DelegateError: the delegate cannot be used in a child.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+    return open_engine(
+        path,
+        delegate=engine.placement.delegate,
+        threads=options.threads,
+        gpu_precision=options.gpu_precision,
+    )
 
 
 def choose_labels(

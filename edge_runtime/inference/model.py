@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from weakref import WeakSet
 
 import numpy as np
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.loading import Options, choose_labels, load, settle
+from edge_runtime.inference.loading import Options, choose_labels, load, reopen, settle
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.scores import score_table, softmax
 from edge_runtime.inputs.resize import FITS
@@ -114,6 +116,8 @@ class Model:
         self._score_table = score_table(self._quantization, engine.output.dtype)
         self._engine: Engine | None = engine
         self._lock = Lock()
+        self._forked = False
+        _models.add(self)
 
     def classify(
         self, image: str | Path | BinaryIO | NDArray[np.uint8], *, top_k: int = 1
@@ -153,6 +157,9 @@ class Model:
         with self._lock:
             if self._engine is None:
                 raise ValueError("The classifier is closed.")
+            if self._forked:
+                self._engine = reopen(Path(self._absolute_path), self._options, self._engine)
+                self._forked = False
             return self._engine.run(tensor)
 
     def scores_of(self, output: NDArray[Any]) -> NDArray[np.float32]:
@@ -208,6 +215,11 @@ class Model:
         """Whether `close` was called."""
         return self._engine is None
 
+    def after_fork(self) -> None:
+        """Prepare this copy of the model in a forked child; its parent's threads are gone."""
+        self._lock = Lock()  # a thread of the parent may have held the other one
+        self._forked = True
+
     def __enter__(self) -> Self:
         return self
 
@@ -218,6 +230,18 @@ class Model:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+_models: WeakSet[Model] = WeakSet()
+
+
+def _after_fork() -> None:
+    for model in _models:
+        model.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _require(name: str, holds: bool, expected: str, got: object) -> None:

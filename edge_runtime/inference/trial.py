@@ -28,7 +28,8 @@ _SOUND_EXIT, _REFUSED_EXIT = 0, 3
 def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> None:
     """Load a model and run it once in a child process, unless it is known to be sound.
 
-    Ordinary errors of the model are not reported here, because loading it reports them again.
+    If no child process can be started, the model is not tried. Ordinary errors of the model are not
+    reported here, because loading it reports them again.
 
     Args:
         path: the model file.
@@ -47,19 +48,10 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
     key = _key(path, delegate) if on_cpu else ""
     if on_cpu and key in _known():
         return
-    import subprocess
-
     try:
-        code = subprocess.run(
-            child_command("edge_runtime.inference.trial", str(path), delegate, gpu_precision),
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=TIMEOUT_S,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        code = None
+        code = _exit_code_of_trial(path, delegate, gpu_precision)
+    except OSError:  # no process can be started here
+        return
     if code == _SOUND_EXIT:
         if on_cpu:
             _remember(key)
@@ -70,6 +62,24 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
         raise DelegateError(
             f"{path} {what} when it was tried on {delegate}; use --delegate xnnpack."
         )
+
+
+def _exit_code_of_trial(path: Path, delegate: str, gpu_precision: str) -> int | None:
+    """Return the exit code of the child process, or None if it took too long."""
+    import subprocess
+
+    command = child_command("edge_runtime.inference.trial", str(path), delegate, gpu_precision)
+    try:
+        return subprocess.run(
+            command,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def sound_models() -> Path | None:
@@ -84,11 +94,15 @@ def sound_models() -> Path | None:
 
 
 def _key(path: Path, delegate: str) -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     from edge_runtime.support.files import file_sha256
 
-    return f"{file_sha256(path)} {delegate} {version('ai-edge-litert')}"
+    try:
+        litert = version("ai-edge-litert")
+    except PackageNotFoundError:  # a frozen application may lack it
+        litert = "unknown"
+    return f"{file_sha256(path)} {delegate} {litert}"
 
 
 def _known() -> set[str]:

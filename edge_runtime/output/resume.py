@@ -81,6 +81,7 @@ def _json_results(stream: TextIO, cut: bool) -> Iterator[tuple[str, str, bool]]:
 def _csv_results(stream: TextIO, cut: bool) -> Iterator[tuple[str, str, bool]]:
     import csv
 
+    csv.field_size_limit(2**31 - 1)  # its default, 131,072, is less than a label may have
     first = stream.readline()
     if first != header("csv"):
         if cut and header("csv").startswith(first):

@@ -1,12 +1,24 @@
-"""Running a module of this package in a separate Python process."""
+"""Running a module of this package in a separate Python process.
+
+Some programs cannot start one: a frozen application, or a program that embeds Python, finds its own
+name in `sys.executable` and would start itself. `child_command` then raises `NoPythonError`, and
+callers do without: the pool classifies in this process, and a model is loaded untried.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 from pathlib import Path
 
 _ROOT = str(Path(__file__).parents[2])
+_INTERPRETER = re.compile(r"(python|pypy)[\w.-]*")  # python3.11, pythonw.exe, pypy3
+
+
+class NoPythonError(OSError):
+    """This program has no Python interpreter to start."""
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
@@ -17,7 +29,13 @@ def child_command(module: str, *arguments: str) -> list[str]:
     Args:
         module: full name of the module.
         arguments: of the module's command line.
+
+    Raises:
+        NoPythonError: `sys.executable` is not a Python interpreter.
     """
+    program = os.path.basename(sys.executable or "")  # noqa: PTH119
+    if getattr(sys, "frozen", False) or not _INTERPRETER.fullmatch(program.lower()):
+        raise NoPythonError(errno.ENOEXEC, "this program has no Python interpreter to start")
     path = [str(entry) for entry in sys.path if entry]
     path += [_ROOT] * (_ROOT not in path)
     run = "import runpy, sys; sys.path[:] = sys.argv.pop(2).splitlines(); "

@@ -14,7 +14,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.jobs.job import Job, dependencies
 from edge_runtime.output.file import Output
 from edge_runtime.output.formats import CSV_COLUMNS
-from tests.conftest import run
+from tests.conftest import GOLDEN, run
 from tests.edge_runtime.output.test_formats import CAT, COMMAND, SHIP, rows
 
 
@@ -210,3 +210,14 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
     assert "1 classified, 0 failed" in result.stderr
     assert "(1 kept)" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_a_label_may_be_longer_than_csv_s_default_limit(tmp_path):
+    (tmp_path / "labels.txt").write_text("red\ngreen\n" + "x" * 140_005)
+    model = ("--model", GOLDEN / "int8.tflite", "--labels", tmp_path / "labels.txt", "--top-k", "3")
+    command = ("edge-classify", "--csv", "--out", tmp_path / "results", *model)
+    assert run(*command, CAT).returncode == 0
+    result = run(*command, "--resume", CAT, SHIP)
+    assert (result.returncode, "(1 kept)" in result.stderr) == (0, True)
+    lines = (tmp_path / "results").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["source", *[str(CAT)] * 3, *[str(SHIP)] * 3]
