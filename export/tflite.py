@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,7 @@ from export.inputs import ExportInputs, load_inputs
 from export.pipeline import Export, QuantizationMode
 from export.quantize import IoType
 from train import weights
-from train.architectures import NETWORKS
+from train.architectures import NetworkName
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load
 from train.dataset import DataError
@@ -39,12 +38,10 @@ _ERRORS = (
 )
 _STOPPED = "no unfinished file was left behind"
 
-Network = StrEnum("Network", [(name, name) for name in NETWORKS])  # type: ignore[misc]
-
 
 def main(
     network: Annotated[
-        Network | None, typer.Option(help="Network to export.", show_default="cnn")
+        NetworkName | None, typer.Option(help="Network to export.", show_default="cnn")
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -131,7 +128,7 @@ def main(
             "--data and --calibration.",
             param_hint="--explain",
         )
-    network, quantize = network or Network("cnn"), quantize or QuantizationMode.INT8
+    network, quantize = network or NetworkName("cnn"), quantize or QuantizationMode.INT8
     if io and not quantize.integer:
         raise typer.BadParameter(
             f"{quantize} models have float32 input and scores; omit --io.", param_hint="--io"
@@ -152,7 +149,7 @@ def main(
     failed = False
     try:
         loaded = load(data) if data or os.environ.get(ENVIRONMENT_VARIABLE) else None
-        for name in Network if every else [network]:
+        for name in NetworkName if every else [network]:
             file = checkpoint or weights.SHIPPED / f"{name}.safetensors"
             try:
                 inputs = load_inputs(name, file, images=calibration, data=loaded)
