@@ -1,8 +1,12 @@
 """The command lines that are compared.
 
-Each is one line of arguments. `{http}` is the address of a server of the inputs. `< FILE` gives
-standard input. `&&` separates commands that run one after the other in the same folder. A command
-that begins with `KILL` or `INTERRUPT` gets that signal as soon as it has written some results.
+Each is one line of arguments:
+
+- `{http}` is the address of a server of the inputs.
+- `{overwrite}` is `--overwrite`, or nothing for a checkout that has no such option.
+- `< FILE` gives standard input.
+- `&&` separates commands that run one after the other in the same folder.
+- A command that begins with `KILL` or `INTERRUPT` gets that signal when it has written results.
 """
 
 from __future__ import annotations
@@ -77,12 +81,12 @@ VIDEOS = [
 # To a file; the second command finds the results of the first.
 FILES = [
     "{format} --out {out} inputs/samples",
-    "{format} --out {out} inputs/folder && {format} --out {out} inputs/samples",
+    "{format} --out {out} inputs/folder && {format} --out {out} {overwrite} inputs/samples",
     "{format} --out {out} inputs/samples && {format} --out {out} --resume inputs/samples",
     "{format} --out {out} inputs/samples/cat.png && {format} --out {out} --resume inputs/samples",
     "{format} --out {out} inputs/bad && {format} --out {out} --resume inputs/bad inputs/samples",
     "KILL {format} --out {out} inputs/many && {format} --out {out} --resume inputs/many",
-    "KILL {format} --out {out} inputs/many && {format} --out {out} inputs/samples",
+    "KILL {format} --out {out} inputs/many && {format} --out {out} {overwrite} inputs/samples",
     "KILL {format} --out {out} inputs/many && {format} --out {out} --resume --top-k 2 inputs/many",
     "KILL {format} --out {out} inputs/many && "
     "{format} --out {out} --resume --model cnn-float32 inputs/many",

@@ -1,9 +1,10 @@
 """Say how two outcomes of the same command differ.
 
-Two kinds of difference are agreed:
+Three kinds of difference are agreed:
 
 - A JSON line of version 0.1 has a `run` object. Since 0.2 it has `accepted`, `model`, `delegate`
   and `layout` instead, and rows of CSV and Parquet have these fields too.
+- `--overwrite` is new. Before, results replaced a file without it.
 - Messages may be worded differently, but there must be as many of them.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 from tests.compare_outputs.running import Outcome
 
 LAYOUT = 2
+AGREED_OPTIONS = {"--overwrite"}
 ADDED = ["accepted", "model", "delegate"]
 CSV_COLUMNS = ["source", "frame", "rank", "label", "index", "score", *ADDED, "error", "layout"]
 # Values that the clock decides.
@@ -58,7 +60,10 @@ class Differences:
     def _output(self, name: str, outcome: Outcome, before: str, after: str) -> None:
         arguments = outcome.arguments
         if "--help" in arguments:
-            self._equal(name, *(sorted({*re.findall(r"--[\w-]+", t)}) for t in (before, after)))
+            options = [{*re.findall(r"--[\w-]+", text)} for text in (before, after)]
+            self._equal(
+                name, sorted(options[0] | AGREED_OPTIONS), sorted(options[1] | AGREED_OPTIONS)
+            )
         elif arguments[0] == "edge-benchmark":
             self._benchmark(name, before, after, is_json="--json" in arguments)
         elif "--info" in arguments and "--json" in arguments:

@@ -68,6 +68,7 @@ class Checkout:
             "XDG_CACHE_HOME": str(work / "cache"),
         }
         work.mkdir()
+        self._overwrite = ""
         code = "import edge_runtime; print(edge_runtime.__file__)"
         where = subprocess.run(
             [sys.executable, "-c", code],
@@ -79,13 +80,16 @@ class Checkout:
         ).stdout.strip()
         if Path(where) != root / "edge_runtime" / "__init__.py":
             sys.exit(f"expected the code of {root}, but {where} is imported.")
+        [told] = self.run("help", "edge-classify --help")
+        if "--overwrite" in told.stdout:
+            self._overwrite = "--overwrite"
 
-    def run(self, number: int, line: str) -> list[Outcome]:
-        """Run the commands of a line, one after the other, in a new folder."""
-        folder = self._work / f"{number:04}"
+    def run(self, name: str, line: str) -> list[Outcome]:
+        """Run the commands of a line, one after the other, in a new folder of that name."""
+        folder = self._work / name
         folder.mkdir()
         (folder / "inputs").symlink_to(self._inputs)
-        program, _, rest = line.partition(" ")
+        program, _, rest = line.replace("{overwrite}", self._overwrite).partition(" ")
         return [self._step(folder, program, step) for step in rest.split(" && ")]
 
     def _step(self, folder: Path, program: str, step: str) -> Outcome:
