@@ -23,7 +23,7 @@ COMMANDS = {
     "edge-benchmark": "edge_runtime.benchmark.cli:app",
     "python -m train": "train.__main__:app",
     "python -m export.tflite": "export.tflite:main",
-    "python -m export.micro": "export.micro:main",
+    "python -m export.micro": "export.micro.__main__:main",
     "python -m benchmarks": "benchmarks.__main__:main",
     "python -m benchmarks.accuracy": "benchmarks.accuracy:main",
     "python -m benchmarks.cluster": "benchmarks.cluster:main",
