@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tomllib
 
-from benchmarks import browser as chromium
+from benchmarks import chromium
 from edge_runtime.inference import shipped
 from tests.conftest import ROOT
 
@@ -77,9 +77,9 @@ def try_page() -> str | None:
         errors: list[object] = []
         page.on("pageerror", lambda error: errors.append(error))
         page.goto(address)
-        page.wait_for_selector(chromium.ANSWER, state="attached")
+        page.wait_for_selector(chromium.RESULT, state="attached")
         page.set_input_files("#files", SAMPLE)
-        expect(page.locator("#spoken")).to_have_text(re.compile(rf"^{SAMPLE.name}"))
+        expect(page.locator("#spoken")).to_have_text(re.compile(f"^{SAMPLE.name}"), timeout=30_000)
         [first, *_] = page.eval_on_selector_all("#bars li", "items => items.map(i => i.title)")
         assert first.startswith(SAMPLE.stem), f"{SAMPLE.name} is classified as {first}"
         assert errors == [], errors
