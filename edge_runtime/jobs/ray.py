@@ -37,6 +37,8 @@ try:
     from edge_runtime.jobs.actor import Actor
     from edge_runtime.output.parts import Parts
 except ImportError as exc:
+    if (exc.name or "").partition(".")[0] not in ("ray", "pyarrow"):
+        raise  # a file of this package
     raise ClusterError("--ray needs Ray; pip install 'edge-classify[ray]'.") from exc
 
 if TYPE_CHECKING:
