@@ -1,0 +1,1 @@
+"""The guides, and the script that writes their option tables."""
