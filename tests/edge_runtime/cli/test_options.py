@@ -134,10 +134,26 @@ def test_bad_inputs_get_one_line_and_the_others_an_answer(folder, name, as_json)
     assert among_others.stdout == good + alone.stdout + good
 
 
+@pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize(
-    "model",
-    ["nope", "missing.tflite", CAT, GOLDEN / "two_inputs.tflite", GOLDEN / "no_image.tflite"],
+    ("options", "message"),
+    [
+        (["--model", "nope"], "There is no model nope; expected a .tflite file or one of cnn-"),
+        (["--model", "missing.tflite"], "There is no model missing.tflite"),
+        (["--delegate", "tpu"], "expected --delegate xnnpack, cpu, gpu, npu, auto, or the path"),
+        (["--delegate", "missing/libedgetpu.so"], "but got missing/libedgetpu.so"),
+        (["--labels", GOLDEN / "make.py"], "Expected 10 labels, one for each class, but got"),
+        (["--mean", "1,2"], "Expected `mean` to be one number, or 3"),
+        (["--model", GOLDEN / "uint8.tflite", "--std", "0"], "Expected `std` to be other than 0"),
+    ],
 )
+def test_what_cannot_be_meant_is_a_usage_error(options, message, as_json):
+    result = run("edge-classify", *options, *(["--json"] if as_json else []), CAT)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("model", [CAT, GOLDEN / "two_inputs.tflite", GOLDEN / "no_image.tflite"])
 def test_bad_models(model):
     result = run("edge-classify", "--model", model, CAT)
     assert (result.returncode, result.stdout) == (1, "")
