@@ -150,7 +150,7 @@ def _libtiff_bytes(image: Any) -> int:
     each = max(bits) if separate else max(sum(bits), max(bits) * samples)
     if tags.get(tiff.PHOTOMETRIC_INTERPRETATION) == 6:  # YCbCr: converted to RGBA in between
         each += 32
-    return across * down * each // 8
+    return int(across * down * each) // 8
 
 
 def _file_bytes(image: Any) -> int:
