@@ -61,8 +61,15 @@ _FORMATS = (
     *_AVIF,
     *("DIB", "DDS", "PCX", "PSD", "QOI", "SGI", *_REFUSED_FORMATS, "TGA"),
 )
+_SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
+    "PNG": b"\x89PNG",
+    "JPEG": b"\xff\xd8",
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "DDS": b"DDS ",
+    "PSD": b"8BPS",
+}
 # Some of their layouts Pillow reads wrongly. The others' cost no import of what corrects them.
-_MISREAD = frozenset({"TIFF", "BMP", "DIB", "PSD", "SGI", "TGA"})
+_MISREAD = frozenset({"TIFF", "BMP", "DIB", "JPEG2000", "PSD", "SGI", "TGA"})
 
 
 class _WithoutWarnings:
@@ -158,7 +165,12 @@ def decode(
     except PermissionError as exc:
         raise ImageError(f"{name} may not be read; check its permissions.") from exc
     except UnidentifiedImageError as exc:
-        what = "empty" if path and not path.stat().st_size else "not an image of a known format"
+        if path and not path.stat().st_size:
+            what = "empty"
+        elif format_ := _format_of(source):
+            what = f"a {format_} of a kind that is not supported, or damaged"
+        else:
+            what = "not an image of a known format"
         raise ImageError(f"{name} is {what}; expected a PNG, JPEG or similar file.") from exc
     except Image.DecompressionBombError as exc:
         raise ImageError(
@@ -223,6 +235,19 @@ def _open(source: str | Path | BinaryIO) -> Image.Image:
     with contextlib.suppress(UnidentifiedImageError):
         return Image.open(source, formats=_BY_SUFFIX.get(suffix) or _LOADED)
     return Image.open(source, formats=_FORMATS)
+
+
+def _format_of(source: str | Path | BinaryIO) -> str:
+    """Return the format that a file's first bytes are of, or an empty string."""
+    if isinstance(source, (str, Path)):
+        with open(source, "rb") as stream:  # noqa: PTH123
+            start = stream.read(16)
+    else:
+        source.seek(0)
+        start = source.read(16)
+    return next(
+        (name for name, signature in _SIGNATURES.items() if start.startswith(signature)), ""
+    )
 
 
 def _ensure_readable(image: Image.Image, name: str) -> None:

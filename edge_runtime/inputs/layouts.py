@@ -27,8 +27,8 @@ _NATIVE = {
     "F;32F": "F;32NF",
     "F;32BF": "F;32NF",
 }
-# Pillow's raw modes of libtiff's planes of 16 bits, by the mode of the image.
-_WIDE_PLANES = {"RGB": "RGB;16N", "RGBA": "RGBA;16N", "CMYK": "CMYK;16N"}
+_IN_PLANES = ("RGB", "RGBA", "CMYK")  # modes that Pillow reads right from libtiff's planes
+_CODESTREAM = b"\xff\x4f\xff\x51"  # how that of JPEG 2000 starts
 _INKSET = 332  # TIFF tag
 _SIGNED, _SEPARATE, _YCBCR, _PREMULTIPLIED, _NOT_CMYK = 2, 2, 6, 1, 2  # values of TIFF tags
 
@@ -99,12 +99,13 @@ def _mend_tiff(image: Any) -> str | None:
         if tags.get(tiff.SAMPLESPERPIXEL, 1) == 1:  # one plane has nothing to separate
             tags[tiff.PLANAR_CONFIGURATION] = 1
             image._setup()
-        elif image.mode not in _WIDE_PLANES or photometric == _YCBCR:
+        elif image.mode not in _IN_PLANES or photometric == _YCBCR:
             return f"stores {image.mode} in separate planes"
         elif _PREMULTIPLIED in tags.get(tiff.EXTRASAMPLES, ()):
             return "stores premultiplied alpha in separate planes"
-        elif raw and tags.get(tiff.BITSPERSAMPLE, (1,))[0] == 16:
-            _use_libtiff(image, _WIDE_PLANES[image.mode])
+        elif raw:  # Pillow itself takes 16 bits for 8, and ignores the order of the bits
+            wide = tags.get(tiff.BITSPERSAMPLE, (1,))[0] == 16
+            _use_libtiff(image, image.mode + (";16N" if wide else ""))
     elif raw and image.mode == "YCbCr":
         image._mode = "RGB"
         _use_libtiff(image, "RGBX")  # Pillow itself knows no subsampling of raw data
@@ -147,23 +148,63 @@ def _mend_bmp(image: Any) -> str | None:
         tile = image.tile[0]
         packed = "P" if bits == 8 else f"P;{bits}"
         image.tile = [tile._replace(args=(packed, *tile[3][1:]))]
+    # Pillow ignores the alpha of 16 bits.
+    masks = struct.unpack("<4I", header[40:56]) if size >= 56 else ()
+    if bits == 16 and masks == (0x7C00, 0x3E0, 0x1F, 0x8000):
+        image._mode = "RGBA"
+        image.tile = [image.tile[0]._replace(args=("BGRA;15", *image.tile[0][3][1:]))]
     image.fp.seek(position)
     return None
 
 
 def _mend_psd(image: Any) -> str | None:
     position = image.fp.tell()
-    image.fp.seek(24)
-    (kind,) = struct.unpack(">H", image.fp.read(2))
+    image.fp.seek(12)
+    channels, _, _, _, kind = struct.unpack(">HIIHH", image.fp.read(14))
     image.fp.seek(position)
     if kind == 7:
         return "is a multichannel image"
     for number, _, data in image.resources:
         if number == 1057 and data[4:5] == b"\0":  # the version of the file
             return "holds layers only (it was saved without maximized compatibility)"
+    # Rows of run lengths follow the lengths of all channels, also of those that Pillow ignores.
+    behind = 2 * image.height * (channels - len(image.tile))
+    image.tile = [
+        tile._replace(offset=tile[2] + behind) if tile[0] == "packbits" else tile
+        for tile in image.tile
+    ]
     if image.mode == "1":  # 1 is black
         image.tile = [tile._replace(args="1;I") for tile in image.tile]
+    if image.mode == "RGBA":  # the colours are laid over white already, or this is no alpha
+        image._mode = "RGB"
+        image.tile = image.tile[:3]
     return None
+
+
+def _mend_jpeg2000(image: Any) -> str | None:
+    """Reject colours of more than 8 bits: Pillow rounds white up to 256, which becomes black."""
+    position = image.fp.tell()
+    image.fp.seek(0)
+    start = image.fp.read(4)
+    if start != _CODESTREAM:
+        image.fp.seek(0)
+        while len(box := image.fp.read(8)) == 8 and box[4:] != b"jp2c":
+            length = int.from_bytes(box[:4], "big")
+            if length == 1:  # a length of 64 bits follows
+                length = int.from_bytes(image.fp.read(8), "big") - 8
+            image.fp.seek(max(0, length - 8), 1)
+            if length == 0:  # until the end of the file
+                break
+        start = image.fp.read(4)
+        if start not in (_CODESTREAM, b""):  # behind a length of 64 bits
+            start = image.fp.read(8)[4:]
+    header = image.fp.read(36)  # from Lsiz to the number of components
+    components = int.from_bytes(header[-2:], "big")
+    depths = [(byte & 127) + 1 for byte in image.fp.read(3 * components)[::3]]
+    image.fp.seek(position)
+    if start != _CODESTREAM or not depths:
+        return "has no header of its pixels where one is expected"
+    return "has colours of more than 8 bits" if image.mode != "I;16" and max(depths) > 8 else None
 
 
 def _mend_sgi(image: Any) -> str | None:
@@ -193,6 +234,7 @@ _MENDERS = {
     "TIFF": _mend_tiff,
     "BMP": _mend_bmp,
     "DIB": _mend_bmp,
+    "JPEG2000": _mend_jpeg2000,
     "PSD": _mend_psd,
     "SGI": _mend_sgi,
     "TGA": _mend_tga,
