@@ -198,7 +198,7 @@ def _mend_jpeg2000(image: Any) -> str | None:
         start = image.fp.read(4)
         if start not in (_CODESTREAM, b""):  # behind a length of 64 bits
             start = image.fp.read(8)[4:]
-    header = image.fp.read(36)  # from Lsiz to the number of components
+    header = image.fp.read(38)  # from Lsiz to the number of components
     components = int.from_bytes(header[-2:], "big")
     depths = [(byte & 127) + 1 for byte in image.fp.read(3 * components)[::3]]
     image.fp.seek(position)
