@@ -34,7 +34,7 @@ def test_folders_become_splits(tmp_path):
 
 
 def test_all_suffixes_are_read_and_housekeeping_is_ignored(tmp_path, capsys):
-    make(tmp_path)
+    write_folder(tmp_path)
     for number in range(4):
         old, new = (".jpg", ".jfif") if number % 2 else (".png", ".apng")
         path = tmp_path / "train" / "dark" / f"{number}{old}"

@@ -84,7 +84,7 @@ class Comparison:
         assert self.read >= least
 
 
-@pytest.mark.parametrize("compression", ["None", "Zip", "LZW", "RLE", "LZMA"])
+@pytest.mark.parametrize("compression", ["None", "Zip"])
 def test_tiff_by_type_depth_planes_and_byte_order(images, compression):
     comparison = Comparison(images)
     for kind, depth, planes, order in itertools.product(
@@ -107,7 +107,7 @@ def test_tiff_by_tiles_order_of_bits_and_polarity(images, tiles, bits):
         (1, 2, 4, 8, 16),
         ("min-is-black", "min-is-white"),
         ("none", "plane"),
-        ("None", "Zip", "Group4", "LZMA"),
+        ("None", "Zip", "Group4"),
     ):
         if polarity == "min-is-white" and depth in (2, 4):
             continue  # ImageMagick 6 writes and reads these wrongly; libvips reads them as we do
