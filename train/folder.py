@@ -6,6 +6,7 @@ the pixels that it gets on the device.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.decode import SUFFIXES, decode
+from edge_runtime.inputs.folders import is_housekeeping
 from edge_runtime.inputs.resize import fit
 from edge_runtime.support import native_log
 from train.dataset import SIDE, DataError, Dataset, Split, pixel_hash, split_held_out
@@ -66,7 +68,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def _class_names(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         raise DataError(f"{folder} is missing; expected a folder with a folder for each class.")
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and path.name[0] != "." and not is_housekeeping(path.name)
+    )
     if not 2 <= len(names) <= _MAX_CLASSES:
         raise DataError(
             f"Expected {folder} to hold a folder for each of 2 to {_MAX_CLASSES} classes, "
@@ -81,7 +87,14 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 def _read(part: Path, class_names: tuple[str, ...]) -> Split:
     images, labels = [], []
     for label, name in enumerate(class_names):
-        paths = sorted(p for p in (part / name).iterdir() if p.suffix.lower() in SUFFIXES)
+        files = sorted(p for p in (part / name).iterdir() if not is_housekeeping(p.name))
+        paths = [path for path in files if path.suffix.lower() in SUFFIXES]
+        if len(paths) < len(files):
+            print(
+                f"{part / name}: left out {len(files) - len(paths):,} of {len(files):,} entries, "
+                f"which have no image's suffix.",
+                file=sys.stderr,
+            )
         if not paths:
             raise DataError(
                 f"Expected images in {part / name}, but got none; "

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from edge_runtime.errors import ImageError
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BACKGROUND = (255, 255, 255)  # shows through transparent pixels
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+_ORIENTATION = 0x0112  # EXIF
+# What turns an image upright, by its EXIF orientation.
+_TURNS: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def upright_rgb(image: Image.Image, name: str) -> Image.Image:
@@ -22,25 +34,36 @@ def upright_rgb(image: Image.Image, name: str) -> Image.Image:
     Grey of 16 bits, 32 bits or float is scaled to 8 bits.
 
     Args:
-        image: an opened image of any mode; its pixels are decoded here.
+        image: a decoded image of any mode.
         name: name of the image in the error.
 
     Raises:
         ImageError: grey values exceed 32 bits or are not numbers.
     """
-    with contextlib.suppress(Exception):  # damaged EXIF data does not make the pixels unreadable
-        ImageOps.exif_transpose(image, in_place=True)
+    turn = _TURNS.get(orientation(image))
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image, name)
+    if turn is not None:
+        image = image.transpose(turn)
+    if image.mode in _PREMULTIPLIED:  # Pillow converts these to nothing else
+        image = image.convert(_PREMULTIPLIED[image.mode])
     if image.has_transparency_data:
         image = image.convert("RGBA")
         background = Image.new("RGB", image.size, _BACKGROUND)
         background.paste(image, mask=image)
         return background
-    if image.mode != "RGB":
-        return image.convert("RGB")
-    image.load()  # while the file is open
-    return image
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def orientation(image: Image.Image) -> object:
+    """Return the orientation that EXIF data gives an image, or 1 if it gives none.
+
+    A PNG whose EXIF data follows its pixels must be decoded: Pillow would decode it here.
+    """
+    # Only metadata is read here. Damaged EXIF data does not make the pixels unreadable.
+    with contextlib.suppress(Exception):
+        return image.getexif().get(_ORIENTATION, 1)
+    return 1
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -32,28 +32,44 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # Pillow hands EPS to another program, and its WMF parser is not made for untrusted files.
 _REFUSED_FORMATS = {"EPS": "Encapsulated PostScript", "WMF": "Windows Metafile"}
+_AVIF = ("AVIF",) if tuple(map(int, PIL.__version__.split(".")[:2])) >= (11, 3) else ()
 # Pillow imports every plugin (15 ms) if the loaded ones fail, so try these, or the one for the
 # suffix, first.
 _LOADED = ("BMP", "GIF", "JPEG", "PPM", "PNG")
 _BY_SUFFIX = {
-    ".bmp": ("BMP",),
-    ".gif": ("GIF",),
-    ".jpeg": ("JPEG",),
-    ".jpg": ("JPEG",),
-    ".png": ("PNG",),
-    ".ppm": ("PPM",),
-    ".pgm": ("PPM",),
-    ".tif": ("TIFF",),
-    ".tiff": ("TIFF",),
-    ".webp": ("WEBP",),
+    **dict.fromkeys((".bmp",), ("BMP",)),
+    **dict.fromkeys((".gif",), ("GIF",)),
+    **dict.fromkeys((".jpeg", ".jpg", ".jpe", ".jfif", ".jif", ".mpo"), ("JPEG",)),
+    **dict.fromkeys((".png", ".apng"), ("PNG",)),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm", ".pfm"), ("PPM",)),
+    **dict.fromkeys((".tif", ".tiff"), ("TIFF",)),
+    **dict.fromkeys((".webp",), ("WEBP",)),
+    **dict.fromkeys((".avif", ".avifs"), _AVIF),
+    **dict.fromkeys((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), ("JPEG2000",)),
+    **dict.fromkeys((".dib",), ("DIB",)),
+    **dict.fromkeys((".dds",), ("DDS",)),
+    **dict.fromkeys((".pcx",), ("PCX",)),
+    **dict.fromkeys((".psd",), ("PSD",)),
+    **dict.fromkeys((".qoi",), ("QOI",)),
+    **dict.fromkeys((".sgi", ".rgb", ".rgba", ".bw"), ("SGI",)),
+    **dict.fromkeys((".tga", ".icb", ".vda", ".vst"), ("TGA",)),
 }
 SUFFIXES = frozenset(_BY_SUFFIX)
 # Without ICO and ICNS: their plugins decode a file when they open it, before its size is checked.
 _FORMATS = (
     *(*_LOADED, "WEBP", "TIFF", "JPEG2000"),
-    *(["AVIF"] if tuple(map(int, PIL.__version__.split(".")[:2])) >= (11, 3) else []),
+    *_AVIF,
     *("DIB", "DDS", "PCX", "PSD", "QOI", "SGI", *_REFUSED_FORMATS, "TGA"),
 )
+_SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
+    "PNG": b"\x89PNG",
+    "JPEG": b"\xff\xd8",
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "DDS": b"DDS ",
+    "PSD": b"8BPS",
+}
+# Some of their layouts Pillow reads wrongly. The others' cost no import of what corrects them.
+_MISREAD = frozenset({"TIFF", "BMP", "DIB", "JPEG2000", "PSD", "SGI", "TGA"})
 
 
 class _WithoutWarnings:
@@ -131,20 +147,17 @@ def decode(
     path = Path(source) if isinstance(source, (str, Path)) else None
     try:
         with _without_warnings:
-            if path:
-                _ensure_regular(path, name)
+            if isinstance(source, (str, Path)):
+                _ensure_regular(Path(source), name)
+            elif not source.seekable():
+                source = io.BytesIO(source.read())  # because it may be opened twice
             with _open(source) as image:
                 _ensure_readable(image, name)
-                decoder_bytes = decoder_bytes_of(image)
-                if at_least is not None:
-                    longest = max(at_least)  # the image may be turned later
-                    image.draft("RGB", (longest, longest))
-                ensure_fits_memory(image, name, decoder_bytes)
-                if image.format == "PNG":
-                    # Its EXIF data, and so the rotation, may follow the pixels.
-                    image.load()
-                    ensure_fits_memory(image, name, decoder_bytes, loaded=True)
-                return upright_rgb(image, name)
+                if image.format in _MISREAD:
+                    from edge_runtime.inputs.layouts import mend
+
+                    mend(image, name)
+                return _decoded(image, name, source, at_least)
     except ImageError:
         raise
     except FileNotFoundError as exc:
@@ -152,7 +165,12 @@ def decode(
     except PermissionError as exc:
         raise ImageError(f"{name} may not be read; check its permissions.") from exc
     except UnidentifiedImageError as exc:
-        what = "empty" if path and not path.stat().st_size else "not an image of a known format"
+        if path and not path.stat().st_size:
+            what = "empty"
+        elif format_ := _format_of(source):
+            what = f"a {format_} of a kind that is not supported, or damaged"
+        else:
+            what = "not an image of a known format"
         raise ImageError(f"{name} is {what}; expected a PNG, JPEG or similar file.") from exc
     except Image.DecompressionBombError as exc:
         raise ImageError(
@@ -177,16 +195,59 @@ def _ensure_regular(path: Path, name: str) -> None:
         )
 
 
+def _decoded(
+    image: Image.Image,
+    name: str,
+    source: str | Path | BinaryIO,
+    at_least: tuple[int, int] | None,
+) -> Image.Image:
+    """Decode an opened image to upright RGB.
+
+    `load` is called here and nowhere else. Some decoders of Pillow raise when a damaged image is
+    loaded, and give what they have, mostly black, when it is loaded again.
+    """
+    size, decoder_bytes = image.size, decoder_bytes_of(image)
+    if at_least is not None:
+        longest = max(at_least)  # the image may be turned later
+        image.draft("RGB", (longest, longest))
+    ensure_fits_memory(image, name, decoder_bytes, size=size)
+    if image.format != "PNG":
+        image.load()
+        return upright_rgb(image, name)
+    transparent, tiles = "transparency" in image.info, getattr(image, "tile", [])
+    image.load()
+    # EXIF data, and so the rotation, may follow a PNG's pixels.
+    ensure_fits_memory(image, name, decoder_bytes, loaded=True)
+    if transparent:
+        from edge_runtime.inputs.layouts import show_transparency
+
+        show_transparency(image, tiles, source)
+    else:
+        image.info.pop("transparency", None)  # behind the pixels it has no meaning
+    return upright_rgb(image, name)
+
+
 def _open(source: str | Path | BinaryIO) -> Image.Image:
     """Open an image, importing only the plugins of Pillow that are needed for it."""
     suffix = ""
     if isinstance(source, (str, Path)):
         suffix = os.path.splitext(source)[1].lower()  # noqa: PTH122
-    elif not source.seekable():
-        source = io.BytesIO(source.read())  # because it may be opened twice
     with contextlib.suppress(UnidentifiedImageError):
-        return Image.open(source, formats=_BY_SUFFIX.get(suffix, _LOADED))
+        return Image.open(source, formats=_BY_SUFFIX.get(suffix) or _LOADED)
     return Image.open(source, formats=_FORMATS)
+
+
+def _format_of(source: str | Path | BinaryIO) -> str:
+    """Return the format that a file's first bytes are of, or an empty string."""
+    if isinstance(source, (str, Path)):
+        with open(source, "rb") as stream:  # noqa: PTH123
+            start = stream.read(16)
+    else:
+        source.seek(0)
+        start = source.read(16)
+    return next(
+        (name for name, signature in _SIGNATURES.items() if start.startswith(signature)), ""
+    )
 
 
 def _ensure_readable(image: Image.Image, name: str) -> None:

@@ -1,57 +1,78 @@
-"""The images behind names: files, folders with all below them, patterns, `-` and URLs."""
+"""The images behind names: files, folders with all below them, patterns, `-` and URLs.
+
+`edge_runtime.inputs.folders` searches folders.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
 from edge_runtime.errors import ImageError
+from edge_runtime.inputs.folders import folders_below, images_below, is_housekeeping
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_url, is_video
 
+_UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
-def expand(names: Iterable[str]) -> Iterator[Source]:
-    """Yield the images behind names, in order, and lazily because there may be millions."""
+
+def expand(
+    names: Iterable[str], left_out: Callable[[str], None] = lambda name: None
+) -> Iterator[Source]:
+    """Yield the images behind names, in order, and lazily because there may be millions.
+
+    Args:
+        names: what the user named.
+        left_out: called with each file in a folder that has no suffix of an image, such as a
+            `edge_runtime.inputs.folders.LeftOut`.
+    """
     for name in names:
         try:
-            yield from _expand(name)
+            yield from _expand(name, left_out)
         except ImageError as exc:
             yield Source(name, error=exc)
 
 
-def _expand(name: str) -> Iterator[Source]:
+def _expand(name: str, left_out: Callable[[str], None]) -> Iterator[Source]:
     if not name:
         raise ImageError("Expected the name of a file or directory, but got an empty one.")
     if name == STANDARD_INPUT:
-        yield from _standard_input()
+        yield from _standard_input(left_out)
     elif is_url(name):
         yield Source(name)
     elif os.path.isdir(name):  # noqa: PTH112 - unlike Path.is_dir, it never raises
-        yield from _directory(name)
+        yield from _directory(name, left_out)
     elif is_pattern(name):
-        yield from _glob(name)
+        yield from _glob(name, left_out)
     elif is_video(name):
         raise ImageError(f"{name} is a video; name it by itself on the command line.")
     else:
         yield Source(name)
 
 
-def _standard_input() -> Iterator[Source]:
+def _standard_input(left_out: Callable[[str], None]) -> Iterator[Source]:
     """Yield the image on standard input, or the images named there, one name a line."""
     from edge_runtime.inputs.http import MAX_CONTENT_BYTES
 
     if sys.stdin is None:
         raise ImageError("Standard input is closed; expected an image, or names of images.")
     stream = sys.stdin.buffer
-    first = stream.readline(4096)
+    blank, first = b"", stream.readline(4096)
+    if first.startswith(_UTF16_MARKS):  # no image starts so
+        yield from expand(_utf16_lines(first, stream), left_out)
+        return
+    first = first.removeprefix(_UTF8_MARK)
+    while first and not first.strip():  # but a PCX image starts with a line break
+        blank, first = blank + first, stream.readline(4096)
     if _is_name(first.rstrip(b"\r\n")):
         while first:
-            if name := os.fsdecode(first.rstrip(b"\r\n")):
-                yield from expand([name])
+            if first.strip() and (name := os.fsdecode(first.rstrip(b"\r\n"))):
+                yield from expand([name], left_out)
             first = stream.readline()
         return
-    content = first + stream.read(MAX_CONTENT_BYTES)
-    if not content:
+    content = blank + first + stream.read(MAX_CONTENT_BYTES)
+    if not content.strip():
         raise ImageError("Standard input is empty; expected an image, or names of images.")
     if len(content) > MAX_CONTENT_BYTES:
         raise ImageError(
@@ -60,28 +81,41 @@ def _standard_input() -> Iterator[Source]:
     yield Source(STANDARD_INPUT, content=content)
 
 
+def _utf16_lines(first: bytes, stream: BinaryIO) -> Iterator[str]:
+    """Yield the lines of a list that Windows wrote as UTF-16, without those that are blank."""
+    try:
+        text = (first + stream.read()).decode("utf-16")
+    except UnicodeDecodeError as exc:
+        raise ImageError(
+            "Standard input starts like text in UTF-16, but is not; save the names as UTF-8."
+        ) from exc
+    yield from (line for line in text.splitlines() if line.strip())
+
+
 def _is_name(line: bytes) -> bool:
     """Return whether a first line is a name and not the beginning of an image."""
     import re
 
     if not line or b"\0" in line or line[:1] in (b"\x89", b"\xff"):
         return False
-    in_text = re.match(rb"GIF8[79]a|RIFF|BM|P[1-6](\s|#|$)", line)
+    in_text = re.match(rb"GIF8[79]a|RIFF|BM|P[1-6f](\s|#|$)", line)
     return in_text is None or os.path.lexists(line)
 
 
-def _glob(pattern: str) -> Iterator[Source]:
+def _glob(pattern: str, left_out: Callable[[str], None]) -> Iterator[Source]:
     found = sorted(set(_matches(pattern)))
     *above, last = pattern.split("/")
     if last == "**" or (last == "*" and "**" in above):  # what directories hold matches too
         found = [name for name in found if not os.path.isdir(name)]  # noqa: PTH112
+    if not is_housekeeping(last):
+        found = [name for name in found if not is_housekeeping(name.rpartition("/")[2])]
     if not found:
         raise ImageError(f"{pattern} matches no file; check the pattern.")
-    yield from expand(found)
+    yield from expand(found, left_out)
 
 
 def _matches(pattern: str) -> Iterator[str]:
-    """Yield what a pattern matches; unlike in `glob`, `**` enters no circle of linked folders."""
+    """Yield what a pattern matches; unlike in `glob`, `**` enters no folder twice."""
     from glob import escape, glob
 
     parts = pattern.split("/")
@@ -92,74 +126,17 @@ def _matches(pattern: str) -> Iterator[str]:
     above, below = "/".join(parts[:at]), "/".join(parts[at + 1 :] or ["*"])
     roots = glob(f"{above}/") if at else [""]  # noqa: PTH207
     for root in roots:
-        for folder in _folders(root):
+        for folder in folders_below(root):
             yield from _matches(escape(folder) + below)
 
 
-def _folders(root: str) -> Iterator[str]:
-    """Yield a folder and all folders below it that are not hidden, each with a slash at its end."""
-    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
-    while pending:
-        folder, above = pending.pop()
-        try:
-            status = os.stat(folder or ".")  # noqa: PTH116
-            with os.scandir(folder or ".") as entries:
-                names = [e.name for e in entries if _is_directory(e) and e.name[0] != "."]
-        except OSError:  # `glob` passes over it too
-            continue
-        here = (status.st_dev, status.st_ino)
-        if here not in above:  # otherwise it is a link to a folder that contains it
-            yield folder
-            pending += [(f"{folder}{name}/", above | {here}) for name in names]
-
-
-def _directory(root: str) -> Iterator[Source]:
+def _directory(root: str, left_out: Callable[[str], None]) -> Iterator[Source]:
     from edge_runtime.inputs.decode import SUFFIXES
 
     source = None
-    for source in _walk(root):
+    for source in images_below(root, left_out):
         yield source
     if source is None:
         raise ImageError(
             f"{root} is a directory without images; expected {', '.join(sorted(SUFFIXES))}."
         )
-
-
-def _walk(root: str) -> Iterator[Source]:
-    """Yield the images in and below a directory, sorted; links are followed, but no circles."""
-    from edge_runtime.inputs.decode import SUFFIXES
-
-    above: frozenset[tuple[int, int]] = frozenset()  # folders that contain this name
-    pending = [(root, True, above)]  # no recursion, because a tree may be too deep for it
-    while pending:
-        name, is_directory, above = pending.pop()
-        if not is_directory:
-            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
-            # A link to nowhere is reported when it is read.
-            if suffix in SUFFIXES and (os.path.isfile(name) or not os.path.exists(name)):  # noqa: PTH110, PTH113
-                yield Source(name)
-            continue
-        try:
-            status = os.stat(name)  # noqa: PTH116
-            with os.scandir(name) as entries:
-                found = sorted((entry.name, _is_directory(entry)) for entry in entries)
-        except OSError as exc:
-            error = ImageError(
-                f"{name} cannot be searched ({exc.strerror}); check it and its permissions."
-            )
-            yield Source(name, error=error)
-            continue
-        here = (status.st_dev, status.st_ino)
-        if here in above:  # a link to a folder that contains it
-            continue
-        above |= {here}
-        # Leave "." out, as pathlib does.
-        prefix = "" if name == "." else name.rstrip("/") + "/" if name.strip("/") else "/"
-        pending += [(prefix + entry, kind, above) for entry, kind in reversed(found)]
-
-
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle, or into a folder without permission
-        return True  # searching it gives the error

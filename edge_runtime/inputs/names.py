@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 _CAMERAS = ("camera:", "rtsp://", "rtsps://")
-_VIDEO_SUFFIXES = (".avi", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpg", ".webm")
+_VIDEO_SUFFIXES = (
+    *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m1v", ".m2ts", ".m2v", ".m4v"),
+    *(".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"),
+    *(".qt", ".ts", ".vob", ".webm", ".wmv"),
+)
 _MOTION_JPEG = (".mjpeg", ".mjpg")  # a camera, if a server has it
 _WEB = ("http://", "https://")
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 from edge_runtime.errors import ImageError
+from edge_runtime.inputs.folders import is_housekeeping
 from edge_runtime.inputs.http import MAX_CONTENT_BYTES
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import Source, is_url
@@ -59,6 +60,7 @@ def _listed_uri(uri: str) -> Iterator[Source]:
         waiting = [path]  # folders still to list; the last one is next
         while waiting:
             infos = filesystem.get_file_info(FileSelector(waiting.pop()))
+            infos = [info for info in infos if not is_housekeeping(info.base_name)]
             infos.sort(key=lambda info: info.path)
             waiting += [i.path for i in reversed(infos) if i.type == FileType.Directory]
             for info in infos:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeRuntimeError, OutputError
+from edge_runtime.inputs.folders import LeftOut
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, gives_the_same_again, is_stream
 from edge_runtime.jobs.job import Job, dependencies, stopped_message
@@ -43,12 +44,13 @@ def run(model: Model, names: list[str], job: Job) -> int:
     colours = job.out is None and job.format == "text" and sys.stdout and sys.stdout.isatty()
     lines = formatter(job.format, model.placement.delegate, colours=bool(colours))
     streams = cache(is_stream)  # it may have to ask a server
+    left_out = LeftOut()
     with _output(model, names, job, streams) as output:
         total = _total(names, output.done, streams) if terminal() else None
         progress = Progress(total, terminal())
         interrupted = False
         try:
-            for source, result in _results(model, names, job, output, streams, progress):
+            for source, result in _results(model, names, job, output, streams, progress, left_out):
                 if result.error is not None:
                     progress.clear()
                     complain(str(result.error))
@@ -64,6 +66,8 @@ def run(model: Model, names: list[str], job: Job) -> int:
             complain(stopped_message(job._replace(out=output.name), progress))
             return INTERRUPTED
         output.finish()
+    if left_out.files:
+        complain(str(left_out))
     if job.out or terminal() or progress.classified + progress.failed >= _MANY:
         kept = f" ({len(output.done):,} kept)" if output.done else ""
         complain(progress.summary() + kept)
@@ -95,22 +99,23 @@ def _results(
     output: Output,
     streams: Callable[[str], bool],
     progress: Progress,
+    left_out: LeftOut,
 ) -> Iterator[tuple[str, Result]]:
     images: list[str] = []
     for name in names:
         if not streams(name):
             images.append(name)
             continue
-        yield from _images(model, images, job, output)
+        yield from _images(model, images, job, output, left_out)
         images = []
         yield from _frames(model, name, job, progress)
-    yield from _images(model, images, job, output)
+    yield from _images(model, images, job, output, left_out)
 
 
 def _images(
-    model: Model, names: list[str], job: Job, output: Output
+    model: Model, names: list[str], job: Job, output: Output, left_out: LeftOut
 ) -> Iterator[tuple[str, Result]]:
-    sources: Iterable[Source] = expand(names)
+    sources: Iterable[Source] = expand(names, left_out)
     if STANDARD_INPUT in names:  # its names could not be checked before
         sources = map(output.require_other, sources)
     if output.done:

@@ -33,6 +33,27 @@ def test_folders_become_splits(tmp_path):
         np.testing.assert_array_equal(data.test.images[0], fit(image, 32, 32))
 
 
+def test_all_suffixes_are_read_and_housekeeping_is_ignored(tmp_path, capsys):
+    write_folder(tmp_path)
+    for number in range(4):
+        old, new = (".jpg", ".jfif") if number % 2 else (".png", ".apng")
+        path = tmp_path / "train" / "dark" / f"{number}{old}"
+        path.replace(path.with_suffix(new))
+    (tmp_path / "train" / "dark" / "._0.png").write_bytes(b"\0\5\x16\7")
+    for name in ("@eaDir", "__MACOSX", ".hidden"):
+        (tmp_path / "train" / name).mkdir()
+    data = folder.load(tmp_path)
+    assert data.class_names == ("dark", "light")
+    assert len(data.train) + len(data.held_out) == 48
+    assert capsys.readouterr().err == ""
+    (tmp_path / "train" / "dark" / "notes.txt").touch()
+    folder.load(tmp_path)
+    dark = tmp_path / "train" / "dark"
+    assert capsys.readouterr().err == (
+        f"{dark}: left out 1 of 25 entries, which have no image's suffix.\n"
+    )
+
+
 def test_images_are_read_as_the_runtime_reads_them(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
     large = Image.fromarray(pixels).resize((1600, 1200), Image.Resampling.BICUBIC)

@@ -5,8 +5,8 @@ from PIL import Image
 
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.decode import decode
-from edge_runtime.inputs.limits import ensure_fits_memory
-from tests.edge_runtime.inputs.images import saved
+from edge_runtime.inputs.limits import decoder_bytes_of, ensure_fits_memory
+from tests.edge_runtime.inputs.images import saved, tiff
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,69 @@ def test_the_decoder_s_own_buffers_count(tmp_path):
         2125,
         1063,
     )
-    tags = {256: 10, 257: 10, 258: 8, 259: 5, 262: 1, 322: 9000, 323: 9000, 324: 8, 325: 4}
+    tags = {256: 10, 257: 10, 258: 8, 259: 5, 262: 1, 322: 26_000, 323: 26_000, 324: 8, 325: 4}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     tiled = tmp_path / "c.tif"
     tiled.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4))
-    with pytest.raises(ImageError, match=r"c\.tif would take 61\d MiB to decode"):
+    with pytest.raises(ImageError, match=r"c\.tif would take 64\d MiB to decode"):
         decode(tiled)
+
+
+@pytest.mark.parametrize(
+    ("width", "bits", "tags"),
+    [
+        (9_500, (16,) * 3, {}),
+        (6_600, (16,) * 4, {338: [2]}),
+        (11_000, (8,) * 3, {284: [2]}),
+        (5_500, (32,), {339: [3]}),
+    ],
+)
+def test_the_strip_that_libtiff_decodes_at_once_counts(tmp_path, width, bits, tags):
+    """Pixels alone would fit."""
+    path = tmp_path / "a.tif"
+    planes = len(bits) if 284 in tags else 1
+    path.write_bytes(tiff(width, width, [b"\0"] * planes, bits, deflate=True, tags=tags))
+    size = rf"\({width:,} x {width:,} pixels"
+    with pytest.raises(ImageError, match=rf"a\.tif would take \d+ MiB to decode {size}"):
+        decode(path)
+
+
+def test_strips_of_few_rows_take_no_memory_of_their_own(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(9_500, 9_500, [b"\0"], (16,) * 3, deflate=True, tags={278: [16]}))
+    with pytest.raises(ImageError, match=r"a\.tif is damaged"):  # the other strips are missing
+        decode(path)
+
+
+def test_the_size_in_the_file_is_named(tmp_path):
+    """A large JPEG may be decoded at an eighth of its size."""
+    image = Image.new("L", (10, 10)).resize((12_000, 12_000)).convert("RGB")
+    path = saved(tmp_path, image, "a.jpg", progressive=True, subsampling=0)
+    with pytest.raises(ImageError, match=r"\(12,000 x 12,000 pixels"):
+        decode(path, at_least=(64, 64))
+
+
+def test_decoders_in_python_and_layers_count(tmp_path):
+    small = Image.new("RGB", (40, 30))
+    for name, least in (("a.qoi", 3 * 3 * 40 * 30), ("a.tif", 0), ("a.png", 0)):
+        with Image.open(saved(tmp_path, small, name)) as image:
+            assert decoder_bytes_of(image) == least
+    layers = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 30, 40, 8, 3) + bytes(14) + bytes(3600)
+    (tmp_path / "a.psd").write_bytes(layers)
+    with Image.open(tmp_path / "a.psd") as image:  # a layer is read at once, and copied
+        assert decoder_bytes_of(image) == 2 * 40 * 30
+
+
+def test_a_jpeg_of_several_scans_counts_like_a_progressive_one(tmp_path, monkeypatch):
+    """Each scan holds one colour, so that all must be kept until the last one."""
+    monkeypatch.setattr("edge_runtime.inputs.limits.MAX_BYTES", 1)
+    with Image.open(saved(tmp_path, Image.new("RGB", (40, 30)), "a.jpg")) as image:
+        assert decoder_bytes_of(image) == 0
+        image.fp.seek(0)
+        content = bytearray(image.fp.read())
+    at = content.index(b"\xff\xda\0\x0c\3") + 4
+    content[at] = 1
+    path = tmp_path / "b.jpg"
+    path.write_bytes(content)
+    with Image.open(path) as image:
+        assert decoder_bytes_of(image) == 2 * 1.5 * 40 * 30

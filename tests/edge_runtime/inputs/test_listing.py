@@ -1,3 +1,4 @@
+import io
 import os
 import shutil
 import subprocess
@@ -38,7 +39,7 @@ def test_links_are_followed_but_no_circles(folder):
     (folder / "sub" / "self").symlink_to(folder / "sub")
     (folder / "other").symlink_to(folder / "sub" / "deep")
     (folder / "broken.png").symlink_to("nowhere")  # the error comes when it is read
-    expected = ["a.jpg", "b.png", "broken.png", "other/d.gif", "sub/c.PNG", "sub/deep/d.gif"]
+    expected = ["a.jpg", "b.png", "broken.png", "sub/c.PNG", "sub/deep/d.gif"]
     assert names(".") == expected
 
 
@@ -140,6 +141,35 @@ def test_names_on_standard_input():
     assert (missing.returncode, missing.stdout.split(":")[0]) == (1, str(CAT))
     assert "no file P1040001.JPG" in missing.stderr
     assert "Standard input is empty" in run("edge-classify", "-", input="").stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbfcat.png\nship.png\n",
+        b"\xef\xbb\xbfcat.png\r\nship.png\r\n",
+        b"\n \ncat.png\n\n\t\nship.png",
+        "\ufeffcat.png\r\n\r\nship.png\r\n".encode("utf-16-le"),
+        "\ufeffcat.png\nship.png".encode("utf-16-be"),
+    ],
+)
+def test_lists_with_marks_and_blank_lines(monkeypatch, text):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert names("-") == ["cat.png", "ship.png"]
+
+
+def test_lists_that_hold_no_name(monkeypatch):
+    for text, reason in ((b"\n\n", "is empty"), (b"\xff\xfea", "but is not; save the names as")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+        [message] = names("-")
+        assert reason in message
+
+
+@pytest.mark.parametrize("start", [b"\n\5\1\x08\0\0\0\0", b"Pf\n3 2\n-1\n"])
+def test_images_that_start_like_text(monkeypatch, start):
+    """A PCX image starts with a line break, and a PFM image with two letters."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(start)))
+    assert [source.content for source in expand(["-"])] == [start]
 
 
 def test_a_name_from_a_pipe_is_classified_at_once():
