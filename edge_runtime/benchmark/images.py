@@ -11,7 +11,8 @@ from edge_runtime.errors import EdgeRuntimeError, ImageError
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.listing import expand
-from edge_runtime.inputs.names import STANDARD_INPUT, is_url
+from edge_runtime.inputs.names import STANDARD_INPUT
+from edge_runtime.inputs.urls import is_url
 
 MAX_IMAGES = 100  # more images hardly add variety, and checking them takes long
 

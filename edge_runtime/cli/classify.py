@@ -67,6 +67,7 @@ def classify(
             mean=mean,
             std=std,
             fit=fit,
+            allow_urls=True,
         )
     except EdgeRuntimeError as exc:
         complain(str(exc))

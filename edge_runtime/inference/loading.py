@@ -33,6 +33,7 @@ class Options:
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
     fit: str | None
+    allow_urls: bool
 
 
 def load(options: Options) -> tuple[Metadata, Engine]:

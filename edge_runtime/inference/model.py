@@ -46,6 +46,7 @@ class Model:
         assumptions: what neither the file nor the caller specified.
         threads: CPU threads in all.
         fit: how images of another shape are made to fit.
+        allow_urls: whether images and streams may be named by URLs.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Model:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         fit: str | None = None,
+        allow_urls: bool = False,
     ) -> None:
         """Load a model.
 
@@ -74,6 +76,8 @@ class Model:
             std: the difference is divided by this; one number, or one for each channel.
             fit: `crop`, `stretch` or `pad`, which replaces the file's; see
                 `edge_runtime.inputs.resize.fit`.
+            allow_urls: fetch images and streams that are named by URLs. A service that classifies
+                what it is sent should not: it would fetch any address for anyone.
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is not an image classifier.
@@ -96,13 +100,20 @@ class Model:
             mean=None if mean is None else tuple(map(float, mean)),
             std=None if std is None else tuple(map(float, std)),
             fit=fit,
+            allow_urls=allow_urls,
         )
         self.path, self.delegate, self.threads = options.path, delegate, threads
+        self.allow_urls = allow_urls
         self.name = options.path.stem
         self._absolute_path = str(options.path.absolute())  # the working directory may change
         metadata, engine = load(options)
         self.preprocessing = Preprocessing(
-            engine.input, metadata, mean=options.mean, std=options.std, how=fit
+            engine.input,
+            metadata,
+            mean=options.mean,
+            std=options.std,
+            how=fit,
+            allow_urls=allow_urls,
         )
         engine, self.reason = settle(options, engine, self.preprocessing)
         self.labels, assumptions = choose_labels(options, metadata, engine.output.shape[-1])
@@ -125,7 +136,7 @@ class Model:
         """Return the `top_k` most likely classes of one image, best first.
 
         Args:
-            image: a file's path, an open file, an http(s) URL, or uint8 (H, W, 3), RGB, 0-255,
+            image: a file's path, an open file, an http(s) URL if allowed, or uint8 (H, W, 3), RGB, 0-255,
                 of any size.
 
         Raises:
@@ -203,6 +214,7 @@ class Model:
             "mean": options.mean,
             "std": options.std,
             "fit": options.fit,
+            "allow_urls": options.allow_urls,
         }
 
     def close(self) -> None:

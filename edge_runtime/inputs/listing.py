@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from edge_runtime.errors import ImageError
-from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_url, is_video
+from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_video
+from edge_runtime.inputs.urls import is_url
 
 
 def expand(names: Iterable[str]) -> Iterator[Source]:
