@@ -73,8 +73,8 @@ class Classifier(Model):
             every: classify every Nth frame.
 
         Raises:
-            StreamError: the source is a URL that is not allowed, cannot be opened, or is lost for good; see
-                `edge_runtime.jobs.stream.classify_stream`.
+            StreamError: the source is a URL that is not allowed, cannot be opened, or is lost for
+                good; see `edge_runtime.jobs.stream.classify_stream`.
             ModelError: the model fails on a frame.
             ValueError: `every` or `max_frames` is not positive.
         """

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.errors import ImageError, OptionError
-from edge_runtime.inference.quantization import look_up, pixel_table, raw_bytes
+from edge_runtime.inference.quantization import Quantization, look_up, pixel_table, raw_bytes
+from edge_runtime.inference.signature import takes_raw_bytes
 from edge_runtime.inputs.convert import grey
 from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.resize import fit
@@ -65,10 +66,14 @@ class Preprocessing:
         self._allow_urls = allow_urls
         self.fit = how or metadata.fit or "crop"
         self.assumptions: tuple[str, ...] = ()
-        means = metadata.mean if mean is None else mean
-        stds = metadata.std if std is None else std
+        quantization = tensor.quantization
+        of_file: tuple[Sequence[float] | None, Sequence[float] | None] = metadata.mean, metadata.std
+        if takes_raw_bytes(tensor):  # it has no real values that the file could speak of
+            quantization, of_file = Quantization(1.0, 0), (None, None)
+        means = of_file[0] if mean is None else mean
+        stds = of_file[1] if std is None else std
         if means is None and stds is None and tensor.dtype in (np.uint8, np.int8):
-            offset, scale = raw_bytes(tensor.dtype, tensor.quantization)
+            offset, scale = raw_bytes(tensor.dtype, quantization)
             means, stds = (offset,), (scale,)
             self.assumptions = ("its input takes the raw bytes of pixels",)
         elif means is None or stds is None:
@@ -84,7 +89,7 @@ class Preprocessing:
                 )
         if not all(stds):
             raise OptionError("Expected `std` to be other than 0; give the deviation of pixels.")
-        self._table = pixel_table(tensor.quantization, tensor.dtype, mean=means, std=stds)
+        self._table = pixel_table(quantization, tensor.dtype, mean=means, std=stds)
 
     def __call__(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[Any]:
         """Return the input tensor for an image: `tensor` of what `decode` returns.
@@ -106,8 +111,8 @@ class Preprocessing:
         """Return an image's pixels, large JPEGs at a reduced size that suffices for resizing.
 
         Args:
-            image: path, open binary file, or http(s) URL if allowed; uint8 (H, W, 3), RGB, 0-255, of any size
-                is returned unchanged.
+            image: path, open binary file, or http(s) URL if allowed; uint8 (H, W, 3), RGB, 0-255,
+                of any size is returned unchanged.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.

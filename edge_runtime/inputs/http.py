@@ -4,8 +4,8 @@ A request, with its redirects, runs in a thread of its own. So the caller waits 
 limit, even if the look-up of a name or a server that sends a byte now and then takes longer.
 
 Uses urllib3, and imports it inside functions because local images do not need it. Proxies come
-from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`; certificates from `REQUESTS_CA_BUNDLE`,
-`CURL_CA_BUNDLE` or `SSL_CERT_FILE`, otherwise from the system.
+from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`. Certificates come from
+`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE`, otherwise from the system.
 """
 
 from __future__ import annotations

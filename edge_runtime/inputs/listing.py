@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_video
-from edge_runtime.inputs.urls import is_url
+from edge_runtime.inputs.urls import is_url, shown
 
 
 def expand(names: Iterable[str]) -> Iterator[Source]:
@@ -32,7 +32,7 @@ def _expand(name: str) -> Iterator[Source]:
     elif is_pattern(name):
         yield from _glob(name)
     elif is_video(name):
-        raise ImageError(f"{name} is a video; name it by itself on the command line.")
+        raise ImageError(f"{shown(name)} is a video; name it by itself on the command line.")
     else:
         yield Source(name)
 

@@ -96,7 +96,8 @@ def _fetched(source: Source) -> Source:
         with filesystem.open_input_file(f"{path.rstrip('/')}/{unquote(file)}") as stream:
             if stream.size() > MAX_CONTENT_BYTES:
                 raise ImageError(
-                    f"{shown(name)} is larger than {MAX_CONTENT_BYTES >> 20} MiB; shrink the image first."
+                    f"{shown(name)} is larger than {MAX_CONTENT_BYTES >> 20} MiB; "
+                    f"shrink the image first."
                 )
             return Source(name, content=stream.read())
     except FileNotFoundError:
