@@ -181,8 +181,6 @@ def _response(url: str, limit: _Limit) -> Iterator[BaseHTTPResponse]:
         OSError, urllib3.exceptions.HTTPError: the server cannot be reached or does not answer.
         ValueError: it is not a URL.
     """
-    from urllib.parse import urljoin
-
     import urllib3
 
     at = address(url)
@@ -206,7 +204,7 @@ def _response(url: str, limit: _Limit) -> Iterator[BaseHTTPResponse]:
                     return
             finally:
                 response.close()
-        after = _redirected(url, urljoin(at.url, _as_utf8(target)))
+        after = _redirected(url, at, _as_utf8(target))
         login = after.login or (login if keeps_login(at, after) else None)
         at = after
     raise ImageError(
@@ -267,12 +265,23 @@ def _headers(login: bytes | None) -> dict[str, str]:
     return headers
 
 
-def _redirected(url: str, target: str) -> Address:
+def _redirected(url: str, at: Address, location: str) -> Address:
     """Return where a redirect leads.
+
+    Args:
+        url: what the user named, for the error.
+        at: the address that redirects.
+        location: its target, which may be relative.
 
     Raises:
         ImageError: not to an http(s) address.
     """
+    from urllib.parse import urljoin
+
+    try:
+        target = urljoin(at.url, location)
+    except ValueError:  # `address` says why
+        target = location
     if target.partition(":")[0].lower() not in ("http", "https"):
         raise ImageError(
             f"{shown(url)} redirects to {shown(target)}, but only http(s) addresses are fetched; "
