@@ -59,7 +59,7 @@ def load(options: Options) -> tuple[Metadata, Engine]:
 
 def samples(preprocessing: Preprocessing) -> Iterator[NDArray[Any]]:
     """Yield a few shipped images as tensors of a model's input."""
-    return map(preprocessing, islice(shipped.samples().values(), _SAMPLES))
+    yield from map(preprocessing, islice(shipped.samples().values(), _SAMPLES))
 
 
 def settle(

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 _WEB = ("http://", "https://")
 _PORTS = {"http": 80, "https": 443}
-# Scheme, what may hold a login, and the rest.
-_PARTS = re.compile(r"([a-z][a-z0-9+.-]*:/*)([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-_PORT_MISSING = re.compile(r"[^\[\]:]*:(?!\d*$)")  # a colon in front of anything but a port
+# Scheme, what may hold a login, and the rest. Not compiled here: names of local files need neither.
+_PARTS = r"([A-Za-z][A-Za-z0-9+.-]*:/*)([^/?#]*)((?s:.*))"
+_PORT_MISSING = r"[^\[\]:]*:(?!\d*$)"  # a colon in front of anything but a port
 # RFC 3986, section 3.3 and 3.4, and % because what is encoded stays as it is.
 _SAFE = "!$&'()*+,;=:@/?%"
 
@@ -50,10 +50,10 @@ def shown(name: str) -> str:
     A password that is not percent-encoded may contain `@` or `/`. So a login ends at the last `@`
     of the authority, or at the last one of all if what precedes the path is not a host and a port.
     """
-    if not (found := _PARTS.fullmatch(name)) or "@" not in name:
+    if "@" not in name or not (found := re.fullmatch(_PARTS, name)):
         return name
     scheme, authority, rest = found.groups()
-    if "@" not in authority and _PORT_MISSING.match(authority):
+    if "@" not in authority and re.match(_PORT_MISSING, authority):
         authority, rest = authority + rest, ""
     if "@" not in authority:
         return name

@@ -116,7 +116,7 @@ def test_a_company_s_certificate_is_trusted_when_it_is_named(company, monkeypatc
             open_url(f"{url}/x.png")
         monkeypatch.setenv(variable, str(certificate))
         assert open_url(f"{url}/x.png").read() == b"secure"
-        with pytest.raises(ImageError, match="certificate is not trusted: .*localhost"):
+        with pytest.raises(ImageError, match=r"certificate is not trusted: .*localhost"):
             open_url(f"{url.replace('127.0.0.1', 'localhost')}/x.png")
 
 
