@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from edge_runtime.errors import StreamError
 from edge_runtime.inference.model import Model
 from edge_runtime.results import Frame, Result
 
@@ -64,20 +65,28 @@ class Classifier(Model):
         """Yield the frames of a camera or video with their classes.
 
         Args:
-            source: `camera:0`, a video file or its URL, or an rtsp:// or http:// stream.
+            source: `camera:0`, a video file, or if `allow_urls` is true, a video's URL or an
+                rtsp:// or http:// stream.
             top_k: how many classes a frame gets.
             max_frames: stop after this many results.
             duration_s: stop after this many seconds.
             every: classify every Nth frame.
 
         Raises:
-            StreamError: the source cannot be opened or is lost for good; see
-                `edge_runtime.jobs.stream.classify_stream`.
+            StreamError: the source is a URL that is not allowed, cannot be opened, or is lost for
+                good; see `edge_runtime.jobs.stream.classify_stream`.
             ModelError: the model fails on a frame.
             ValueError: `every` or `max_frames` is not positive.
         """
+        from edge_runtime.inputs.names import is_remote
+        from edge_runtime.inputs.urls import shown
         from edge_runtime.jobs.stream import classify_stream
 
+        if is_remote(source) and not self.allow_urls:
+            raise StreamError(
+                f"{shown(source)} is a URL, which this classifier does not open; "
+                f"pass allow_urls=True to allow it."
+            )
         return classify_stream(
             self, source, top_k=top_k, max_frames=max_frames, duration_s=duration_s, every=every
         )

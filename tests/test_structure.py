@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import ROOT, run
 
 HEAVY = ["tensorflow", "keras", "torch", "cv2", "matplotlib", "tqdm", "safetensors"]
-HEAVY += ["ray", "pyarrow", "pandas"]
+HEAVY += ["ray", "pyarrow", "pandas", "urllib3"]
 OWN_STATE = ["filelock", "platformdirs"]  # only what locks or remembers files needs them
 
 

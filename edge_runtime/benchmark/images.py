@@ -11,7 +11,8 @@ from edge_runtime.errors import EdgeRuntimeError, ImageError
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.listing import expand
-from edge_runtime.inputs.names import STANDARD_INPUT, is_url
+from edge_runtime.inputs.names import STANDARD_INPUT
+from edge_runtime.inputs.urls import is_url, shown
 
 MAX_IMAGES = 100  # more images hardly add variety, and checking them takes long
 
@@ -49,7 +50,7 @@ def find_images(names: Sequence[str], complain: Callable[[str], None]) -> Benchm
                 raise source.error
             if source.name == STANDARD_INPUT or is_url(source.name):
                 raise ImageError(
-                    f"{source.name} is not a file; save the image to a file, and name that."
+                    f"{shown(source.name)} is not a file; save the image to a file, and name that."
                 )
             decode(source.name, at_least=(64, 64))
             digest.update(Path(source.name).read_bytes())

@@ -74,7 +74,8 @@ def _inputs(sources: list[str], model: str, labels: Path | None) -> Iterator[str
     """Yield the files that the command reads, as far as they are known before it starts."""
     from edge_runtime.inference import shipped
     from edge_runtime.inputs.listing import expand
-    from edge_runtime.inputs.names import STANDARD_INPUT, is_url
+    from edge_runtime.inputs.names import STANDARD_INPUT
+    from edge_runtime.inputs.urls import is_url
 
     try:
         yield shipped.find(model)
@@ -103,6 +104,7 @@ def check_for_ray(
     """Reject options and sources that a cluster cannot serve."""
     from edge_runtime.inference.placement import CPU_DELEGATES
     from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
+    from edge_runtime.inputs.urls import shown
 
     if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
         raise typer.BadParameter(
@@ -118,7 +120,8 @@ def check_for_ray(
     for source in sources:
         if source == STANDARD_INPUT or is_stream(source):
             raise typer.BadParameter(
-                f"--ray takes images, directories, globs and URLs, but got {source}; omit --ray."
+                f"--ray takes images, directories, globs and URLs, but got {shown(source)}; "
+                f"omit --ray."
             )
 
 
@@ -142,5 +145,7 @@ def label_names(path: Path | None) -> list[str] | None:
 
     try:
         return list(label_lines(path.read_bytes()))
-    except (OSError, ValueError) as exc:
-        raise typer.BadParameter(f"--labels {path} cannot be read ({exc}).") from exc
+    except OSError as exc:
+        raise typer.BadParameter(f"--labels {path} cannot be read ({exc.strerror}).") from exc
+    except ValueError as exc:
+        raise typer.BadParameter(f"--labels {path} is not UTF-8; save it as that.") from exc

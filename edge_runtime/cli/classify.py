@@ -39,6 +39,7 @@ def classify(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     fit: str | None = None,
+    scores: str = "auto",
 ) -> int:
     """Classify the sources, write the results, and return the exit code.
 
@@ -67,6 +68,8 @@ def classify(
             mean=mean,
             std=std,
             fit=fit,
+            scores=scores,
+            allow_urls=True,
         )
     except EdgeRuntimeError as exc:
         complain(str(exc))
@@ -77,6 +80,8 @@ def classify(
         return 1
     if loaded.reason:
         complain(f"auto chose {loaded.reason}")
+    if loaded.warnings:
+        complain(f"{loaded.path}: {'; '.join(loaded.warnings)}.")
     if loaded.assumptions:
         complain(f"{loaded.path}: assumed that {', that '.join(loaded.assumptions)}.")
     gc.enable()
@@ -93,11 +98,12 @@ def classify(
 
 def _print_failures(sources: list[str], error: EdgeRuntimeError, job: Job) -> None:
     """Print for each source that it has no result, because the model cannot be used."""
+    from edge_runtime.inputs.urls import shown
     from edge_runtime.output.formats import formatter, header
     from edge_runtime.results import Result
 
     line = formatter(job.format)
-    lines = [line(source, Result(error=error)) for source in sources]
+    lines = [line(shown(source), Result(error=error)) for source in sources]
     print(header(job.format), *lines, sep="", end="", flush=True)
 
 

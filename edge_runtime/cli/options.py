@@ -21,6 +21,7 @@ from edge_runtime.cli.checks import (
     numbers,
 )
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference.placement import SCORES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
 from edge_runtime.support.options import finite, make_app, version_printer
 
@@ -85,6 +86,13 @@ def classify(
             help="Fit images of another shape by crop, stretch or pad. Default: as the model says."
         ),
     ] = None,
+    scores: Annotated[
+        str,
+        typer.Option(
+            help="Apply a softmax to the model's output, or none because it gives scores; auto "
+            "decides by what comes out."
+        ),
+    ] = "auto",
     top_k: Annotated[int, typer.Option(min=1, help="List this many classes for an image.")] = 1,
     threshold: Annotated[
         float,
@@ -161,6 +169,7 @@ def classify(
         from edge_runtime.inputs.resize import FITS
 
         check_choice("--fit", fit, FITS)
+    check_choice("--scores", scores, SCORES)
     check_choice("--gpu-precision", gpu_precision, ("fp32", "fp16"))
     check_delegate(delegate)
     check_model(model)
@@ -219,6 +228,7 @@ def classify(
         mean=means,
         std=stds,
         fit=fit,
+        scores=scores,
     )
     raise typer.Exit(code)
 

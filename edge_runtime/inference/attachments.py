@@ -48,7 +48,7 @@ def attached_files(data: Buffer) -> dict[str, bytes]:
         room -= max(packed, full)
         if room < 0:
             raise ValueError(f"expected at most {_MAX_BYTES:,} bytes of files")
-        name = data[at + _ENTRY.size : at + _ENTRY.size + name_length].decode("utf-8")
+        name = data[at + _ENTRY.size : at + _ENTRY.size + name_length].decode("utf-8", "replace")
         header += before
         signature, local_name, local_extra = _LOCAL.unpack_from(data, header)
         start = header + _LOCAL.size + local_name + local_extra

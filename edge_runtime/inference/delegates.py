@@ -80,6 +80,7 @@ def choose(
     on_cpu: Engine,
     images: Sequence[NDArray[Any]],
     *,
+    logits: bool,
     threads: int = 1,
     gpu_precision: str = "fp32",
 ) -> Choice:
@@ -92,6 +93,7 @@ def choose(
         path: the model file.
         on_cpu: the file's engine on `cpu`, opened with the same number of threads.
         images: tensors of the input's shape and type, on which the delegates are tried.
+        logits: whether the graph's output is logits, see `edge_runtime.inference.scores.decide`.
         threads: CPU threads for one image.
         gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
 
@@ -108,7 +110,7 @@ def choose(
             engine = open_engine(
                 path, delegate=name, threads=threads, gpu_precision=gpu_precision, on_cpu=on_cpu
             )
-            difference = difference_from(expected, engine, images)
+            difference = difference_from(expected, engine, images, logits=logits)
         except EdgeRuntimeError as exc:
             reasons.append(f"not {name}: {exc}")
             continue
@@ -130,7 +132,7 @@ def choose(
 
 
 def ensure_agrees(
-    path: Path, engine: Engine, images: Sequence[NDArray[Any]], *, delegate: str
+    path: Path, engine: Engine, images: Sequence[NDArray[Any]], *, delegate: str, logits: bool
 ) -> None:
     """Reject an engine that computes a model wrongly: its scores are far from XNNPACK's.
 
@@ -143,6 +145,7 @@ def ensure_agrees(
         engine: the file's engine on the delegate.
         images: tensors of the input's shape and type, on which it is tried.
         delegate: name of the delegate, for the error.
+        logits: whether the graph's output is logits.
 
     Raises:
         DelegateError: a score differs by more than half of the highest score, and by more than
@@ -153,7 +156,7 @@ def ensure_agrees(
     except EdgeRuntimeError:
         return
     for image in images:
-        ours, theirs = (_scores(e, image) for e in (engine, reference))
+        ours, theirs = (_scores(e, image, logits=logits) for e in (engine, reference))
         difference = np.abs(ours - theirs)
         most = max(_INTEGER_TOLERANCE, _MOST_MOVED * float(max(ours.max(), theirs.max())))
         if not difference.max() <= most:  # NaN fails this too
@@ -165,7 +168,11 @@ def ensure_agrees(
 
 
 def difference_from(
-    expected: Sequence[NDArray[np.float32]], engine: Engine, images: Sequence[NDArray[Any]]
+    expected: Sequence[NDArray[np.float32]],
+    engine: Engine,
+    images: Sequence[NDArray[Any]],
+    *,
+    logits: bool = False,
 ) -> str | None:
     """Return how an engine's scores differ from expected ones by more than rounding explains.
 
@@ -173,6 +180,7 @@ def difference_from(
         expected: scores or logits of each image, float32 (classes,).
         engine: the engine to compare.
         images: tensors of the input's shape and type.
+        logits: whether these are logits.
 
     Returns:
         A clause for a message, or None if they agree.
@@ -183,7 +191,7 @@ def difference_from(
     tolerance = _INTEGER_TOLERANCE if engine.integer else _FLOAT_TOLERANCE
     for number, (image, theirs) in enumerate(zip(images, expected, strict=True), start=1):
         ours = _raw_scores(engine, image)
-        span = 1.0 if not engine.gives_logits else max(1.0, float(np.ptp(theirs)))
+        span = 1.0 if not logits else max(1.0, float(np.ptp(theirs)))
         worst = float(np.abs(ours - theirs).max())
         if not worst <= tolerance * span:  # NaN fails this too
             return f"its scores differ from the CPU's by {worst:.3f} on sample {number}"
@@ -192,9 +200,9 @@ def difference_from(
     return None
 
 
-def _scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:
+def _scores(engine: Engine, image: NDArray[Any], *, logits: bool) -> NDArray[np.float32]:
     scores = _raw_scores(engine, image)
-    return softmax(scores) if engine.gives_logits else scores
+    return softmax(scores) if logits else scores
 
 
 def _raw_scores(engine: Engine, image: NDArray[Any]) -> NDArray[np.float32]:

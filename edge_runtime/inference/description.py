@@ -11,6 +11,7 @@ from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
+from edge_runtime.support.console import one_line
 
 _MAGIC = b"TFL3"  # LiteRT's file identifier, which follows the first offset
 
@@ -33,7 +34,7 @@ def describe(
         gpu_precision: what the GPU computes in, `fp32` or `fp16`.
 
     Raises:
-        ModelError: there is no such file, it is not a .tflite model, or its metadata is damaged.
+        ModelError: there is no such file, or it is not a .tflite model.
         DelegateError: the delegate is not available or does not take the model.
     """
     path = shipped.find(model)
@@ -54,6 +55,8 @@ def describe(
         "fit": metadata.fit,
         "card": dict(metadata.card),
     }
+    if metadata.warnings:
+        fields["warnings"] = metadata.warnings
     if delegate is not None:
         fields["placement"] = _placement(path, delegate, threads, gpu_precision)
     return json.dumps(fields) if as_json else _text(fields)
@@ -67,6 +70,8 @@ def _placement(path: Path, delegate: str, threads: int, gpu_precision: str) -> d
 def _text(fields: dict[str, Any]) -> str:
     lines = {key: value for key, value in fields.items() if key not in ("card", "placement")}
     lines["bytes"] = f"{fields['bytes']:,}"
+    if "warnings" in fields:
+        lines["warnings"] = "; ".join(fields["warnings"])
     lines["labels"] = ", ".join(fields["labels"]) or "none in the file"
     # The card repeats the labels as classes, and the pre-processing that stands above.
     card = fields["card"].items()
@@ -78,7 +83,9 @@ def _text(fields: dict[str, Any]) -> str:
         lines["outside"] = " ".join(placement["outside"]) or "none"
         lines["reason"] = placement["reason"] or None
     return "\n".join(
-        f"{f'{key}:':<19} {_phrase(value)}" for key, value in lines.items() if value is not None
+        f"{f'{one_line(key)}:':<19} {one_line(_phrase(value))}"
+        for key, value in lines.items()
+        if value is not None
     )
 
 

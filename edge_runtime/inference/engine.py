@@ -23,10 +23,17 @@ from edge_runtime.inference.placement import (
     CPU_DELEGATES,
     WEIGHTED_OPERATIONS,
     Placement,
-    ends_in_scores,
+    Scoring,
     operations_of,
+    scoring,
 )
-from edge_runtime.inference.reasons import first_line, last_complaint, why_not
+from edge_runtime.inference.reasons import (
+    first_line,
+    last_complaint,
+    why_not,
+    why_not_loaded,
+    why_not_run,
+)
 from edge_runtime.inference.signature import Tensor, read_signature
 from edge_runtime.support import native_log
 
@@ -40,14 +47,14 @@ class Engine(Protocol):
     Attributes:
         input: images, (batch, height, width, channels).
         output: scores of one image, one or more dimensions of 1 and then the classes.
-        gives_logits: whether the scores still need a softmax.
+        scoring: where the graph turns logits into scores, if it does.
         integer: whether the graph uses integer arithmetic, whose rounding differs between engines.
         placement: which delegate runs which operations.
     """
 
     input: Tensor
     output: Tensor
-    gives_logits: bool
+    scoring: Scoring
     integer: bool
     placement: Placement
 
@@ -122,9 +129,7 @@ class _Interpreted:
                     f"The delegate {delegate} cannot run {path} ({first_line(exc)}); "
                     f"compile the model for it, or use --delegate xnnpack."
                 ) from exc
-            raise ModelError(
-                f"{path} is not a valid .tflite model; copy or export it again."
-            ) from exc
+            raise ModelError(why_not_loaded(path, exc)) from exc
         self._interpreter = interpreter
         self.input, self.output, self._input_index, self._output_index = read_signature(
             interpreter.get_input_details(), interpreter.get_output_details(), path
@@ -134,7 +139,7 @@ class _Interpreted:
             _resize(interpreter, self._input_index, self.input.shape, path)
         operations, delegated = operations_of(interpreter._get_ops_details())
         outside = tuple(op["op_name"] for i, op in enumerate(operations) if i not in delegated)
-        self.gives_logits = not ends_in_scores(operations, self._output_index)
+        self.scoring = scoring(operations, self._output_index)
         self.integer = any(
             np.dtype(t["dtype"]).itemsize < 4 and np.issubdtype(t["dtype"], np.integer)
             for t in interpreter.get_tensor_details()
@@ -162,7 +167,7 @@ class _Interpreted:
             self._interpreter.set_tensor(self._input_index, image)
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as exc:
-            raise ModelError(f"{self._path} could not be run ({exc}); export it again.") from exc
+            raise ModelError(why_not_run(self._path, exc)) from exc
         result: NDArray[Any] = self._interpreter.get_tensor(self._output_index)
         return result.reshape(-1)
 
@@ -175,7 +180,7 @@ class _Compiled:
 
         self._path = path
         self.input, self.output = on_cpu.input, on_cpu.output
-        self.gives_logits, self.integer = on_cpu.gives_logits, on_cpu.integer
+        self.scoring, self.integer = on_cpu.scoring, on_cpu.integer
         with native_log.captured() as log:
             try:
                 self._model = CompiledModel.from_file(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ModelError, OptionError
 from edge_runtime.inference import shipped, trial
@@ -16,9 +17,11 @@ from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edge_runtime.inference.metadata import Metadata
 
-_SAMPLES = 3  # on which a delegate is compared with the CPU
+_SAMPLES = 3  # on which a delegate is compared with the CPU, and scores are told from logits
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Options:
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
     fit: str | None
+    scores: str
+    allow_urls: bool
 
 
 def load(options: Options) -> tuple[Metadata, Engine]:
@@ -52,8 +57,21 @@ def load(options: Options) -> tuple[Metadata, Engine]:
     return metadata, engine
 
 
-def settle(options: Options, engine: Engine, preprocessing: Preprocessing) -> tuple[Engine, str]:
+def samples(preprocessing: Preprocessing) -> Iterator[NDArray[Any]]:
+    """Yield a few shipped images as tensors of a model's input."""
+    yield from map(preprocessing, islice(shipped.samples().values(), _SAMPLES))
+
+
+def settle(
+    options: Options, engine: Engine, preprocessing: Preprocessing, logits: bool
+) -> tuple[Engine, str]:
     """Return the engine to use, and why `auto` chose it.
+
+    Args:
+        options: what the caller of `Model` asked for.
+        engine: from `load`.
+        preprocessing: for the engine's input.
+        logits: whether the graph's output is logits.
 
     Raises:
         DelegateError: an accelerator computes the model wrongly.
@@ -62,15 +80,15 @@ def settle(options: Options, engine: Engine, preprocessing: Preprocessing) -> tu
         return engine, ""
     from edge_runtime.inference.delegates import choose, ensure_agrees
 
-    samples = (preprocessing(path) for path in shipped.samples().values())
     if options.delegate != "auto":
-        images = list(islice(samples, _SAMPLES))
-        ensure_agrees(options.path, engine, images, delegate=options.delegate)
+        images = list(samples(preprocessing))
+        ensure_agrees(options.path, engine, images, delegate=options.delegate, logits=logits)
         return engine, ""
     choice = choose(
         options.path,
         engine,
-        list(samples),
+        [preprocessing(path) for path in shipped.samples().values()],
+        logits=logits,
         threads=options.threads,
         gpu_precision=options.gpu_precision,
     )
@@ -104,15 +122,16 @@ def reopen(path: Path, options: Options, engine: Engine) -> Engine:
 def choose_labels(
     options: Options, metadata: Metadata, classes: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return one label a class, and what had to be assumed for that."""
+    """Return one label a class, and what had to be assumed for that.
+
+    Args:
+        options: what the caller of `Model` asked for.
+        metadata: from `edge_runtime.inference.metadata.matching`.
+        classes: number of the graph's scores.
+    """
     if options.labels is None and not metadata.labels:
         return tuple(map(str, range(classes))), ("class numbers stand in for labels",)
     labels = metadata.labels if options.labels is None else options.labels
     if len(labels) == classes:
         return labels, ()
-    if options.labels is None:
-        raise ModelError(
-            f"{options.path} carries {len(labels)} labels for {classes} classes; give others with "
-            f"--labels."
-        )
     raise OptionError(f"Expected {classes} labels, one for each class, but got {len(labels)}.")

@@ -15,12 +15,11 @@ import math
 import mmap
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.errors import ModelError
 from edge_runtime.inference.attachments import attached_files
 from edge_runtime.inputs.resize import FITS
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 LABELS_FILE = "labels.txt"
 CARD_FILE = "model-card.json"
+_DAMAGE = (struct.error, ValueError, TypeError, LookupError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Metadata:
         std: divides the difference, which gives the input's real value; as many as `mean`, or one.
         fit: how an image of another shape is made to fit, one of `edge_runtime.inputs.resize.FITS`.
         card: the whole model card, whose keys `export.card` defines.
+        warnings: a clause for each part that is damaged or another tool's, and was left out.
     """
 
     labels: tuple[str, ...] = ()
@@ -48,13 +49,16 @@ class Metadata:
     std: tuple[float, ...] | None = None
     fit: str | None = None
     card: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[str, ...] = ()
 
 
 def read_metadata(path: Path) -> Metadata:
     """Read the metadata of a model file.
 
+    What is damaged, or another tool's, is left out and named in `Metadata.warnings`: the graph may
+    be sound all the same.
+
     Raises:
-        ModelError: the metadata is damaged.
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
@@ -63,15 +67,25 @@ def read_metadata(path: Path) -> Metadata:
         except ValueError:  # an empty file
             return Metadata()
     with data:
-        try:
-            files = attached_files(data)
-            if CARD_FILE in files:
-                return _from_card(json.loads(files[CARD_FILE]), files)
-            return _from_flatbuffer(data, files)
-        except (struct.error, ValueError, TypeError, LookupError, RecursionError) as exc:
-            raise ModelError(
-                f"The metadata of {path} is damaged ({exc}); copy or export the model again."
-            ) from exc
+        return _read(data)
+
+
+def matching(metadata: Metadata, *, channels: int, classes: int) -> Metadata:
+    """Return metadata without what cannot belong to a graph, which `warnings` then names.
+
+    Args:
+        channels: of the graph's input.
+        classes: number of the graph's scores.
+    """
+    warnings = list(metadata.warnings)
+    labels, mean, std = metadata.labels, metadata.mean, metadata.std
+    if labels and len(labels) != classes:
+        warnings.append(f"it carries {len(labels):,} labels for {classes:,} classes; ignored")
+        labels = ()
+    if any(values is not None and len(values) not in (1, channels) for values in (mean, std)):
+        warnings.append(f"its mean and std are not for {channels} channels; ignored")
+        mean = std = None
+    return replace(metadata, labels=labels, mean=mean, std=std, warnings=tuple(warnings))
 
 
 def label_lines(text: bytes) -> tuple[str, ...]:
@@ -88,18 +102,45 @@ def label_lines(text: bytes) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _from_card(card: Any, files: Mapping[str, bytes]) -> Metadata:
+def _read(data: Buffer) -> Metadata:
+    warnings = []
+    files: Mapping[str, bytes] = {}
+    try:
+        files = attached_files(data)
+    except _DAMAGE:
+        warnings.append("its attached files cannot be read")
+    found = None
+    if CARD_FILE in files:
+        try:
+            found = _from_card(json.loads(files[CARD_FILE]))
+        except _DAMAGE:
+            warnings.append(f"its {CARD_FILE} has another layout, and is ignored")
+    text = files.get(LABELS_FILE, b"")
+    if found is None:
+        try:
+            found, text = _from_flatbuffer(data, files)
+        except _DAMAGE:
+            warnings.append("its TFLite Metadata is damaged, and is ignored")
+            found = Metadata()
+    try:
+        labels = label_lines(text)
+    except UnicodeDecodeError:
+        warnings.append("its labels are not UTF-8, and are ignored")
+        labels = ()
+    return replace(found, labels=labels, warnings=tuple(warnings))
+
+
+def _from_card(card: Any) -> Metadata:
+    """Return what a model card says, without the labels.
+
+    Raises:
+        ValueError, TypeError, LookupError: it is not a card of `export.card`.
+    """
     preprocessing = card["preprocessing"]
     if preprocessing["fit"] not in FITS:
         raise ValueError(f"expected the card's `fit` to be one of {', '.join(FITS)}")
     mean, std = _normalization(preprocessing["mean"], preprocessing["std"])
-    return Metadata(
-        labels=label_lines(files.get(LABELS_FILE, b"")),
-        mean=mean,
-        std=std,
-        fit=preprocessing["fit"],
-        card=MappingProxyType(card),
-    )
+    return Metadata(mean=mean, std=std, fit=preprocessing["fit"], card=MappingProxyType(card))
 
 
 # Field numbers of LiteRT's schema.fbs.
@@ -118,7 +159,12 @@ _IS_NORMALIZATION = 1  # ProcessUnitOptions
 _IS_AXIS_LABELS = 2  # AssociatedFileType
 
 
-def _from_flatbuffer(data: Buffer, files: Mapping[str, bytes]) -> Metadata:
+def _from_flatbuffer(data: Buffer, files: Mapping[str, bytes]) -> tuple[Metadata, bytes]:
+    """Return what the flatbuffer says, and the file of labels.
+
+    Raises:
+        struct.error, ValueError, TypeError, LookupError: it is damaged.
+    """
     labels = files.get(LABELS_FILE, b"")
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -140,7 +186,7 @@ def _from_flatbuffer(data: Buffer, files: Mapping[str, bytes]) -> Metadata:
             named.sort(key=lambda file: bool(file.bytes(_FILE_LOCALE)))
             attached = (file.bytes(_FILE_NAME).decode() for file in named)
             labels = next((files[name] for name in attached if name in files), labels)
-    return Metadata(labels=label_lines(labels), mean=mean, std=std)
+    return Metadata(mean=mean, std=std), labels
 
 
 def _subgraphs(data: Buffer) -> list[Table]:

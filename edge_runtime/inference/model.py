@@ -13,9 +13,11 @@ import numpy as np
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.loading import Options, choose_labels, load, reopen, settle
+from edge_runtime.inference.loading import Options, choose_labels, load, reopen, samples, settle
+from edge_runtime.inference.metadata import matching
+from edge_runtime.inference.placement import SCORES
 from edge_runtime.inference.preprocessing import Preprocessing
-from edge_runtime.inference.scores import score_table, softmax
+from edge_runtime.inference.scores import decide, score_table, softmax
 from edge_runtime.inputs.resize import FITS
 from edge_runtime.results import Prediction, Result
 
@@ -44,8 +46,11 @@ class Model:
         preprocessing: turns an image into the model's input.
         reason: why `auto` chose this delegate; empty for others.
         assumptions: what neither the file nor the caller specified.
+        warnings: what the file's metadata says that could not be used, unless the caller's
+            arguments make up for all of it.
         threads: CPU threads in all.
         fit: how images of another shape are made to fit.
+        allow_urls: whether images and streams may be named by URLs.
     """
 
     def __init__(
@@ -59,6 +64,8 @@ class Model:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         fit: str | None = None,
+        scores: str = "auto",
+        allow_urls: bool = False,
     ) -> None:
         """Load a model.
 
@@ -74,6 +81,10 @@ class Model:
             std: the difference is divided by this; one number, or one for each channel.
             fit: `crop`, `stretch` or `pad`, which replaces the file's; see
                 `edge_runtime.inputs.resize.fit`.
+            scores: `softmax` applies one to the model's output, `none` takes the output for scores,
+                and `auto` decides, see `edge_runtime.inference.scores.decide`.
+            allow_urls: fetch images and streams that are named by URLs. A service that classifies
+                what it is sent should not: it would fetch any address for anyone.
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is not an image classifier.
@@ -86,6 +97,7 @@ class Model:
         _require("threads", 1 <= threads <= _MAX_THREADS, f"1 to {_MAX_THREADS:,}", threads)
         _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
+        _require("scores", scores in SCORES, ", ".join(SCORES), scores)
         _require("labels", not isinstance(labels, str), "a list of names", labels)
         self._options = options = Options(
             path=shipped.find(model),
@@ -96,22 +108,34 @@ class Model:
             mean=None if mean is None else tuple(map(float, mean)),
             std=None if std is None else tuple(map(float, std)),
             fit=fit,
+            scores=scores,
+            allow_urls=allow_urls,
         )
         self.path, self.delegate, self.threads = options.path, delegate, threads
+        self.allow_urls = allow_urls
         self.name = options.path.stem
         self._absolute_path = str(options.path.absolute())  # the working directory may change
         metadata, engine = load(options)
-        self.preprocessing = Preprocessing(
-            engine.input, metadata, mean=options.mean, std=options.std, how=fit
+        metadata = matching(
+            metadata, channels=engine.input.shape[3], classes=engine.output.shape[-1]
         )
-        engine, self.reason = settle(options, engine, self.preprocessing)
+        everything = (options.labels, options.mean, options.std, options.fit)
+        self.warnings = metadata.warnings if None in everything else ()
+        self.preprocessing = Preprocessing(
+            engine.input,
+            metadata,
+            mean=options.mean,
+            std=options.std,
+            how=fit,
+            allow_urls=allow_urls,
+        )
+        decision = decide(scores, engine, samples(self.preprocessing))
+        self._gives_logits = decision.logits
+        engine, self.reason = settle(options, engine, self.preprocessing, decision.logits)
         self.labels, assumptions = choose_labels(options, metadata, engine.output.shape[-1])
-        if engine.gives_logits:
-            assumptions += ("its outputs are logits, to be followed by a softmax",)
-        self.assumptions = self.preprocessing.assumptions + assumptions
+        self.assumptions = self.preprocessing.assumptions + assumptions + decision.assumptions
         self.fit = self.preprocessing.fit
         self.placement: Placement = engine.placement
-        self._gives_logits = engine.gives_logits
         self._quantization = engine.output.quantization
         self._score_table = score_table(self._quantization, engine.output.dtype)
         self._engine: Engine | None = engine
@@ -125,8 +149,8 @@ class Model:
         """Return the `top_k` most likely classes of one image, best first.
 
         Args:
-            image: a file's path, an open file, an http(s) URL, or uint8 (H, W, 3), RGB, 0-255,
-                of any size.
+            image: a file's path, an open file, an http(s) URL if allowed, or uint8 (H, W, 3), RGB,
+                0-255, of any size.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
@@ -203,6 +227,8 @@ class Model:
             "mean": options.mean,
             "std": options.std,
             "fit": options.fit,
+            "scores": "softmax" if self._gives_logits else "none",
+            "allow_urls": options.allow_urls,
         }
 
     def close(self) -> None:

@@ -5,13 +5,24 @@ Imports nothing but typing.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 DELEGATES = ("xnnpack", "cpu", "gpu", "npu", "auto")
 CPU_DELEGATES = ("xnnpack", "cpu")  # part of LiteRT, and there on every machine
 # Convolutions and dense layers, which take most of the time.
 WEIGHTED_OPERATIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 _WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # leave scores scores
+# May follow a softmax, and need another one only if what comes out says so.
+_SELECTING = frozenset(
+    {
+        *("ADD", "CAST", "CONCATENATION", "DIV", "EXPAND_DIMS", "GATHER", "GATHER_ND", "MAXIMUM"),
+        *("MEAN", "MINIMUM", "MUL", "PACK", "PAD", "PADV2", "REDUCE_MAX", "RELU", "RELU6"),
+        *("RELU_0_TO_1", "RELU_N1_TO_1", "SLICE", "SPLIT", "SPLIT_V", "STRIDED_SLICE"),
+        *("SUM", "TRANSPOSE", "UNPACK"),
+    }
+)
+SCORES = ("auto", "softmax", "none")  # what is done to a network's output
+Scoring = Literal["last", "before", "absent"]
 _SCORING = frozenset({"SOFTMAX", "LOGISTIC"})
 
 
@@ -57,17 +68,43 @@ def operations_of(listed: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], s
     return operations, taken
 
 
-def ends_in_scores(operations: list[dict[str, Any]], output: int) -> bool:
-    """Return whether a graph ends in a softmax or sigmoid, so that its output is not logits.
+def scoring(operations: list[dict[str, Any]], output: int) -> Scoring:
+    """Return where a graph turns logits into scores by a softmax or sigmoid.
 
     Args:
         operations: from `operations_of`.
         output: tensor index of the graph's output.
+
+    Returns:
+        "last" if nothing but a change of type or shape follows, "before" if what follows only
+        selects, clips, joins or averages scores, otherwise "absent".
     """
     maker = {int(t): op for op in operations for t in op["outputs"]}
-    tensor = output
-    while tensor in maker:
-        if maker[tensor]["op_name"] not in _WRAPPING:
-            return maker[tensor]["op_name"] in _SCORING
-        tensor = int(maker[tensor]["inputs"][0])
-    return False
+    if _reaches_scoring(maker, output, _WRAPPING):
+        return "last"
+    return "before" if _reaches_scoring(maker, output, _WRAPPING | _SELECTING) else "absent"
+
+
+def _reaches_scoring(
+    maker: dict[int, dict[str, Any]], output: int, passing: frozenset[str]
+) -> bool:
+    """Return whether every way back from a tensor leads through `passing` to a softmax or sigmoid.
+
+    Constants have no maker. The way back may also end at the graph's input, which has none either.
+    """
+    if output not in maker:
+        return False
+    waiting, seen = [output], set()
+    while waiting:
+        tensor = waiting.pop()
+        if tensor in seen:
+            continue
+        seen.add(tensor)
+        operation = maker[tensor]
+        if operation["op_name"] in _SCORING:
+            continue
+        made = [int(t) for t in operation["inputs"] if int(t) in maker]
+        if operation["op_name"] not in passing or not made:
+            return False
+        waiting += made
+    return True

@@ -14,11 +14,12 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.errors import ImageError, OptionError
-from edge_runtime.inference.quantization import look_up, pixel_table, raw_bytes
+from edge_runtime.inference.quantization import Quantization, look_up, pixel_table, raw_bytes
+from edge_runtime.inference.signature import takes_raw_bytes
 from edge_runtime.inputs.convert import grey
 from edge_runtime.inputs.decode import decode
-from edge_runtime.inputs.names import is_url
 from edge_runtime.inputs.resize import fit
+from edge_runtime.inputs.urls import is_url, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +44,7 @@ class Preprocessing:
         mean: Sequence[float] | None,
         std: Sequence[float] | None,
         how: str | None,
+        allow_urls: bool = False,
     ) -> None:
         """Make the table from pixels to the input's values.
 
@@ -54,18 +56,24 @@ class Preprocessing:
             std: divides the difference, one for all channels or one a channel; None takes the
                 file's.
             how: the fit; None takes the file's.
+            allow_urls: fetch images that are named by http(s) URLs.
 
         Raises:
             OptionError: there is neither one mean nor one a channel, one of them is not a finite
                 number, or a deviation is 0; the same for deviations.
         """
         _, self._height, self._width, self._channels = tensor.shape
+        self._allow_urls = allow_urls
         self.fit = how or metadata.fit or "crop"
         self.assumptions: tuple[str, ...] = ()
-        means = metadata.mean if mean is None else mean
-        stds = metadata.std if std is None else std
+        quantization = tensor.quantization
+        of_file: tuple[Sequence[float] | None, Sequence[float] | None] = metadata.mean, metadata.std
+        if takes_raw_bytes(tensor):  # it has no real values that the file could speak of
+            quantization, of_file = Quantization(1.0, 0), (None, None)
+        means = of_file[0] if mean is None else mean
+        stds = of_file[1] if std is None else std
         if means is None and stds is None and tensor.dtype in (np.uint8, np.int8):
-            offset, scale = raw_bytes(tensor.dtype, tensor.quantization)
+            offset, scale = raw_bytes(tensor.dtype, quantization)
             means, stds = (offset,), (scale,)
             self.assumptions = ("its input takes the raw bytes of pixels",)
         elif means is None or stds is None:
@@ -81,13 +89,13 @@ class Preprocessing:
                 )
         if not all(stds):
             raise OptionError("Expected `std` to be other than 0; give the deviation of pixels.")
-        self._table = pixel_table(tensor.quantization, tensor.dtype, mean=means, std=stds)
+        self._table = pixel_table(quantization, tensor.dtype, mean=means, std=stds)
 
     def __call__(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[Any]:
         """Return the input tensor for an image: `tensor` of what `decode` returns.
 
         Args:
-            image: path, open binary file, http(s) URL, or uint8 (H, W, 3), RGB, 0-255.
+            image: path, open binary file, http(s) URL if allowed, or uint8 (H, W, 3), RGB, 0-255.
 
         Returns:
             (1, height, width, channels) of the input's type.
@@ -103,8 +111,8 @@ class Preprocessing:
         """Return an image's pixels, large JPEGs at a reduced size that suffices for resizing.
 
         Args:
-            image: path, open binary file or http(s) URL; uint8 (H, W, 3), RGB, 0-255, of any size
-                is returned unchanged.
+            image: path, open binary file, or http(s) URL if allowed; uint8 (H, W, 3), RGB, 0-255,
+                of any size is returned unchanged.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
@@ -118,12 +126,24 @@ class Preprocessing:
         is_path = isinstance(image, (str, Path))
         name = str(image if is_path else getattr(image, "name", "the image"))
         if isinstance(image, str) and is_url(image):
-            from edge_runtime.inputs.http import open_url
-
-            image = open_url(image)
+            name = shown(image)
+            image = self._fetch(image)
         # Twice the model's size leaves enough pixels for the antialiasing filter.
         at_least = (2 * self._height, 2 * self._width)
         return decode(image, at_least=at_least, name=name)
+
+    def _fetch(self, url: str) -> BinaryIO:
+        if not self._allow_urls:
+            raise ImageError(
+                f"{shown(url)} is a URL, which this classifier does not fetch; "
+                f"download the image, or pass allow_urls=True."
+            )
+        from edge_runtime.inputs.http import ASK_TIMEOUT_S, TIMEOUT_S, open_url
+        from edge_runtime.inputs.names import is_told_by_path
+
+        # Both together keep the limit: whoever names a URL may have asked its server before.
+        limit_s = TIMEOUT_S if is_told_by_path(url) else TIMEOUT_S - ASK_TIMEOUT_S
+        return open_url(url, timeout_s=limit_s)
 
     def tensor(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[Any]:
         """Resize pixels and convert them to the input tensor.

@@ -1,15 +1,78 @@
-"""From the raw output of a network to scores."""
+"""From the raw output of a network to scores, and whether it still needs a softmax."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.engine import Engine
     from edge_runtime.inference.quantization import Quantization
+
+
+_SUM_TOLERANCE = 0.02  # scores of half precision add up to 1 this closely
+_MOST_ROUNDED = 0.5  # of the sum, which the rounding of many integer scores may take away
+
+
+class Decision(NamedTuple):
+    """Whether a network's output is logits, and what had to be assumed for that.
+
+    Attributes:
+        logits: whether the output needs a softmax.
+        assumptions: a clause, or nothing if the decision is certain.
+    """
+
+    logits: bool
+    assumptions: tuple[str, ...] = ()
+
+
+def decide(how: str, engine: Engine, images: Iterable[NDArray[Any]]) -> Decision:
+    """Decide whether a network's output is logits or scores.
+
+    A softmax or sigmoid at the end of the graph gives scores, and so does an output with the range
+    that LiteRT prescribes for them. Otherwise what comes out decides:
+    scores lie between 0 and 1, and either add up to 1 or come from a softmax or sigmoid that only
+    a selection follows.
+
+    Args:
+        how: one of `placement.SCORES`; "softmax" and "none" overrule the rest.
+        engine: runs the network.
+        images: tensors of the input's shape and type; used only if the graph does not tell.
+
+    Raises:
+        ModelError: the network fails on an image.
+    """
+    if how != "auto":
+        return Decision(how == "softmax")
+    quantization, dtype = engine.output.quantization, engine.output.dtype
+    if engine.scoring == "last" or _has_range_of_scores(quantization, dtype):
+        return Decision(False)
+    step = quantization.scale if np.issubdtype(dtype, np.integer) else 1e-3
+    outputs = np.stack([quantization.dequantize(engine.run(image)) for image in images])
+    rounded = min(_MOST_ROUNDED, outputs.shape[1] * step / 2)
+    if outputs.min() >= -step and outputs.max() <= 1 + step:
+        if np.abs(outputs.sum(axis=1) - 1).max() <= _SUM_TOLERANCE + rounded:
+            return Decision(False)
+        if engine.scoring == "before":
+            return Decision(False, ("its outputs are scores, although they do not add up to 1",))
+    return Decision(True, ("its outputs are logits, to be followed by a softmax",))
+
+
+def _has_range_of_scores(quantization: Quantization, dtype: np.dtype[Any]) -> bool:
+    """Return whether an integer output has the scale and zero point of LiteRT's softmax."""
+    if not np.issubdtype(dtype, np.integer):
+        return False
+    limits = np.iinfo(dtype)
+    eight_bits = limits.bits == 8
+    zero_point = int(limits.min) if eight_bits else 0
+    return quantization.zero_point == zero_point and bool(
+        np.isclose(quantization.scale, 1 / (256 if eight_bits else 32768))
+    )
 
 
 def score_table(quantization: Quantization, dtype: np.dtype[Any]) -> NDArray[np.float32] | None:

@@ -52,9 +52,14 @@ def read_signature(
         path: the model file, for the error.
 
     Raises:
-        ModelError: these are not the input and output of an image classifier, or they hold integers
-            without a scale.
+        ModelError: these are not the input and output of an image classifier, their size is open,
+            or they hold integers without a scale. An input of uint8 needs none: it takes raw bytes.
     """
+    if len(inputs) == len(outputs) == 1 and _is_open(inputs[0]):
+        raise ModelError(
+            f"{path} takes images of any size ({_shapes(inputs)}, where -1 is open); export it "
+            f"with a fixed height and width."
+        )
     if not (len(inputs) == len(outputs) == 1 and _classifies(inputs[0], outputs[0])):
         raise ModelError(
             f"{path} is not an image classifier: expected one input [1, height, width, 3 or 1] "
@@ -63,12 +68,25 @@ def read_signature(
         )
     image, scores = _tensor(inputs[0]), _tensor(outputs[0])
     for tensor in (image, scores):
-        if np.issubdtype(tensor.dtype, np.integer) and not tensor.quantization.scale > 0:
+        is_raw = tensor is image and takes_raw_bytes(tensor)
+        if np.issubdtype(tensor.dtype, np.integer) and not (
+            tensor.quantization.scale > 0 or is_raw
+        ):
             raise ModelError(
                 f"{path} has a {tensor.dtype} input or output without a quantization scale; "
                 f"quantize the model again."
             )
     return Signature(image, scores, inputs[0]["index"], outputs[0]["index"])
+
+
+def takes_raw_bytes(tensor: Tensor) -> bool:
+    """Return whether an input is uint8 without a scale, so that it takes the bytes of pixels."""
+    return tensor.dtype == np.uint8 and tensor.quantization.scale == 0
+
+
+def _is_open(input_: dict[str, Any]) -> bool:
+    signature = tuple(input_["shape_signature"])
+    return len(signature) == 4 and -1 in signature[1:3]
 
 
 def _classifies(input_: dict[str, Any], output: dict[str, Any]) -> bool:

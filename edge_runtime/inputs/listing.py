@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.folders import folders_below, images_below, is_housekeeping
-from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_url, is_video
+from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_video
+from edge_runtime.inputs.urls import is_url, shown
 
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
@@ -46,7 +47,7 @@ def _expand(name: str, left_out: Callable[[str], None]) -> Iterator[Source]:
     elif is_pattern(name):
         yield from _glob(name, left_out)
     elif is_video(name):
-        raise ImageError(f"{name} is a video; name it by itself on the command line.")
+        raise ImageError(f"{shown(name)} is a video; name it by itself on the command line.")
     else:
         yield Source(name)
 

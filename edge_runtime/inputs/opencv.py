@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import StreamError
-from edge_runtime.inputs.names import is_file
+from edge_runtime.inputs.names import is_file, is_remote
+from edge_runtime.inputs.urls import is_url, shown, with_login
 from edge_runtime.support import native_log
 
 _TIMEOUT_MS = 10_000
 _MOST_IN_A_ROW = 1000  # undecodable frames of a video in a row, after which it counts as over
 # Containers may overstate the number of frames by this fraction, because some only estimate it.
 _OVERSTATED = 0.1
-_NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
 
 
 def open_capture(source: str, *, timeout_s: float | None = None) -> OpenCv:
@@ -27,7 +29,8 @@ def open_capture(source: str, *, timeout_s: float | None = None) -> OpenCv:
         timeout_s: seconds to wait for a server; at most 10, which is also the default.
 
     Raises:
-        StreamError: OpenCV is not installed, or it cannot open the source.
+        StreamError: OpenCV is not installed, there is no such file, or OpenCV cannot open the
+            source in time.
     """
     longest_s = _TIMEOUT_MS / 1000
     return OpenCv(source, longest_s if timeout_s is None else min(timeout_s, longest_s))
@@ -53,9 +56,9 @@ class OpenCv:
             ) from exc
         self._cv2 = cv2
         with native_log.dropped():
-            self._capture = self._opened(source, max(1, round(1000 * timeout_s)))
-        if not self._capture.isOpened():
-            raise StreamError(f"{source} cannot be opened; check {_what_to_check(source)}.")
+            self._capture = self._opened(source, timeout_s)
+        if self._capture is None or not self._capture.isOpened():
+            raise StreamError(f"{shown(source)} cannot be opened; check {_what_to_check(source)}.")
         announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.live = not is_file(source) and announced <= 0
         self.damaged = False
@@ -84,7 +87,8 @@ class OpenCv:
         with native_log.dropped():
             self._capture.release()
 
-    def _opened(self, source: str, timeout_ms: int) -> Any:
+    def _opened(self, source: str, timeout_s: float) -> Any:
+        """Return OpenCV's capture, or None if there is no such file or the time is over."""
         cv2 = self._cv2
         if source.lower().startswith("camera:"):
             number = source.partition(":")[2]
@@ -92,20 +96,37 @@ class OpenCv:
                 return cv2.VideoCapture(int(number) if number.isdecimal() else number)
             except (cv2.error, OverflowError):  # a number far beyond any camera's
                 return cv2.VideoCapture()
-        if source.lower().startswith(_NETWORK):
-            timeouts = [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                timeout_ms,
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                _TIMEOUT_MS,
-            ]
-            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, timeouts)
-        return cv2.VideoCapture(source, cv2.CAP_FFMPEG)
+        if is_remote(source):
+            return self._opened_in_time(source, timeout_s)
+        # FFmpeg would take a name such as ftp://host/clip.mp4 for an address, but no full path.
+        path = os.path.abspath(source)  # noqa: PTH100 - unlike Path.resolve, it keeps links
+        return cv2.VideoCapture(path, cv2.CAP_FFMPEG) if os.path.exists(path) else None  # noqa: PTH110
+
+    def _opened_in_time(self, url: str, timeout_s: float) -> Any:
+        """Open a URL in a thread, because FFmpeg's own limit does not end the look-up of a name."""
+        cv2 = self._cv2
+        timeouts = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            max(1, round(1000 * timeout_s)),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            _TIMEOUT_MS,
+        ]
+        address = with_login(url) if is_url(url) else url
+        outcome: SimpleQueue[Any] = SimpleQueue()
+
+        def run() -> None:
+            outcome.put(cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts))
+
+        Thread(target=run, daemon=True, name="edge-open").start()
+        try:
+            return outcome.get(timeout=timeout_s)
+        except Empty:
+            return None
 
 
 def _what_to_check(source: str) -> str:
     if source.lower().startswith("camera:"):
         return "its number and its cable"
-    if source.lower().startswith(_NETWORK):
+    if is_remote(source):
         return "its address and the network"
     return "the file" if os.path.exists(source) else "its name"  # noqa: PTH110

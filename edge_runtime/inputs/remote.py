@@ -15,7 +15,8 @@ from edge_runtime.errors import ImageError
 from edge_runtime.inputs.folders import is_housekeeping
 from edge_runtime.inputs.http import MAX_CONTENT_BYTES
 from edge_runtime.inputs.listing import expand
-from edge_runtime.inputs.names import Source, is_url
+from edge_runtime.inputs.names import Source
+from edge_runtime.inputs.urls import is_url, shown
 
 _FETCHED_AT_ONCE = 16  # because each image of an object store takes tens of milliseconds
 
@@ -68,7 +69,8 @@ def _listed_uri(uri: str) -> Iterator[Source]:
                     below = info.path[len(path.rstrip("/")) :]
                     yield Source(root.rstrip("/") + quote(below) + tail)
     except (ValueError, OSError) as exc:
-        yield Source(uri, error=ImageError(f"{uri} cannot be searched ({exc}); check the name."))
+        error = ImageError(f"{shown(uri)} cannot be searched ({_said(exc, uri)}); check the name.")
+        yield Source(uri, error=error)
 
 
 def fetched(sources: list[Source]) -> Iterator[Source]:
@@ -96,16 +98,22 @@ def _fetched(source: Source) -> Source:
         with filesystem.open_input_file(f"{path.rstrip('/')}/{unquote(file)}") as stream:
             if stream.size() > MAX_CONTENT_BYTES:
                 raise ImageError(
-                    f"{name} is larger than {MAX_CONTENT_BYTES >> 20} MiB; shrink the image first."
+                    f"{shown(name)} is larger than {MAX_CONTENT_BYTES >> 20} MiB; "
+                    f"shrink the image first."
                 )
             return Source(name, content=stream.read())
     except FileNotFoundError:
-        error = ImageError(f"There is no file {name}; check the name.")
+        error = ImageError(f"There is no file {shown(name)}; check the name.")
     except (ValueError, OSError) as exc:
-        error = ImageError(f"{name} cannot be read ({exc}); check the name.")
+        error = ImageError(f"{shown(name)} cannot be read ({_said(exc, name)}); check the name.")
     except ImageError as exc:
         error = exc
     return Source(name, error=error)
+
+
+def _said(exc: Exception, uri: str) -> str:
+    """Return an error's reason without the login that the URI may hold."""
+    return str(exc).replace(uri, shown(uri))
 
 
 _located = lru_cache(locate)  # connecting to a store takes longer than fetching an image

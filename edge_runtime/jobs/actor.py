@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.remote import fetched
+from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs.job import Job
 from edge_runtime.jobs.partition import Done, Part
 from edge_runtime.jobs.pool import Pool
@@ -69,7 +70,7 @@ class Actor:
 
     def _results(self, part: Part) -> Iterator[tuple[str, Result]]:
         for source, result in self._pool.results(fetched(part.sources)):
-            yield source, result.at_least(self._threshold)
+            yield shown(source), result.at_least(self._threshold)
 
 
 def local_model(path: str, content: bytes) -> str:

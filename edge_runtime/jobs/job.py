@@ -55,6 +55,7 @@ def dependencies(model: Model, content: bytes, job: Job) -> dict[str, Any]:
         "threshold": job.threshold,
         "format": job.format,
     }
+    del values["allow_urls"]  # it decides what is read, not what comes out
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 

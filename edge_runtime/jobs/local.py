@@ -11,6 +11,7 @@ from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inputs.folders import LeftOut
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, gives_the_same_again, is_stream
+from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs.job import Job, dependencies, stopped_message
 from edge_runtime.jobs.pool import classify_files
 from edge_runtime.output.file import Output
@@ -56,7 +57,7 @@ def run(model: Model, names: list[str], job: Job) -> int:
                     complain(str(result.error))
                 if job.out is None:
                     progress.clear()
-                output.write(lines(source, result.at_least(job.threshold)))
+                output.write(lines(shown(source), result.at_least(job.threshold)))
                 progress.count(1, failed=int(result.error is not None))
         except KeyboardInterrupt:
             interrupted = True
@@ -78,7 +79,7 @@ def _output(model: Model, names: list[str], job: Job, streams: Callable[[str], b
     if job.out is None:
         return Output(None, job.format, {})
     made_with = dependencies(model, model.path.read_bytes(), job)
-    again = {n for n in names if job.resume and gives_the_same_again(n) and streams(n)}
+    again = {shown(n) for n in names if job.resume and gives_the_same_again(n) and streams(n)}
     try:
         return Output(
             target(job.out),
@@ -119,7 +120,9 @@ def _images(
     if STANDARD_INPUT in names:  # its names could not be checked before
         sources = map(output.require_other, sources)
     if output.done:
-        sources = (s for s in sources if s.content is not None or hash(s.name) not in output.done)
+        sources = (
+            s for s in sources if s.content is not None or hash(shown(s.name)) not in output.done
+        )
     yield from classify_files(model, sources, top_k=job.top_k)
 
 
@@ -149,4 +152,4 @@ def _total(names: list[str], done: set[int], streams: Callable[[str], bool]) -> 
     """Count the images for the progress bar, before the first one is opened."""
     if STANDARD_INPUT in names or any(map(streams, names)):
         return None
-    return sum(1 for source in expand(names) if hash(source.name) not in done)
+    return sum(1 for source in expand(names) if hash(shown(source.name)) not in done)

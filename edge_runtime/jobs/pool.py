@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.errors import ImageError
 from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs import messages
 from edge_runtime.jobs.worker import classify_source
 from edge_runtime.results import Result
@@ -199,7 +200,9 @@ class _Worker:
         if results is None:
             self.stop()
             self._start()
-            error = ImageError(f"{source.name} makes the decoder crash; save the image again.")
+            error = ImageError(
+                f"{shown(source.name)} makes the decoder crash; save the image again."
+            )
             return Result(error=error)
         return results[0]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ClusterError
+from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs.job import Job, dependencies, stopped_message
 from edge_runtime.jobs.partition import Done, cut
 from edge_runtime.support import native_log
@@ -72,7 +73,8 @@ def run(model: Model, names: list[str], job: Job, *, actors: int | None = None) 
         with _connected():
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # in place of Ray's own
             here = os.getcwd()  # noqa: PTH109
-            manifest = dependencies(model, content, job) | {"sources": names, "directory": here}
+            sources = {"sources": [*map(shown, names)], "directory": here}
+            manifest = dependencies(model, content, job) | sources
             parts.begin(manifest, resume=job.resume, overwrite=job.overwrite)
             for part in _classified(model, content, names, job, parts, actors):
                 done.add(part.name)

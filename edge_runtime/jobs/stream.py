@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from edge_runtime.errors import StreamError
+from edge_runtime.inputs.urls import shown
 from edge_runtime.results import Frame
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class _Reader:
         report: Callable[[str], None] | None,
     ) -> None:
         self._source, self._open = source, open_capture
+        self._name = shown(source)
         self._retry_s = retry_s
         self._report = report or (lambda sentence: None)
         self._changed = Condition()
@@ -175,10 +177,10 @@ class _Reader:
                 image = self._read_again()
             if image is None:
                 if not (number or self._stopped):
-                    raise StreamError(f"{self._source} gives no frame; save it in another format.")
+                    raise StreamError(f"{self._name} gives no frame; save it in another format.")
                 if self._capture is not None and self._capture.damaged:
                     raise StreamError(
-                        f"{self._source} is damaged: some frames cannot be decoded. The others "
+                        f"{self._name} is damaged: some frames cannot be decoded. The others "
                         f"were classified; copy the video again, or save it in another format."
                     )
                 return
@@ -191,7 +193,7 @@ class _Reader:
 
     def _read_again(self) -> NDArray[np.uint8] | None:
         """Open a lost source again and return its first frame, or None if the caller stops."""
-        self._report(f"{self._source} is lost; it is opened again when it is back.")
+        self._report(f"{self._name} is lost; it is opened again when it is back.")
         lost_at = time.monotonic()
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -207,11 +209,11 @@ class _Reader:
             except StreamError as exc:
                 image, reason = None, exc
             if image is not None:
-                self._report(f"{self._source} is back.")
+                self._report(f"{self._name} is back.")
                 return image
             if time.monotonic() - lost_at > self._retry_s:
                 raise StreamError(
-                    f"{self._source} was lost and did not come back in {self._retry_s:g} s; "
+                    f"{self._name} was lost and did not come back in {self._retry_s:g} s; "
                     f"check its cable or address."
                 ) from reason
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

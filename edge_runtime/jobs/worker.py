@@ -16,6 +16,7 @@ from io import BytesIO
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.names import Source
+from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs.messages import dump_results, load, load_images
 from edge_runtime.results import Result
 from edge_runtime.support import native_log
@@ -32,7 +33,7 @@ def classify_source(model: Model, source: Source, *, top_k: int) -> Result:
     image: str | BytesIO = source.name
     if source.content is not None:
         image = BytesIO(source.content)
-        image.name = source.name  # what errors call it
+        image.name = shown(source.name)  # what errors call it
     try:
         return model.classify(image, top_k=top_k)
     except EdgeRuntimeError as exc:

@@ -64,7 +64,7 @@ def _text(source: str, result: Result, colours: bool) -> str:
     if result.error is not None:
         return ""  # standard error has it
     bold, plain = ("\033[1m", "\033[0m") if colours else ("", "")
-    classes = ", ".join(f"{bold}{p.label}{plain} {p.score:.3f}" for p in result)
+    classes = ", ".join(f"{bold}{one_line(p.label)}{plain} {p.score:.3f}" for p in result)
     name = one_line(source)
     if isinstance(result, Frame):
         name += f" #{result.frame} (age {result.age_ms:.0f} ms, dropped {result.dropped})"

@@ -2,8 +2,12 @@
 
 import io
 import zipfile
+from collections.abc import Callable
+from copy import copy
+from typing import Any
 
 import flatbuffers
+import numpy as np
 
 GRAPH = b"\x1c\0\0\0TFL3" + bytes(200)
 CARD = {
@@ -60,3 +64,55 @@ def flatbuffer(root, identifier=None) -> bytes:
 
     builder.Finish(written(root), identifier)
     return bytes(builder.Output())
+
+
+def changed(model: bytes, change: Callable[[Any], None]) -> bytes:
+    """Return a model after a change to its object, of LiteRT's schema `ModelT`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
+    change(graph)
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(graph.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def with_custom_softmax(model: bytes, name: str) -> bytes:
+    """Return a model whose softmax is a custom operation of this name."""
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    def change(graph: Any) -> None:
+        for number, code in enumerate(graph.operatorCodes):
+            if code.builtinCode == BuiltinOperator.SOFTMAX:
+                code.builtinCode = code.deprecatedBuiltinCode = BuiltinOperator.CUSTOM
+                code.customCode = name.encode()
+                for step in graph.subgraphs[0].operators:
+                    if step.opcodeIndex == number:
+                        step.builtinOptionsType, step.builtinOptions = 0, None
+                        step.customOptions = np.zeros(0, np.uint8)
+
+    return changed(model, change)
+
+
+def followed_by(model: bytes, operation: str) -> bytes:
+    """Return a model with one more operation at its end, which has one input and no options."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    def change(graph: Any) -> None:
+        code = schema.OperatorCodeT()
+        code.builtinCode = getattr(schema.BuiltinOperator, operation)
+        code.deprecatedBuiltinCode, code.version = code.builtinCode, 1
+        graph.operatorCodes.append(code)
+        main = graph.subgraphs[0]
+        output = copy(main.tensors[main.outputs[0]])
+        output.name = b"followed"
+        main.tensors.append(output)
+        step = schema.OperatorT()
+        step.opcodeIndex = len(graph.operatorCodes) - 1
+        step.inputs = np.array(main.outputs, np.int32)
+        step.outputs = np.array([len(main.tensors) - 1], np.int32)
+        main.operators.append(step)
+        main.outputs = step.outputs
+        graph.signatureDefs = []
+
+    return changed(model, change)

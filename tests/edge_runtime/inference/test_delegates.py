@@ -37,7 +37,7 @@ class Fake:
     """An engine whose scores are changed."""
 
     def __init__(self, real, name, change=0.0, shift=0):
-        self.input, self.output, self.gives_logits = real.input, real.output, real.gives_logits
+        self.input, self.output, self.scoring = real.input, real.output, real.scoring
         self.integer = real.integer
         self.placement = real.placement._replace(delegate=name)
         self._real, self._change, self._shift = real, change, shift
@@ -68,8 +68,8 @@ def test_auto_rejects_an_engine_that_disagrees(change, shift, reason):
 class Constant:
     """An engine that gives every image the same scores."""
 
-    def __init__(self, scores, gives_logits=False):
-        self._scores, self.gives_logits = np.array(scores, np.float32), gives_logits
+    def __init__(self, scores):
+        self._scores = np.array(scores, np.float32)
         self.output = open_engine(GOLDEN / "float32.tflite").output
 
     def run(self, image):
@@ -91,7 +91,9 @@ class Constant:
 )
 def test_a_delegate_that_computes_something_else_is_rejected(monkeypatch, cpu, ours, wrong):
     monkeypatch.setattr(delegates, "open_engine", lambda path, *, delegate: Constant(cpu))
-    check = partial(delegates.ensure_agrees, Path("m.tflite"), images=[None], delegate="gpu")
+    check = partial(
+        delegates.ensure_agrees, Path("m.tflite"), images=[None], delegate="gpu", logits=False
+    )
     if wrong is None:
         check(Constant(ours))
         return
@@ -101,11 +103,13 @@ def test_a_delegate_that_computes_something_else_is_rejected(monkeypatch, cpu, o
 
 
 def test_logits_are_compared_as_scores(monkeypatch):
-    monkeypatch.setattr(delegates, "open_engine", lambda path, *, delegate: Constant([9, 1], True))
-    check = partial(delegates.ensure_agrees, Path("m.tflite"), images=[None], delegate="gpu")
-    check(Constant([6, -2], True))
+    monkeypatch.setattr(delegates, "open_engine", lambda path, *, delegate: Constant([9, 1]))
+    check = partial(
+        delegates.ensure_agrees, Path("m.tflite"), images=[None], delegate="gpu", logits=True
+    )
+    check(Constant([6, -2]))
     with pytest.raises(DelegateError, match=r"class 0 scores 0\.00, 1\.00 on the CPU"):
-        check(Constant([1, 9], True))
+        check(Constant([1, 9]))
 
 
 def test_a_model_that_the_cpu_cannot_run_is_not_judged(monkeypatch):
@@ -118,7 +122,7 @@ def test_a_model_that_the_cpu_cannot_run_is_not_judged(monkeypatch):
 
     monkeypatch.setattr(delegates, "open_engine", refuses)
     images = [np.zeros((1, 32, 32, 3), np.uint8)]
-    delegates.ensure_agrees(path, engine, images, delegate="/usr/lib/libedgetpu.so.1")
+    delegates.ensure_agrees(path, engine, images, delegate="/usr/lib/libedgetpu.so.1", logits=False)
 
 
 def test_auto_survives_delegates_that_fail(monkeypatch):

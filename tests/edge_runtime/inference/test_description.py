@@ -4,6 +4,7 @@ import re
 import pytest
 
 from tests.conftest import GOLDEN, run
+from tests.edge_runtime.inference.model_files import CARD, archive
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -57,3 +58,43 @@ def test_a_delegate_is_asked_what_it_would_run():
     absent = run("edge-classify", "--info", "--delegate", "npu", "cnn-int8")
     assert (absent.returncode, absent.stdout) == (1, "")
     assert "NPU" in absent.stderr
+
+
+EVIL = "\x1b[31mred\x07"
+
+
+def test_nothing_of_a_file_reaches_a_terminal_raw(tmp_path):
+    """Labels, card and name of the file, in --info and as a result."""
+    path = tmp_path / "m\x1b[1m.tflite"
+    card = {**CARD, "author": EVIL, EVIL: "x"}
+    files = {"labels.txt": f"{EVIL}\ngreen\nblue\n".encode(), "model-card.json": json.dumps(card)}
+    graph = (GOLDEN / "unlabelled.tflite").read_bytes()
+    path.write_bytes(archive(graph, files))
+    image = tmp_path / "red\x1b[2m.ppm"
+    image.write_bytes(b"P6 4 4 255\n" + b"\xff\0\0" * 16)
+    info = run("edge-classify", "--info", path)
+    result = run("edge-classify", "--top-k", "3", "--model", path, image)
+    for ran in (info, result):
+        assert ran.returncode == 0, ran.stderr
+        assert "\\x1b[31mred\\x07" in ran.stdout
+        assert "\x1b" not in ran.stdout + ran.stderr
+        assert "\x07" not in ran.stdout + ran.stderr
+
+
+def test_metadata_that_is_left_out_is_said(tmp_path):
+    path = tmp_path / "m.tflite"
+    graph = (GOLDEN / "unlabelled.tflite").read_bytes()
+    path.write_bytes(archive(graph, {"model-card.json": b"[]"}))
+    shown = run("edge-classify", "--info", path)
+    assert shown.returncode == 0
+    assert re.search(r"warnings: +its model-card\.json has another layout", shown.stdout)
+    as_json = json.loads(run("edge-classify", "--info", "--json", path).stdout)
+    assert as_json["warnings"] == ["its model-card.json has another layout, and is ignored"]
+    image = tmp_path / "red.ppm"
+    image.write_bytes(b"P6 4 4 255\n" + b"\xff\0\0" * 16)
+    (tmp_path / "labels.txt").write_text("r\ng\nb\n")
+    options = ("--mean", "0", "--std", "255", "--fit", "pad", "--labels", tmp_path / "labels.txt")
+    for more, warned in (((), True), (options, False)):
+        result = run("edge-classify", *more, "--model", path, image)
+        assert result.returncode == 0, result.stderr
+        assert ("model-card.json has another layout" in result.stderr) is warned

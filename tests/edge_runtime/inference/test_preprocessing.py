@@ -26,6 +26,7 @@ def prepared(dtype, scale=0.0, zero_point=0, channels=3, metadata=None, **option
         (np.float32, 0.0, 0, RAMP / np.float32(255)),
         (np.uint8, 1 / 255, 0, RAMP),
         (np.uint8, 1 / 128, 128, RAMP),
+        (np.uint8, 0.0, 0, RAMP),  # without a scale: the graph takes raw bytes
         (np.int8, 1 / 128, 0, RAMP.astype(int) - 128),
         (np.int16, 1 / 32767, 0, np.rint(RAMP / 255 * 32767)),
     ],
@@ -137,5 +138,13 @@ def test_logits_are_recognized():
 
 
 def test_there_must_be_one_label_a_class():
-    with pytest.raises(ModelError, match="There are 2 labels for 3 classes"):
+    with pytest.raises(ModelError, match="Expected 3 labels, one for each class, but got 2"):
         Classifier(GOLDEN / "float32.tflite", labels=["a", "b"])
+
+
+def test_an_input_of_raw_bytes_heeds_the_caller_and_not_the_file():
+    """What a file says of real values does not concern an input that has none."""
+    of_file = Metadata(mean=(127.5,), std=(127.5,), fit="pad")
+    np.testing.assert_array_equal(prepared(np.uint8, metadata=of_file)(RAMP)[0], RAMP)
+    halved = prepared(np.uint8, metadata=of_file, mean=[0], std=[2])(RAMP)[0]
+    np.testing.assert_array_equal(halved, np.rint(RAMP / 2))
