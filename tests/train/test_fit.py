@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from edge_runtime.errors import ResumeError
 from edge_runtime.support.metrics import cross_entropy
 from export import committed
 from tests.train.small import HELD_OUT, TRAIN, shortened
