@@ -13,7 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from train.weights import CheckpointError, read, write
+from edge_runtime.errors import ResumeError
+from train.weights import read, write
 
 FILE = "checkpoint.safetensors"
 
@@ -65,13 +66,14 @@ def restore(
         The state of the run, and the weights of its best epoch if they were saved.
 
     Raises:
-        CheckpointError: the file is damaged, or belongs to another run.
+        CheckpointError: the file is damaged.
+        ResumeError: the file belongs to another run.
     """
     tensors, metadata = read(path)
     state = State(**json.loads(metadata.get("state", "{}")))
     found, wanted = metadata.get("identity", "{}"), identity(state.epoch)
     if found != wanted:
-        raise CheckpointError(
+        raise ResumeError(
             f"{path} belongs to a run with other {_differing(found, wanted)}; resume it with the "
             f"same, choose another --out, or start over with --overwrite."
         )

@@ -20,6 +20,7 @@ import numpy as np
 
 from train.dataset import SIDE, DataError, Dataset, Split, split_held_out
 from train.download import DownloadError, fetch
+from train.reason import reason
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
@@ -94,8 +95,10 @@ def _read_files(path: Path) -> dict[str, bytes]:
     try:
         found = dict(_folder_files(path) if path.is_dir() else _archive_files(path, wanted))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as exc:
+        several = "\n" in str(exc)  # one line for each way of compression that was tried
+        why = "it is not a tar archive" if several else reason(exc)
         raise DataError(
-            f"{path} could not be read as the CIFAR-10 binary archive ({exc}); expected {ARCHIVE}."
+            f"{path} could not be read as the CIFAR-10 binary archive ({why}); expected {ARCHIVE}."
         ) from exc
     missing = sorted(wanted - found.keys())
     if missing:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_runtime.support.metrics import discordant, drop_interval
-from train import plots, weights
-from train.run_files import HELD_OUT, HISTORY, read_report
+from train import evaluation, plots, weights
+from train.run_files import HELD_OUT, read_history, read_report
 
 
 def compare_runs(run_dirs: Sequence[Path], out: Path) -> str:
@@ -22,7 +20,7 @@ def compare_runs(run_dirs: Sequence[Path], out: Path) -> str:
         OSError: the plot cannot be written.
     """
     reports = [read_report(run_dir) for run_dir in run_dirs]
-    histories = {str(run_dir): json.loads((run_dir / HISTORY).read_text()) for run_dir in run_dirs}
+    histories = {str(run_dir): read_history(run_dir) for run_dir in run_dirs}
     width = max(len(str(run_dir)) for run_dir in run_dirs)
     lines = [
         f"{'run':<{width}}  epochs  minutes  held-out    test  gap     loss  calibration error  "
@@ -51,8 +49,4 @@ def _gain(first: Path, second: Path) -> str:
         return "-"
     if of_one != of_other:
         return "-"
-    labels = one["labels"]
-    gained, lost = discordant(other["scores"], one["scores"], labels)
-    low, high = drop_interval(gained, lost, len(labels))
-    gain = (gained - lost) / len(labels)
-    return f"{100 * gain:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+    return str(evaluation.gain(one["scores"], other["scores"], one["labels"]))

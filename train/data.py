@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from train import cifar10, folder
 from train.dataset import Dataset
+
+
+def location(path: Path | None) -> Path | None:
+    """Return the folder or archive that `load` reads; None if it downloads the official one."""
+    if path is not None:
+        return path.expanduser()
+    named = os.environ.get(cifar10.ENVIRONMENT_VARIABLE)
+    return Path(named).expanduser() if named else None
 
 
 def load(path: Path | None) -> Dataset:

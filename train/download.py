@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from train.reason import reason
+
 
 class DownloadError(Exception):
     """A file could not be downloaded, or its hash is not the expected one."""
@@ -28,5 +30,13 @@ def fetch(url: str, name: str, known_hash: str | None, cache: str | Path | None 
     folder = cache or pooch.os_cache("edge-classify")
     try:
         return Path(pooch.retrieve(url, known_hash, name, folder, progressbar=True))
-    except (OSError, ValueError) as exc:  # requests' errors are OSErrors; a bad hash ValueError
+    except ValueError as exc:  # the hash differs
         raise DownloadError(str(exc)) from exc
+    except OSError as exc:  # requests' errors are OSErrors too
+        raise DownloadError(_reason(exc)) from exc
+
+
+def _reason(exc: OSError) -> str:
+    if exc.strerror or getattr(exc, "response", None) is not None:  # the server refused
+        return reason(exc)
+    return "its server cannot be reached, or broke off"

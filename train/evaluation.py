@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from edge_runtime.support.metrics import (
     confusion_matrix,
     cross_entropy,
+    discordant,
+    drop_interval,
     expected_calibration_error,
     per_class_accuracy,
     top1,
@@ -86,6 +88,32 @@ def of_scores(scores: NDArray[np.float32], split: Split) -> Evaluation:
         calibration_error=expected_calibration_error(scores, split.labels),
         confusion=confusion_matrix(scores.argmax(axis=1), split.labels, scores.shape[1]),
     )
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much more accurate a second network is than a first one on the same images.
+
+    Attributes:
+        top1: difference of the accuracies, a fraction; a loss is negative.
+        interval: its paired 95 % confidence interval (Agresti and Min).
+    """
+
+    top1: float
+    interval: tuple[float, float]
+
+    def __str__(self) -> str:
+        """Return the gain in percentage points and its interval: +1.20 (-0.10 to +2.50)."""
+        low, high = self.interval
+        return f"{100 * self.top1:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def gain(
+    first: NDArray[np.floating], second: NDArray[np.floating], labels: NDArray[np.integer]
+) -> Gain:
+    """Return the gain of a second network over a first one from their scores, (N, classes)."""
+    gained, lost = discordant(second, first, labels)
+    return Gain((gained - lost) / len(labels), drop_interval(gained, lost, len(labels)))
 
 
 def evaluate(model: keras.Model, split: Split) -> Evaluation:

@@ -24,10 +24,9 @@ from train.checkpoint import State
 from train.dataset import Split, digest
 from train.evaluation import predict
 from train.recipes import Recipe
+from train.run_files import all_teacher_scores, teacher_scores
 from train.schedule import learning_rate, note_progress, resolution, seconds_left, stopped_early
 from train.views import View
-
-_TEACHER = "teacher-"  # prefix of the files with its scores
 
 
 class DivergedError(Exception):
@@ -94,8 +93,8 @@ class Training:
             say: takes one line of progress an epoch.
 
         Raises:
-            CheckpointError: the checkpoint in `run_dir` is damaged, belongs to another recipe, seed
-                or data set, or cannot be written.
+            CheckpointError: the checkpoint in `run_dir` is damaged or cannot be written.
+            ResumeError: it belongs to another recipe, seed or data set.
             DivergedError: a loss is no longer a finite number.
         """
         recipe, model = self._recipe, self._model
@@ -105,7 +104,7 @@ class Training:
             state, best = checkpoint.restore(path, model, self._identity_after)
             say(f"resuming after epoch {state.epoch} of {recipe.epochs}")
         else:
-            for scores in run_dir.glob(f"{_TEACHER}*.npy"):  # left by an unknown run's first epoch
+            for scores in all_teacher_scores(run_dir):  # left by an unknown run's first epoch
                 scores.unlink()
             if self._loaded:
                 say(self._loaded)
@@ -118,8 +117,12 @@ class Training:
             if not math.isfinite(row["train_loss"] + row["held_out_loss"]):
                 raise DivergedError(
                     f"The training diverged in epoch {state.epoch + 1}: its loss is not finite; "
-                    f"choose another recipe or --seed, or --precision float32. The files in "
-                    f"{run_dir} are from the epochs before."
+                    f"choose another recipe or --seed, or --precision float32."
+                    + (
+                        f" The files in {run_dir} are from the epochs before."
+                        if path.exists()
+                        else ""
+                    )
                 )
             state.seconds += time.monotonic() - started
             state.epoch += 1
@@ -184,7 +187,7 @@ class Training:
     def _teacher_scores(self, view: View, number: int, run_dir: Path) -> NDArray[np.float32]:
         """Return the logarithms of the teacher's scores; keep them if the view comes back."""
         assert self._teacher is not None  # only called if there is one
-        kept = None if self._recipe.views is None else run_dir / f"{_TEACHER}{number}.npy"
+        kept = None if self._recipe.views is None else teacher_scores(run_dir, number)
         return self._teacher.log_scores(view, kept)
 
     def _evaluate(self) -> tuple[dict[str, float], list[NDArray]]:

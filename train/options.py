@@ -13,6 +13,7 @@ from typing import Annotated, Any, Concatenate
 import typer
 
 from train import precision
+from train.data import location
 from train.recipes import IMPROVEMENTS, RECIPES, Recipe
 
 
@@ -29,6 +30,8 @@ _recipe_names = dict.fromkeys(name for _, name in RECIPES)
 RecipeName = StrEnum("RecipeName", [(n, n) for n in _recipe_names])  # type: ignore[misc]
 Improvement = StrEnum("Improvement", [(n, n) for n in IMPROVEMENTS])  # type: ignore[misc]
 _BEST = RecipeName("best")
+DEFAULT_DATA = "$EDGE_CIFAR10, otherwise the official archive is downloaded"
+DATA_REMEDY = "name cifar-10-binary.tar.gz, the folder cifar-10-batches-bin, or a folder of images"
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,15 @@ class TrainingOptions:
         typer.Option(
             help="Train on this data: cifar-10-binary.tar.gz, a folder with it or with its .bin "
             "files, or a folder of your own images, {train,test}/CLASS/*.png.",
-            show_default="$EDGE_CIFAR10, otherwise the official archive is downloaded",
+            show_default=DEFAULT_DATA,
         ),
     ] = None
     out: Annotated[
         Path | None,
-        typer.Option(help="Write the run to this folder.", show_default="runs/NETWORK-RECIPE"),
+        typer.Option(
+            help="Write the run to this folder: a new or empty one, or that of a run.",
+            show_default="runs/NETWORK-RECIPE",
+        ),
     ] = None
     seed: Annotated[int, typer.Option(min=0, help="Set the random seed.")] = 0
     resume: Annotated[bool, typer.Option("--resume", help="Resume the stopped run in --out.")] = (
@@ -74,6 +80,13 @@ class TrainingOptions:
         list[Improvement] | None,
         typer.Option(help="Leave out this improvement of the recipe. May be repeated."),
     ] = None
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Return where no run may be written. The default runs/ is no part of any data."""
+        data = location(self.data)
+        beside = self.out is None and data is not None and data.resolve() == Path.cwd()
+        return None if beside else data
 
     @property
     def run_name(self) -> str:
@@ -104,6 +117,17 @@ class TrainingOptions:
         if self.epochs:
             recipe = recipe.in_epochs(self.epochs)
         return replace(recipe, precision=chosen), why
+
+
+def check_exists(option: str, path: Path | None, remedy: str, *, folder: bool = True) -> None:
+    """Reject a path on the command line that does not exist, or is a folder instead of a file."""
+    if path is None:
+        return
+    path = path.expanduser()
+    if not path.exists():
+        raise typer.BadParameter(f"{option} names {path}, which does not exist; {remedy}.")
+    if path.is_dir() and not folder:
+        raise typer.BadParameter(f"{option} names {path}, which is a folder; {remedy}.")
 
 
 def with_training_options(

@@ -47,15 +47,15 @@ def train(
         overwrite: delete the run in `run_dir`, once every input has been found usable.
 
     Raises:
-        CheckpointError: the checkpoint there is damaged, belongs to another run, or cannot be
-            written; or `start_from` or `teacher` cannot be used.
+        CheckpointError: the checkpoint there is damaged or cannot be written; or `start_from` or
+            `teacher` cannot be used.
+        ResumeError: the checkpoint there belongs to another run.
         DivergedError: a loss is no longer a finite number.
         OSError: another file cannot be written.
     """
     if recipe.teacher:
         teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
         _check_teacher(teacher, data.class_names)
-    run_dir.mkdir(parents=True, exist_ok=True)  # fail before the training rather than after it
     training = Training(
         recipe,
         data.train,
@@ -65,6 +65,7 @@ def train(
         start_from=start_from,
         teacher=teacher,
     )
+    run_dir.mkdir(parents=True, exist_ok=True)  # fail before the training rather than after it
     if overwrite:
         run_files.clear(run_dir)
     model, state = training.fit(run_dir)

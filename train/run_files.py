@@ -1,4 +1,4 @@
-"""The folder of a run: its files, its lock, and whether a run may begin in it.
+"""The folder of a run: its files and its lock.
 
 runs/cnn-seed/
     checkpoint.safetensors   the state after the last whole epoch, from which a run resumes
@@ -16,15 +16,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from edge_runtime.errors import OutputError
 from edge_runtime.support.files import replacing
 from train import checkpoint
-from train.recipes import Recipe
+from train.reason import reason
 
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"
@@ -35,60 +35,85 @@ CONFUSION = "confusion.png"
 RELIABILITY = "reliability.png"
 MISTAKES = "mistakes.png"
 PLOTS = (CURVES, CONFUSION, RELIABILITY, MISTAKES)
+OWN = (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, HELD_OUT, *PLOTS)
 _LOCK = ".lock"
+_TEACHER = "teacher-"
+
+
+# The fields of a report that other commands read.
+_REPORTED = {
+    "network",
+    "recipe_name",
+    "recipe",
+    "class_names",
+    "epochs",
+    "seconds",
+    "held_out",
+    "test",
+}
 
 
 class RunError(Exception):
     """A run's folder is not in the state that a command needs."""
 
 
-def check(run_dir: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Make sure that a run may begin in `run_dir` without deleting anything.
-
-    A finished run may be resumed if its recipe has changed since, for example by another cycle of
-    the learning rate. Its checkpoint then decides whether the new recipe continues the old one.
-
-    Raises:
-        RunError: the folder holds a run that `resume` does not continue.
-    """
-    if (run_dir / REPORT).exists() and not (
-        resume
-        and (run_dir / checkpoint.FILE).exists()
-        and read_report(run_dir)["recipe"] != json.loads(json.dumps(asdict(recipe)))
-    ):
-        raise RunError(f"{run_dir} holds a finished run; choose another --out, or --overwrite it.")
-    if (run_dir / checkpoint.FILE).exists() and not resume:
-        raise RunError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
-
-
 @contextmanager
 def locked(run_dir: Path) -> Iterator[None]:
     """Keep other processes from training in a folder; make the folder if it is missing.
 
-    The operating system drops the lock when the process ends, so a crash leaves none behind.
+    The operating system drops the lock when the process ends, so a crash leaves none behind. If no
+    epoch was finished inside the block, what it left is deleted again, and so are the folders that
+    were made for it.
 
     Raises:
-        RunError: another process is training there.
+        OutputError: another process is training there.
         OSError: the folder cannot be made.
     """
+    made = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
     run_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run_dir / _LOCK, timeout=0)
+    with suppress(OSError):  # some file systems have no locks
+        try:
+            lock.acquire()
+        except Timeout:
+            raise OutputError(
+                f"Another process is training in {run_dir}; choose another --out."
+            ) from None
     try:
-        with suppress(OSError):  # some file systems have no locks
-            try:
-                lock.acquire()
-            except Timeout:
-                raise RunError(
-                    f"Another process is training in {run_dir}; choose another --out."
-                ) from None
         yield
     finally:
         lock.release()
+        if not any((run_dir / name).exists() for name in OWN):
+            _remove(run_dir, made)
+
+
+def _remove(run_dir: Path, made: list[Path]) -> None:
+    """Delete what a start without a finished epoch leaves; of folders, only empty new ones."""
+    for path in (run_dir / _LOCK, *all_teacher_scores(run_dir)):
+        with suppress(OSError):  # Windows keeps an open file
+            path.unlink()
+    for folder in made:
+        with suppress(OSError):  # it holds something
+            folder.rmdir()
+
+
+def teacher_scores(run_dir: Path, view: int) -> Path:
+    """Return the file that keeps a teacher's scores of a view."""
+    return run_dir / f"{_TEACHER}{view}.npy"
+
+
+def all_teacher_scores(run_dir: Path) -> list[Path]:
+    """Return the files with a teacher's scores that exist."""
+    found = run_dir.glob(f"{_TEACHER}*.npy")
+    return [path for path in found if path.stem.removeprefix(_TEACHER).isdecimal()]
 
 
 def clear(run_dir: Path) -> None:
-    """Delete a run, except for its teacher's scores, which every new run deletes itself."""
-    for name in (checkpoint.FILE, WEIGHTS, HISTORY, REPORT, HELD_OUT, *PLOTS):
+    """Delete a run, except for its teacher's scores, which every new run deletes itself.
+
+    The checkpoint goes last: if this is stopped, the folder still holds a run.
+    """
+    for name in reversed(OWN):
         (run_dir / name).unlink(missing_ok=True)
 
 
@@ -96,16 +121,31 @@ def read_report(run_dir: Path) -> dict[str, Any]:
     """Return the report of a finished run.
 
     Raises:
+        RunError: there is none, or no run wrote it.
+    """
+    report = _read_json(run_dir, REPORT)
+    if not isinstance(report, dict) or not report.keys() >= _REPORTED:
+        raise RunError(f"{run_dir} holds no finished run ({REPORT} is not of one); train it first.")
+    return report
+
+
+def read_history(run_dir: Path) -> list[dict[str, float]]:
+    """Return the history of a finished run, a row an epoch.
+
+    Raises:
         RunError: there is none, or it is no JSON.
     """
+    history: list[dict[str, float]] = _read_json(run_dir, HISTORY)
+    return history
+
+
+def _read_json(run_dir: Path, name: str) -> Any:
     try:
-        report: dict[str, Any] = json.loads((run_dir / REPORT).read_text())
+        return json.loads((run_dir / name).read_text())
     except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else exc
         raise RunError(
-            f"{run_dir} holds no finished run ({REPORT}: {reason}); train it first."
+            f"{run_dir} holds no finished run ({name}: {reason(exc)}); train it first."
         ) from exc
-    return report
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,31 +2,120 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from train import weights
+import keras
+import numpy as np
+
+from train import evaluation, weights
 from train.architectures import NETWORKS
+from train.data import load, location
+from train.dataset import Split, digest
 from train.report import about_weights
-from train.run_files import WEIGHTS, RunError, read_report
+from train.run_files import HELD_OUT, WEIGHTS, RunError, read_report
 
 
-def ship_run(run_dir: Path) -> Path:
+def ship_run(
+    run_dir: Path,
+    data: Path | None = None,
+    *,
+    accept_loss: bool = False,
+    say: Callable[[str], object] = print,
+) -> Path:
     """Write a run's weights, as float16, over the shipped checkpoint; return that file.
 
+    If there is a shipped checkpoint, both networks classify the run's held-out images first.
+
+    Args:
+        data: the data that the run was trained with, see `train.data.load`.
+        accept_loss: ship the run even if it classifies fewer of the images right.
+        say: takes the figures of both, a line each.
+
     Raises:
-        RunError: the run is not finished, or has other classes or layers than the shipped network.
+        RunError: the run is not finished, has other classes or layers than the shipped network, was
+            trained with other data, or is less accurate.
+        DataError: the data cannot be read.
         CheckpointError: the weights are damaged, or the checkpoint cannot be written.
     """
     report = read_report(run_dir)
+    if report["network"] not in NETWORKS:
+        raise RunError(f"{run_dir} has trained {report['network']}, which this version lacks.")
     path = weights.SHIPPED / f"{report['network']}.safetensors"
     if path.exists():
         _check_fits(report, weights.about(path), run_dir)
-    build = NETWORKS[report["network"]]
-    model = build(len(report["class_names"]), **report["recipe"]["architecture"])
-    weights.load(model, run_dir / WEIGHTS)
+    if path.parent.exists() and not os.access(path.parent, os.W_OK):
+        raise RunError(f"{path} cannot be written; check the permissions of its folder.")
+    model = _load(report, run_dir / WEIGHTS)
+    # As they are shipped, because it is these that are compared.
+    model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
+    if path.exists():
+        images = _held_out(run_dir, data)
+        say(f"on the {len(images):,} images of {_named(data)} that the run held out:")
+        found = _compare(report, _load(report, path), model, images, run_dir, say)
+        if found.top1 < 0 and not accept_loss:
+            raise RunError(
+                f"{run_dir} is less accurate than the shipped {report['network']}, which was kept; "
+                f"add --accept-loss to ship the run nevertheless."
+            )
     weights.save(model, path, dtype="float16", about=about_weights(report))
     return path
+
+
+def _load(report: dict[str, Any], path: Path) -> keras.Model:
+    model = NETWORKS[report["network"]](
+        len(report["class_names"]), **report["recipe"]["architecture"]
+    )
+    weights.load(model, path)
+    return model
+
+
+def _held_out(run_dir: Path, data: Path | None) -> Split:
+    """Return the run's held-out images.
+
+    Raises:
+        RunError: the run does not say which they were, or the data has others.
+    """
+    if not (run_dir / HELD_OUT).is_file():
+        raise RunError(
+            f"{run_dir} lacks {HELD_OUT}, which tells its held-out images; train it again to "
+            f"compare it with the shipped network."
+        )
+    wanted = weights.read(run_dir / HELD_OUT)[1].get("images")
+    found = load(data).held_out
+    if digest(found) != wanted:
+        raise RunError(
+            f"{run_dir} was trained with other held-out images than {_named(data)} has; name the "
+            f"run's data with --data."
+        )
+    return found
+
+
+def _compare(
+    report: dict[str, Any],
+    shipped: keras.Model,
+    own: keras.Model,
+    images: Split,
+    run_dir: Path,
+    say: Callable[[str], object],
+) -> evaluation.Gain:
+    """Say how accurate the shipped network and a run's are on the same images."""
+    scores = [evaluation.predict(model, images.images) for model in (shipped, own)]
+    names = (f"shipped {report['network']}", str(run_dir))
+    width = max(map(len, names))
+    for name, one in zip(names, scores, strict=True):
+        figures = evaluation.of_scores(one, images)
+        low, high = figures.interval
+        say(f"{name:<{width}}  top-1 {figures.top1:.2%} ({low:.2%} to {high:.2%})")
+    found = evaluation.gain(scores[0], scores[1], images.labels)
+    say(f"{'gain':<{width}}  {found} points, with the paired 95 % interval")
+    return found
+
+
+def _named(data: Path | None) -> str:
+    return str(location(data) or "CIFAR-10")
 
 
 def _check_fits(report: dict[str, Any], shipped: dict[str, Any], run_dir: Path) -> None:

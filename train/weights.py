@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from edge_runtime.support.files import file_sha256, replacing
+from train.reason import reason
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -33,7 +34,7 @@ def write(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[st
             save_file(dict(tensors), temporary, dict(metadata))
     except (OSError, safetensors.SafetensorError) as exc:
         raise CheckpointError(
-            f"{path} could not be written ({exc}); the previous file, if any, is intact."
+            f"{path} could not be written ({reason(exc)}); the previous file, if any, is intact."
         ) from exc
 
 
@@ -73,7 +74,9 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as exc:
-        raise CheckpointError(f"{path} is not a readable safetensors file ({exc}).") from exc
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({reason(exc)})."
+        ) from exc
 
 
 def about(path: str | Path) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def file_hash(path: str | Path) -> str:
     try:
         return file_sha256(Path(path))
     except OSError as exc:
-        raise CheckpointError(f"{path} cannot be read ({exc.strerror}).") from exc
+        raise CheckpointError(f"{path} cannot be read ({reason(exc)}).") from exc
 
 
 def load(model: keras.Model, path: str | Path) -> dict[str, Any]:

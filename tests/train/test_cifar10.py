@@ -188,8 +188,25 @@ def test_a_wrong_checksum_leaves_nothing_behind(tmp_path, server):
 
 
 def test_a_server_that_does_not_answer(tmp_path):
-    with pytest.raises(DataError, match="could not be downloaded from http://127"):
+    with pytest.raises(DataError) as error:
         cifar10.download("http://127.0.0.1:9/a.tar.gz", "0" * 32, cache=tmp_path)
+    assert str(error.value) == (
+        "CIFAR-10 could not be downloaded from http://127.0.0.1:9/a.tar.gz (its server cannot be "
+        "reached, or broke off); download it by hand and name it with --data or EDGE_CIFAR10."
+    )
+
+
+def test_a_server_that_refuses(tmp_path, server):
+    url, _ = server
+    with pytest.raises(DataError, match=r"could not be downloaded .* \(404 Client Error: "):
+        cifar10.download(f"{url}/b.tar.gz", "0" * 32, cache=tmp_path / "cache")
+
+
+def test_a_file_that_is_no_archive_is_one_sentence(tmp_path):
+    (tmp_path / "notes.txt").write_text("no archive")
+    with pytest.raises(DataError) as error:
+        cifar10.load(tmp_path / "notes.txt")
+    assert "archive (it is not a tar archive); expected" in str(error.value)
 
 
 def test_the_full_data_set(cifar10):

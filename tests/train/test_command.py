@@ -1,6 +1,8 @@
 """The command `python -m train`: its refusals, and what an interruption leaves."""
 
 import dataclasses
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,9 @@ from train.recipes import RECIPES
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--data", "nope"], 1, "--data names nope, which does not exist"),
+        (["--data", "nope"], 2, "--data names nope, which does not exist"),
+        (["--teacher", "nope"], 2, "--teacher names nope, which does not exist"),
+        (["--teacher", "."], 2, "--teacher names ., which is a folder"),
         (["--recipe", "magic"], 2, "'magic' is not one of 'seed', 'best'"),
         (["--epochs", "0"], 2, "0 is not in the range"),
         (["--without", "cutout"], 2, "this recipe has no cutout to leave out"),
@@ -29,7 +33,7 @@ from train.recipes import RECIPES
 def test_wrong_arguments(tmp_path, arguments, code, message):
     result = command("cnn", "--out", tmp_path / "run", *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
-    assert message in result.stderr
+    assert message in " ".join(result.stderr.split())
     assert not (tmp_path / "run").exists()
 
 
@@ -38,14 +42,16 @@ def test_wrong_arguments(tmp_path, arguments, code, message):
     [
         (["--recipe", "untaught"], 2, "--recipe: resnet18 has the recipes seed, best"),
         (["--sha256", "0" * 64], 2, "--sha256 requires --weights."),
-        (["--weights", "nope.safetensors"], 1, "nope.safetensors cannot be read"),
+        (["--weights", "nope.safetensors"], 2, "--weights names nope.safetensors, which does not"),
+        (["--weights", "pyproject.toml", "--sha256", "0"], 2, "64 hexadecimal digits, but got 0."),
+        (["--weights", str(ROOT / "pyproject.toml")], 1, "is not a readable safetensors file"),
     ],
 )
 def test_wrong_arguments_of_resnet18(tmp_path, arguments, code, message):
     data = write_folder(tmp_path / "data", per_class=2, test=1)
     result = command("resnet18", "--out", tmp_path / "run", "--data", data, *arguments)
     assert result.exit_code == code
-    assert message in result.stderr
+    assert message in " ".join(result.stderr.split())
     assert not (tmp_path / "run").exists()
 
 
@@ -55,23 +61,18 @@ def test_a_teacher_of_other_classes_is_refused(tmp_path):
     assert result.exit_code == 1
     assert "was trained on other classes than the data has (airplane, " in result.stderr
     assert result.stderr.endswith("with --teacher, or use --recipe untaught.\n")
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("network", "option", "message"),
-    [
-        ("cnn", "--teacher", "There is no checkpoint typo.safetensors"),
-        ("resnet18", "--weights", "typo.safetensors cannot be read"),
-    ],
-)
-def test_a_mistyped_option_costs_no_finished_run(finished, tmp_path, network, option, message):
+@pytest.mark.parametrize(("network", "option"), [("cnn", "--teacher"), ("resnet18", "--weights")])
+def test_a_mistyped_option_costs_no_finished_run(finished, tmp_path, network, option):
     folder = tmp_path / "run"
     shutil.copytree(finished[0], folder)
     data = write_folder(tmp_path / "data", per_class=2, test=1)
     arguments = ("--data", data, "--out", folder, "--overwrite", option, "typo.safetensors")
     result = command(network, *arguments)
-    assert result.exit_code == 1
-    assert message in result.stderr
+    assert result.exit_code == 2
+    assert f"{option} names typo.safetensors, which does not exist" in result.stderr
     assert {p.name for p in folder.iterdir()} - {".lock"} == {p.name for p in finished[0].iterdir()}
 
 
@@ -85,7 +86,79 @@ def test_a_training_that_diverges_ends_with_the_epoch_and_writes_nothing(tmp_pat
     assert result.stderr.startswith(
         "train: The training diverged in epoch 1: its loss is not finite"
     )
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+    assert "The files in" not in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["missing", "damaged"])
+def test_bad_data_leaves_no_folder(tmp_path, kind):
+    data = tmp_path / "data.tar.gz"
+    if kind == "damaged":
+        data = write_folder(tmp_path / "data", per_class=2, test=1)
+        (data / "train" / "dark" / "0.png").write_bytes(b"no image")
+    else:
+        data.write_bytes(b"no archive")
+    result = command("cnn", "--data", data, "--out", tmp_path / "runs" / "a")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Errno" not in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "options", "message"),
+    [
+        ([], [], "stopped before the first epoch was finished; run the same command to start over"),
+        (["checkpoint.safetensors"], ["--resume"], "stopped; run the same command to continue"),
+        (
+            ["checkpoint.safetensors"],
+            ["--overwrite"],
+            "stopped; run the same command with --resume instead of --overwrite to continue",
+        ),
+        (
+            ["checkpoint.safetensors", "report.json"],
+            ["--overwrite"],
+            "stopped before the first epoch was finished",
+        ),
+    ],
+)
+def test_ctrl_c_says_how_to_continue(finished, tmp_path, monkeypatch, there, options, message):
+    folder = tmp_path / "run"
+    if there:
+        folder.mkdir()
+    for name in there:
+        shutil.copy(finished[0] / name, folder)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.run.train", stop)
+    data = write_folder(tmp_path / "data", per_class=2, test=1)
+    result = command("cnn", "--recipe", "seed", "--data", data, "--out", folder, *options)
+    assert result.exit_code == 130
+    assert result.stderr.startswith(f"train: {message}")
+    assert {p.name for p in folder.glob("[!.]*")} == set(there)
+
+
+def test_an_error_of_the_system_has_no_number(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "history.json")
+
+    monkeypatch.setattr("train.run.train", full)
+    data = write_folder(tmp_path / "data", per_class=2, test=1)
+    result = command("cnn", "--recipe", "seed", "--data", data, "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "train: history.json cannot be used (No space left on device); check it and its "
+        "permissions.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["ship", "compare"])
+def test_a_run_that_does_not_exist_is_a_wrong_command_line(tmp_path, name):
+    result = command(name, tmp_path / "typo")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "does not exist" in " ".join(result.stderr.split())
 
 
 def test_a_killed_run_resumes_and_ends_with_equal_weights(tmp_path):

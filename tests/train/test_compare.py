@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from edge_runtime.support.metrics import drop_interval
@@ -58,6 +59,55 @@ def test_the_curves_are_a_png_under_any_suffix(finished, tmp_path):
     assert (result.exit_code, result.stderr) == (0, "")
     with Image.open(tmp_path / "curves.v2") as plot:
         assert plot.format == "PNG"
+
+
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+@pytest.mark.parametrize("name", ["report.json", "curves.png", "held-out.safetensors"])
+def test_a_run_is_never_the_output(finished, name, options):
+    before = (finished[0] / name).read_bytes()
+    result = command("compare", finished[0], "--out", finished[0] / name, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "which is an input; name another file." in result.stderr
+    assert (finished[0] / name).read_bytes() == before
+
+
+def test_a_file_that_exists_is_replaced_only_if_asked(finished, tmp_path):
+    out = tmp_path / "thesis.txt"
+    out.write_text("precious")
+    result = command("compare", finished[0], "--out", out)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"train: --out {out} exists; add --overwrite to replace it, or name another file.\n"
+    )
+    assert out.read_text() == "precious"
+    assert command("compare", finished[0], "--out", out, "--overwrite").exit_code == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_default_file_is_protected_too(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("compare", finished[0]).exit_code == 0
+    assert (tmp_path / "runs" / "compare.png").exists()
+    assert command("compare", finished[0]).exit_code == 2
+    assert command("compare", finished[0], "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]"])
+def test_a_damaged_run_is_one_sentence(finished, tmp_path, text):
+    for name in ("report.json", "history.json"):
+        folder = tmp_path / name
+        shutil.copytree(finished[0], folder)
+        if text is None:
+            (folder / name).unlink()
+        elif name == "report.json" or text == "{":
+            (folder / name).write_text(text)
+        else:
+            continue
+        result = command("compare", folder, "--out", tmp_path / "compare.png")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"{folder} holds no finished run ({name}" in result.stderr
+        assert "Errno" not in result.stderr
+    assert not (tmp_path / "compare.png").exists()
 
 
 def test_compare_needs_finished_runs(finished, tmp_path):

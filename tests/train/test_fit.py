@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from edge_runtime.errors import ResumeError
 from edge_runtime.support.metrics import cross_entropy
 from export import committed
 from tests.train.small import HELD_OUT, TRAIN, shortened
@@ -82,9 +83,9 @@ def test_a_finished_run_resumes_with_a_second_cycle(tmp_path):
     assert lines[0] == "resuming after epoch 2 of 4"
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
-    with pytest.raises(CheckpointError, match="run with other restarts; resume it"):
+    with pytest.raises(ResumeError, match="run with other restarts; resume it"):
         train(shortened(UNTAUGHT, epochs=4, restarts=((2, 0.2),)), tmp_path / "cut")
-    with pytest.raises(CheckpointError, match="run with other epochs, restarts;"):
+    with pytest.raises(ResumeError, match="run with other epochs, restarts;"):
         train(once, tmp_path / "cut")
 
 
@@ -165,7 +166,7 @@ def test_another_teacher_gives_other_weights(tmp_path, teacher):
     ]
     assert not np.array_equal(*ends)
     assert list((tmp_path / "a").glob("*.npy")) == []  # because every view is new
-    with pytest.raises(CheckpointError, match="run with other teacher;"):
+    with pytest.raises(ResumeError, match="run with other teacher;"):
         train(recipe, tmp_path / "a", teacher=other)
 
 
@@ -187,10 +188,10 @@ def test_the_seed_determines_the_weights(tmp_path):
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
     train(shortened(SEED, epochs=1), tmp_path)
-    with pytest.raises(CheckpointError, match="run with other seed;"):
+    with pytest.raises(ResumeError, match="run with other seed;"):
         train(shortened(SEED, epochs=1), tmp_path, seed=1)
     moved = dataclasses.replace(TRAIN, labels=1 - TRAIN.labels)
-    with pytest.raises(CheckpointError, match="run with other images;"):
+    with pytest.raises(ResumeError, match="run with other images;"):
         Training(shortened(SEED, epochs=1), moved, HELD_OUT, classes=2).fit(tmp_path)
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:1000])

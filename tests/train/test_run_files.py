@@ -1,39 +1,15 @@
-"""What a folder with a run in it allows."""
+"""The lock of a run's folder, and what a start without a finished epoch leaves."""
 
-import dataclasses
-import shutil
 import subprocess
 import sys
 
 import pytest
 
+from edge_runtime.errors import OutputError
 from tests.conftest import ROOT
 from tests.train.conftest import command
-from tests.train.small import DATA, SHORT_SEED, write_folder
-from train import run, run_files, weights
-
-
-def test_finished_and_interrupted_runs_are_not_overwritten(finished, tmp_path):
-    folder, _ = finished
-    with pytest.raises(run_files.RunError, match="finished run; choose another --out"):
-        run_files.check(folder, SHORT_SEED, resume=True)
-    longer = dataclasses.replace(SHORT_SEED, epochs=3)
-    with pytest.raises(run_files.RunError, match="finished run; choose another --out"):
-        run_files.check(folder, longer, resume=False)
-    run_files.check(folder, longer, resume=True)  # the checkpoint decides
-    with pytest.raises(weights.CheckpointError, match="run with other epochs;"):
-        run.train(longer, "seed", DATA, folder, seed=3)
-    assert (folder / "report.json").exists()
-    bare = tmp_path / "bare"
-    shutil.copytree(folder, bare)
-    (bare / "checkpoint.safetensors").unlink()
-    with pytest.raises(run_files.RunError, match="finished run; choose another --out"):
-        run_files.check(bare, longer, resume=True)
-    (tmp_path / "checkpoint.safetensors").touch()
-    with pytest.raises(run_files.RunError, match="interrupted run; --resume it"):
-        run_files.check(tmp_path, SHORT_SEED, resume=False)
-    run_files.check(tmp_path, SHORT_SEED, resume=True)
-    assert (tmp_path / "checkpoint.safetensors").exists()
+from tests.train.small import write_folder
+from train import run_files
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path):
@@ -41,7 +17,7 @@ def test_two_trainings_do_not_share_a_folder(tmp_path):
     arguments = ("cnn", "--recipe", "seed", "--epochs", "1", "--data", data, "--out", out)
     with run_files.locked(out):
         result = command(*arguments)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     expected = f"Another process is training in {out}; choose another --out."
     assert result.stderr == f"train: {expected}\n"
     assert command(*arguments).exit_code == 0
@@ -64,7 +40,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     ) as process:
         assert process.stdout.readline() == "locked\n"
         with (
-            pytest.raises(run_files.RunError, match="Another process is training in"),
+            pytest.raises(OutputError, match="Another process is training in"),
             run_files.locked(tmp_path),
         ):
             pass
@@ -72,3 +48,32 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
         process.wait()
     with run_files.locked(tmp_path):
         pass
+
+
+def test_a_start_without_an_epoch_leaves_no_folder(tmp_path):
+    run_dir = tmp_path / "runs" / "cnn"
+    with pytest.raises(ZeroDivisionError), run_files.locked(run_dir):
+        run_files.teacher_scores(run_dir, 0).touch()
+        1 / 0  # noqa: B018
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_leaves_the_files_that_it_did_not_make(tmp_path):
+    (tmp_path / "runs").mkdir()
+    with run_files.locked(tmp_path / "runs"):
+        (tmp_path / "runs" / "teacher-notes.npy").touch()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["teacher-notes.npy"]
+    (tmp_path / "empty").mkdir()
+    with run_files.locked(tmp_path / "empty"):
+        pass
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_finished_epoch_is_kept(tmp_path):
+    run_dir = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt), run_files.locked(run_dir):
+        (run_dir / "checkpoint.safetensors").touch()
+        run_files.teacher_scores(run_dir, 0).touch()
+        raise KeyboardInterrupt
+    kept = {path.name for path in run_dir.iterdir()} - {".lock"}
+    assert kept == {"checkpoint.safetensors", "teacher-0.npy"}
