@@ -10,15 +10,14 @@ from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`. Certificates come 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
-from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.containers import FIRST_BYTES, is_video
+from edge_runtime.inputs.http_limit import Limit, in_time
 from edge_runtime.inputs.urls import Address, address, keeps_login, shown
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def open_url(url: str, *, timeout_s: float = TIMEOUT_S) -> BinaryIO:
         ImageError: it cannot be fetched, takes too long, or exceeds `MAX_CONTENT_BYTES`.
     """
 
-    def fetch(limit: _Limit) -> BinaryIO:
+    def fetch(limit: Limit) -> BinaryIO:
         content = BytesIO()
         with _response(url, limit) as response:
             for block in response.stream(_BLOCK_BYTES):
@@ -62,7 +61,7 @@ def open_url(url: str, *, timeout_s: float = TIMEOUT_S) -> BinaryIO:
         content.seek(0)
         return content
 
-    return _in_time(fetch, url, timeout_s)
+    return _explained(fetch, url, timeout_s)
 
 
 def served_kind(url: str, *, timeout_s: float = ASK_TIMEOUT_S) -> Kind:
@@ -76,7 +75,7 @@ def served_kind(url: str, *, timeout_s: float = ASK_TIMEOUT_S) -> Kind:
         timeout_s: limit of everything.
     """
 
-    def ask(limit: _Limit) -> Kind:
+    def ask(limit: Limit) -> Kind:
         with _response(url, limit) as response:
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if kind == "multipart/x-mixed-replace":
@@ -88,91 +87,37 @@ def served_kind(url: str, *, timeout_s: float = ASK_TIMEOUT_S) -> Kind:
             return "video" if "Content-Length" in response.headers else "live"
 
     try:
-        return _in_time(ask, url, timeout_s)
+        return _explained(ask, url, timeout_s)
     except ImageError:  # whoever fetches it meets the same error and reports it
         return "image"
 
 
-class _Limit:
-    """The time that a request may take, and its end from outside."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._end = time.monotonic() + timeout_s
-        self._lock = Lock()
-        self._sockets: list[socket.socket] = []
-        self._over = False
-
-    def left_s(self) -> float:
-        """Return the seconds left.
-
-        Raises:
-            TimeoutError: none is left, or nobody waits for the request any more.
-        """
-        left_s = self._end - time.monotonic()
-        if left_s <= 0 or self._over:
-            raise TimeoutError
-        return left_s
-
-    def connected(self, connection: socket.socket) -> None:
-        """Note a connection, which `give_up` ends."""
-        with self._lock:
-            # A duplicate, because TLS takes the connection over and leaves this object without.
-            self._sockets.append(connection.dup())
-        self.left_s()
-
-    def give_up(self) -> None:
-        """End what still waits for a server."""
-        import socket
-
-        with self._lock:
-            self._over = True
-            for connection in self._sockets:
-                with suppress(OSError), connection:
-                    connection.shutdown(socket.SHUT_RDWR)
-            self._sockets.clear()
-
-
-def _in_time(work: Callable[[_Limit], _T], url: str, timeout_s: float) -> _T:
-    """Return what `work` returns, or leave it to its thread when the time is over.
+def _explained(work: Callable[[Limit], _T], url: str, timeout_s: float) -> _T:
+    """Return what `work` returns in time.
 
     Raises:
         ImageError: it fails, or the time is over.
     """
-    from queue import Empty, SimpleQueue
-
-    limit = _Limit(timeout_s)
-    outcome: SimpleQueue[tuple[_T | None, BaseException | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((work(limit), None))
-        except BaseException as exc:
-            outcome.put((None, exc))
-
-    Thread(target=run, daemon=True, name="edge-http").start()
     try:
-        value, error = outcome.get(timeout=timeout_s)
-    except Empty:
-        value, error = None, TimeoutError()
-    finally:
-        limit.give_up()
-    if error is None:
-        return value  # type: ignore[return-value]
-    if isinstance(error, ImageError):
-        raise error
-    from urllib3.exceptions import HTTPError
+        return in_time(work, timeout_s)
+    except ImageError:
+        raise
+    except Exception as exc:
+        from urllib3.exceptions import HTTPError
 
-    from edge_runtime.inputs.http_errors import explain, is_timeout
+        from edge_runtime.inputs.http_errors import explain, is_timeout
 
-    if is_timeout(error):
-        error = ImageError(f"{shown(url)} took more than {timeout_s:g} s; try again later.")
-    elif isinstance(error, (OSError, HTTPError, ValueError)):
-        error = ImageError(f"{shown(url)} cannot be fetched {explain(error)}.")
-    raise error from None
+        if is_timeout(exc):
+            sentence = f"{shown(url)} took more than {timeout_s:g} s; try again later."
+        elif isinstance(exc, (OSError, HTTPError, ValueError)):
+            sentence = f"{shown(url)} cannot be fetched {explain(exc)}."
+        else:
+            raise
+        raise ImageError(sentence) from None
 
 
 @contextmanager
-def _response(url: str, limit: _Limit) -> Iterator[BaseHTTPResponse]:
+def _response(url: str, limit: Limit) -> Iterator[BaseHTTPResponse]:
     """Open a URL, after its redirects, with Content-Encoding undone.
 
     Raises:
@@ -213,7 +158,7 @@ def _response(url: str, limit: _Limit) -> Iterator[BaseHTTPResponse]:
 
 
 @contextmanager
-def _manager(at: Address, limit: _Limit) -> Iterator[PoolManager]:
+def _manager(at: Address, limit: Limit) -> Iterator[PoolManager]:
     """Give what sends one request, through the proxy that the environment names."""
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
