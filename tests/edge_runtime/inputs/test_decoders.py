@@ -129,7 +129,8 @@ def test_tiff_by_colour_space_and_alpha(images):
         comparison.add(".tif", "-colorspace", "Gray", *options, tolerance=loss + 2)
         if compression != "JPEG":  # ImageMagick 6 itself reads these wrongly
             comparison.add(".tif", "-colorspace", "CMYK", *options)
-            comparison.add(".tif", "-colorspace", "Lab", *options, tolerance=45)  # out of gamut
+            if planes == "none":  # in planes ImageMagick 6 writes noise; some colours are no RGB
+                comparison.add(".tif", "-colorspace", "Lab", *options, tolerance=45)
             for alpha in ("associated", "unassociated"):
                 more = ("-define", f"tiff:alpha={alpha}")
                 comparison.add(".tif", *options, *more, source="fading.png", tolerance=4)
@@ -138,7 +139,7 @@ def test_tiff_by_colour_space_and_alpha(images):
                 *(".tif", "-colorspace", "YCbCr", "-sampling-factor", sampling, *options),
                 tolerance=40,
             )
-    comparison.conclude(40)
+    comparison.conclude(30)
 
 
 def test_png(images):
@@ -164,7 +165,7 @@ def test_bmp(images):
         ("rgb.png", "holes.png"),
     ):
         comparison.add(".bmp", "-type", kind, *more, form=form, source=source)
-    for subtype in ("RGB565", "RGB555", "ARGB1555", "ARGB4444"):
+    for subtype in ("RGB565", "RGB555", "ARGB4444"):  # it takes 1 bit of alpha for a half
         comparison.add(".bmp", "-define", f"bmp:subtype={subtype}", source="holes.png", tolerance=9)
     comparison.conclude(80)
 
