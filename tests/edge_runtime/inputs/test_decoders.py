@@ -61,7 +61,7 @@ class Comparison:
         subprocess.run([MAGICK, self.folder / source, *options, target], capture_output=True)
         if not path.exists():
             return
-        flat = ("-background", "white", "-alpha", "remove", "-alpha", "off")
+        flat = ("-auto-orient", "-background", "white", "-alpha", "remove", "-alpha", "off")
         decoded = subprocess.run(
             [MAGICK, f"{path}[0]", *flat, "-colorspace", "sRGB", "-depth", "8", "rgb:-"],
             capture_output=True,
@@ -129,16 +129,17 @@ def test_tiff_by_colour_space_and_alpha(images):
         comparison.add(".tif", "-colorspace", "Gray", *options, tolerance=loss + 2)
         if compression != "JPEG":  # ImageMagick 6 itself reads these wrongly
             comparison.add(".tif", "-colorspace", "CMYK", *options)
-            comparison.add(".tif", "-colorspace", "Lab", *options, tolerance=45)  # out of gamut
+            if planes == "none":  # in planes ImageMagick 6 writes noise; some colours are no RGB
+                comparison.add(".tif", "-colorspace", "Lab", *options, tolerance=45)
+            for alpha in ("associated", "unassociated"):
+                more = ("-define", f"tiff:alpha={alpha}")
+                comparison.add(".tif", *options, *more, source="fading.png", tolerance=4)
         for sampling in ("1x1", "2x2"):
             comparison.add(
                 *(".tif", "-colorspace", "YCbCr", "-sampling-factor", sampling, *options),
                 tolerance=40,
             )
-        for alpha in ("associated", "unassociated"):
-            more = ("-define", f"tiff:alpha={alpha}")
-            comparison.add(".tif", *options, *more, source="fading.png", tolerance=loss + 4)
-    comparison.conclude(40)
+    comparison.conclude(30)
 
 
 def test_png(images):
@@ -164,7 +165,7 @@ def test_bmp(images):
         ("rgb.png", "holes.png"),
     ):
         comparison.add(".bmp", "-type", kind, *more, form=form, source=source)
-    for subtype in ("RGB565", "RGB555", "ARGB1555", "ARGB4444"):
+    for subtype in ("RGB565", "RGB555", "ARGB4444"):  # it takes 1 bit of alpha for a half
         comparison.add(".bmp", "-define", f"bmp:subtype={subtype}", source="holes.png", tolerance=9)
     comparison.conclude(80)
 
