@@ -1,28 +1,22 @@
 """The options of `edge-benchmark`, read by Typer, and its entry point.
 
-Results go to stdout and everything else to stderr. Exit codes: 0 everything was measured, 1 a row
-or an image failed, 2 wrong usage, 3 slower than the record that `--compare` names, 130 interrupted.
+Results go to stdout and everything else to stderr. Exit codes: 0 everything was measured; 1 a
+model, an image or a delegate failed; 2 the command line cannot be meant, so that nothing was
+measured; 3 slower than the record that `--compare` names; 130 interrupted.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.support.console import complain, run_to_end
-from edge_runtime.support.files import target
 from edge_runtime.support.options import finite, make_app, version_printer
 from edge_runtime.support.progress import show_line, terminal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from edge_runtime.benchmark.pipeline import Setting
-    from edge_runtime.benchmark.publish import Previous
 
 _PROGRAM = "edge-benchmark"
 
@@ -94,6 +88,10 @@ def benchmark(
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the file that --out names if it exists."),
+    ] = False,
     compare: Annotated[
         Path | None,
         typer.Option(
@@ -124,6 +122,7 @@ def benchmark(
     import signal
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured is to be kept
+    from edge_runtime.benchmark.checks import check_names, check_out, comparable, known_inputs
     from edge_runtime.benchmark.images import find_images
     from edge_runtime.benchmark.pipeline import sweep
     from edge_runtime.benchmark.publish import publish
@@ -137,50 +136,30 @@ def benchmark(
         raise typer.BadParameter(
             f"expected --baseline to be one of {', '.join(names)}, but got {baseline}."
         )
-    if "" in (delegate or []):
-        raise typer.BadParameter("expected --delegate to be a name, but it is empty.")
-    out = None if out is None else _writable(out)
-    settings = sweep(names, delegate or ["xnnpack"], threads or [1], batch or [1])
-    previous = None if compare is None else _comparable(compare, tolerance / 100, settings)
+    if overwrite and out is None:
+        raise typer.BadParameter("--overwrite needs --out.")
+    delegates = delegate or ["xnnpack"]
+    check_names(names, delegates)
+    record = None
+    if out is not None:
+        inputs = known_inputs(names, delegates, images or [], compare)
+        record = check_out(out, inputs, overwrite=overwrite)
+    settings = sweep(names, delegates, threads or [1], batch or [1])
+    previous = None if compare is None else comparable(compare, tolerance / 100, settings)
     try:
         found = find_images(images or [], say)
     except EdgeRuntimeError as exc:
         say(str(exc))
         raise typer.Exit(1) from exc
+    if out is not None:  # the images may come from standard input
+        check_out(out, found.paths, overwrite=overwrite)
     plan = Plan(settings, found, baseline, calls, cold_starts, sustained)
     show = partial(show_line, stream=terminal())
     session = run(plan, show, on_measured=_ignore_interruptions)
     show("")
-    raise typer.Exit(publish(session, say, as_json=as_json, out=out, previous=previous))
-
-
-def _writable(out: Path) -> Path:
-    """Return the file behind `out` after a check that it can be written."""
-    from edge_runtime.benchmark.record import require_writable
-
-    try:
-        out = target(out)
-        require_writable(out)
-    except OSError as exc:
-        raise typer.BadParameter(f"--out {out}: {exc.strerror}.") from exc
-    except EdgeRuntimeError as exc:
-        raise typer.BadParameter(str(exc)) from exc
-    return out
-
-
-def _comparable(path: Path, tolerance: float, settings: Sequence[Setting]) -> Previous:
-    """Return the record of `--compare` after a check that it can be compared with."""
-    from edge_runtime.benchmark.environment import read_environment
-    from edge_runtime.benchmark.publish import Previous
-    from edge_runtime.benchmark.record import read
-    from edge_runtime.benchmark.regression import require_comparable
-
-    try:
-        record = read(path)
-        require_comparable(record, read_environment().record(), settings)
-    except EdgeRuntimeError as exc:
-        raise typer.BadParameter(f"--compare {path}: {exc}") from exc
-    return Previous(path, record, tolerance)
+    raise typer.Exit(
+        publish(session, say, as_json=as_json, out=record, overwrite=overwrite, previous=previous)
+    )
 
 
 def _ignore_interruptions() -> None:

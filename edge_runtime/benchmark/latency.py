@@ -13,11 +13,11 @@ import numpy as np
 
 from edge_runtime.benchmark.contestant import Contestant
 from edge_runtime.benchmark.session import CALLS_PER_TURN, Session
-from edge_runtime.support.timing import measure
+from edge_runtime.support.timing import FEWEST_STRETCHES, measure
 
 BUDGET_S = 8.0  # for the calls of all settings if the user gives no number, and for the loads
 MIN_CALLS, MAX_CALLS = 100, 1000
-MIN_LOADS, MAX_LOADS = 6, 10  # fewer loads allow no verdict, see `compare_times`
+MIN_LOADS, MAX_LOADS = FEWEST_STRETCHES, 10  # fewer loads allow no verdict
 _WARM_UP_S, _WARM_UP_TURNS = 0.5, 5
 _PROGRESS_S = 0.2
 

@@ -37,6 +37,7 @@ def publish(
     *,
     as_json: bool,
     out: Path | None,
+    overwrite: bool,
     previous: Previous | None,
 ) -> int:
     """Print the results, write them to a file if one is named, and return the exit code.
@@ -46,6 +47,7 @@ def publish(
         complain: called with each message for standard error.
         as_json: print JSON instead of tables.
         out: the file for the JSON record.
+        overwrite: replace that file if it exists.
         previous: the record to compare with.
 
     Raises:
@@ -75,7 +77,7 @@ def publish(
             sys.stdout.flush()
     finally:  # also if the reader of standard output has gone
         if out is not None:
-            write(record, out)
+            write(record, out, overwrite=overwrite)
     if session.interrupted:
         complain("interrupted; the results so far are marked as incomplete.")
         return INTERRUPTED

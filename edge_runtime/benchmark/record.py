@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -44,30 +43,19 @@ def to_record(session: Session) -> dict[str, Any]:
     }
 
 
-def require_writable(path: Path) -> None:
-    """Fail early if the record cannot be written.
-
-    Raises:
-        RecordError: the folder does not exist or is not writable, or the path is not a file.
-    """
-    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        raise RecordError(f"expected --out to name a file in an existing folder, but got {path}.")
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent):
-            pass
-    except OSError as exc:
-        raise RecordError(
-            f"expected --out to be in a writable folder, but got {path} ({exc.strerror})."
-        ) from exc
-
-
-def write(record: Mapping[str, Any], path: Path) -> None:
+def write(record: Mapping[str, Any], path: Path, *, overwrite: bool = False) -> None:
     """Write a record; the file appears only when it is complete.
 
+    Args:
+        record: from `to_record`.
+        path: the file to write.
+        overwrite: replace a file that exists.
+
     Raises:
-        OSError: the file cannot be written; the error names the file.
+        OSError: the file cannot be written, or exists; the error names the file.
     """
-    with replacing(path, parents=False) as temporary:  # a missing folder is a typing error
+    # A missing folder is a typing error.
+    with replacing(path, parents=False, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -2,7 +2,8 @@
 
 Two runs are not interleaved, and the speed of a machine changes between them by more than either
 interval shows. So a row counts as slower only if even the low end of its ratio exceeds the
-tolerance. The ratio's interval is the new interval divided by the previous one.
+tolerance. The ratio's interval is the new interval divided by the previous one. An interruption may
+leave a row with fewer loads of its model than a verdict needs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.benchmark.record import RecordError
-from edge_runtime.support.timing import Verdict
+from edge_runtime.benchmark.session import CALLS_PER_TURN
+from edge_runtime.support.timing import FEWEST_STRETCHES, Verdict
 
 if TYPE_CHECKING:
     from edge_runtime.benchmark.pipeline import Setting
@@ -133,18 +135,32 @@ def compare_records(
         # The time to decode depends on the images.
         if old["pictures_sha256"] == new["pictures_sha256"]:
             stages.append("end_to_end")
-        changes += [_change(number, stage, before, row, tolerance) for stage in stages]
+        enough = _has_enough_calls(before, old) and _has_enough_calls(row, new)
+        changes += [_change(number, stage, before, row, tolerance, enough) for stage in stages]
     return Regression(changes, list(dict.fromkeys(warnings)))
 
 
+def _has_enough_calls(row: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Say whether a row's intervals are 95 % intervals, see `timing.summarize`."""
+    calls_per_load = record.get("calls_of_a_load", CALLS_PER_TURN)  # old records lack it
+    return bool(row["stages"]["invoke"]["calls"] >= FEWEST_STRETCHES * calls_per_load)
+
+
 def _change(
-    number: int, stage: str, old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float
+    number: int,
+    stage: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    tolerance: float,
+    enough: bool,
 ) -> Change:
     before, after = old["stages"][stage], new["stages"][stage]
     low = after["p50_low_us"] / before["p50_high_us"]
     high = after["p50_high_us"] / before["p50_low_us"]
     verdict: Verdict = "indistinguishable"
-    if low > 1 + tolerance:
+    if not enough:
+        verdict = "too few calls to tell"
+    elif low > 1 + tolerance:
         verdict = "slower"
     elif high < 1 / (1 + tolerance):
         verdict = "faster"

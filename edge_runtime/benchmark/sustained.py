@@ -9,13 +9,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from edge_runtime.support.timing import TimeRatio, Verdict, compare_times
+from edge_runtime.support.timing import FEWEST_STRETCHES, TimeRatio, Verdict, compare_times
 
 Drift = Literal["steady", "slower at the end", "faster at the end"]
 
 _TENTHS = 10
 _WINDOWS, _LONGEST_S = 500, 0.1  # number and maximum duration; the median of each is kept
-_FEWEST = 6 * _TENTHS  # fewer windows allow no verdict, see `compare_times`
+_FEWEST = FEWEST_STRETCHES * _TENTHS  # fewer windows allow no verdict, see `compare_times`
 # The two ends are not interleaved, and the speed of a shared machine changes by a few percent.
 # Throttling costs more than ten percent.
 MARGIN = 0.05

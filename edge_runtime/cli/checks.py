@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
 
-from edge_runtime.errors import ModelError, OutputError
+from edge_runtime.errors import DelegateError, ModelError, OutputError
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -30,23 +29,19 @@ def check_model(model: str) -> None:
 
 def check_delegate(delegate: str) -> None:
     """Reject a delegate that exists nowhere. One that is merely not available here may pass."""
-    if not delegate:
-        raise typer.BadParameter("expected --delegate to be a name, but got an empty one.")
-    from edge_runtime.inference.placement import DELEGATES
+    from edge_runtime.inference.placement import require_delegate
 
-    is_path = "/" in delegate or os.sep in delegate
-    is_library = "." in delegate  # the system's loader may find it
-    if delegate not in DELEGATES and not (os.path.exists(delegate) if is_path else is_library):  # noqa: PTH110
-        raise typer.BadParameter(
-            f"expected --delegate {', '.join(DELEGATES)}, or the path of a delegate's library, "
-            f"but got {delegate}."
-        )
+    try:
+        require_delegate(delegate)
+    except DelegateError as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
 
 def check_out(
     out: str,
     sources: list[str],
     model: str,
+    delegate: str,
     labels: Path | None,
     overwrite: bool,
     *,
@@ -60,7 +55,7 @@ def check_out(
     try:
         output_file(
             out,
-            inputs=_inputs(sources, model, labels),
+            inputs=_inputs(sources, model, delegate, labels),
             beside=BESIDE,
             overwrite=overwrite,
             resume=resume,
@@ -70,7 +65,9 @@ def check_out(
         raise typer.BadParameter(str(exc)) from exc
 
 
-def _inputs(sources: list[str], model: str, labels: Path | None) -> Iterator[str | Path | int]:
+def _inputs(
+    sources: list[str], model: str, delegate: str, labels: Path | None
+) -> Iterator[str | Path | int]:
     """Yield the files that the command reads, as far as they are known before it starts."""
     from edge_runtime.inference import shipped
     from edge_runtime.inputs.listing import expand
@@ -81,6 +78,7 @@ def _inputs(sources: list[str], model: str, labels: Path | None) -> Iterator[str
         yield shipped.find(model)
     except ModelError:
         yield model
+    yield delegate  # may be the path of a library
     if labels is not None:
         yield labels
     for name in sources:

@@ -202,7 +202,9 @@ def classify(
         )
     elif out:
         resumable = as_json or as_csv
-        check_out(out, sources, model, labels, overwrite, resume=resume, resumable=resumable)
+        check_out(
+            out, sources, model, delegate, labels, overwrite, resume=resume, resumable=resumable
+        )
     from edge_runtime.jobs.job import Job
 
     job = Job(

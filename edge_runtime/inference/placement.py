@@ -1,11 +1,14 @@
 """Which operations of a graph a delegate runs, from LiteRT's list of operations.
 
-Imports nothing but typing.
+Imports nothing heavy, because commands check their options with it.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal, NamedTuple
+
+from edge_runtime.errors import DelegateError
 
 DELEGATES = ("xnnpack", "cpu", "gpu", "npu", "auto")
 CPU_DELEGATES = ("xnnpack", "cpu")  # part of LiteRT, and there on every machine
@@ -42,6 +45,26 @@ class Placement(NamedTuple):
     delegated: int
     operations: int
     outside: tuple[str, ...]
+
+
+def require_delegate(delegate: str) -> None:
+    """Reject a delegate that exists nowhere. One that is merely not available here may pass.
+
+    Args:
+        delegate: the value of `--delegate`.
+
+    Raises:
+        DelegateError: it is neither a delegate's name nor the path or name of a library.
+    """
+    if not delegate:
+        raise DelegateError("expected --delegate to be a name, but got an empty one.")
+    is_path = "/" in delegate or os.sep in delegate
+    is_library = "." in delegate  # the system's loader may find it
+    if delegate not in DELEGATES and not (os.path.exists(delegate) if is_path else is_library):  # noqa: PTH110
+        raise DelegateError(
+            f"expected --delegate {', '.join(DELEGATES)}, or the path of a delegate's library, "
+            f"but got {delegate}."
+        )
 
 
 def operations_of(listed: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], set[int]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: str | Path, *, parents: bool = True) -> Iterator[Path]:
+def replacing(path: str | Path, *, parents: bool = True, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary file's name, and rename it to `path` when the block ends without an error.
 
     If the block raises, `path` stays as it was.
@@ -18,8 +18,10 @@ def replacing(path: str | Path, *, parents: bool = True) -> Iterator[Path]:
     Args:
         path: name of the file to write.
         parents: make missing parent folders.
+        overwrite: replace a file that exists. If not, a file that appeared meanwhile stays.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is not set.
         OSError: the folder cannot be written to, or the disk is full; the error names `path`.
     """
     path = Path(path)
@@ -32,7 +34,10 @@ def replacing(path: str | Path, *, parents: bool = True) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _name_new(temporary, path)
     except OSError as exc:
         # The error of a full disk names no file; other errors name the temporary one.
         if exc.errno is not None and exc.filename in (None, temporary, str(temporary)):
@@ -56,6 +61,24 @@ def target(path: str | Path) -> Path:
     ):
         raise OSError(errno.EINVAL, "it is a stream; omit --out to write to it", str(path))
     return real
+
+
+def _name_new(temporary: Path, path: Path) -> None:
+    """Give a file its final name unless another file has it."""
+    try:
+        path.hardlink_to(temporary)  # unlike a check before the renaming, leaves no gap
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+    except OSError:  # a file system without hard links, such as FAT
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.replace(path)
+
+
+def describe(exc: OSError) -> str:
+    """Return what went wrong with which file as a sentence, without the error's number."""
+    reason = exc.strerror or type(exc).__name__
+    return f"{exc.filename}: {reason}." if exc.filename else f"{reason}."
 
 
 def file_sha256(path: Path) -> str:

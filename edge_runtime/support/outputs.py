@@ -20,6 +20,8 @@ def output_file(
     overwrite: bool = False,
     resumable: bool = False,
     resume: bool = False,
+    parents: bool = False,
+    trial: bool = False,
 ) -> Path:
     """Return the file that `--out` names if the command may write it.
 
@@ -30,6 +32,8 @@ def output_file(
         overwrite: whether an existing file may be replaced.
         resumable: whether the command could continue a stopped run; for the message.
         resume: whether it does, so that existing files are kept.
+        parents: whether the command makes missing folders.
+        trial: make a file in the folder and delete it, as is worth its time before long work.
 
     Raises:
         OutputError: the name is not that of a file that can be written, the file is an input, or
@@ -43,9 +47,7 @@ def output_file(
         raise OutputError(f"--out {name} is a directory; name a file in it.")
     if path.exists() and not path.is_file():
         raise OutputError(f"--out {name} is not a regular file; name another file.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        what = "is not writable" if path.parent.is_dir() else "does not exist"
-        raise OutputError(f"--out {name} cannot be written: its folder {what}.")
+    _require_writable(name, path, parents=parents, trial=trial)
     files = [path, *(path.with_name(path.name + suffix) for suffix in beside)]
     existing = identities(files)
     if existing:
@@ -70,6 +72,27 @@ def output_file(
             f"--out {name} exists; add --overwrite to replace it{also}, or name another file."
         )
     return path
+
+
+def _require_writable(name: str | Path, path: Path, *, parents: bool, trial: bool) -> None:
+    """Refuse a file whose folder is missing or read-only."""
+    folder = path.parent
+    while parents and not os.path.lexists(folder):
+        folder = folder.parent
+    problem = ""
+    if not folder.is_dir():
+        problem = "does not exist" if not folder.exists() else f"would be in {folder}, a file"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        problem = "is not writable"
+    elif trial:
+        import tempfile  # slow to import, and `edge-classify` needs no trial
+
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:  # root is told of every folder that it is writable
+            problem = "is not writable"
+    if problem:
+        raise OutputError(f"--out {name} cannot be written: its folder {problem}.")
 
 
 def identity(file: str | Path | int) -> Identity | None:

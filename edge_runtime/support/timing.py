@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Verdict = Literal["faster", "slower", "indistinguishable"]
+Verdict = Literal["faster", "slower", "indistinguishable", "too few calls to tell"]
 
 MARGIN = 0.01  # smaller differences do not matter in practice and are often only noise
 _LEVEL = 0.95
@@ -30,7 +30,7 @@ _AT_ONCE = 1 << 20  # values resampled at a time, which take 24 MiB
 # Times of neighbouring calls are correlated, so blocks of whole stretches are resampled: a moving
 # block bootstrap (Kuensch 1989, Ann. Statist. 17, 1217-1241).
 _BLOCKS = 50
-_FEWEST_STRETCHES = 6
+FEWEST_STRETCHES = 6  # fewer allow no 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,9 @@ def compare_times(
 
     The ratio is the median of the ratios of all rounds, because a slow moment of the machine
     affects both times of a round. `other` is slower or faster if the whole 95 % interval of the
-    ratio lies beyond `margin`. A wide interval gives no verdict: measure more rounds, or stop
-    other programs. Fewer than six stretches give no verdict either, because they allow no 95 %
-    interval.
+    ratio lies beyond `margin`. Otherwise the two are indistinguishable: to see a smaller
+    difference, measure more rounds, or stop other programs. Fewer than six stretches are too few
+    to tell, because they allow no 95 % interval.
 
     Args:
         base_ns: integer (rounds,), nanoseconds, as `measure` returns them.
@@ -159,8 +159,8 @@ def compare_times(
     ratios = other_ns / base_ns
     low, high = _median_interval(ratios, stretch, seed)
     verdict: Verdict = "indistinguishable"
-    if len(ratios) < _FEWEST_STRETCHES * stretch:
-        pass
+    if len(ratios) < FEWEST_STRETCHES * stretch:
+        verdict = "too few calls to tell"
     elif low > 1 + margin:
         verdict = "slower"
     elif high < 1 / (1 + margin):
@@ -179,7 +179,7 @@ def _median_interval(values: NDArray[Any], stretch: int, seed: int) -> tuple[flo
     """
     rng = np.random.default_rng(seed)
     count = len(values)
-    if count < _FEWEST_STRETCHES * stretch:
+    if count < FEWEST_STRETCHES * stretch:
         stretch = 1
     length = min(count, stretch * max(1, count // (stretch * _BLOCKS)))
     blocks = -(-count // length)

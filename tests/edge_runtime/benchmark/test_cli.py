@@ -85,19 +85,21 @@ def test_the_baseline_can_be_chosen():
     assert re.search(rf"^{TINY} .*faster$", result.stdout, re.MULTILINE)
 
 
-def test_a_setting_that_cannot_run_is_a_row_with_the_reason():
-    names = [GOLDEN / "two_inputs.tflite", "nothing", TINY]
+def test_a_setting_that_cannot_run_is_a_row_with_the_reason(tmp_path):
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(TINY.read_bytes()[:100])
+    names = [GOLDEN / "two_inputs.tflite", broken, TINY]
     result = benchmark(*names, "--delegate", "npu", "--delegate", "xnnpack", *BRIEF)
     assert result.returncode == 1
     lines = result.stdout.splitlines()
     assert sum("No NPU is available" in line for line in lines) == 1
     assert sum("is not an image classifier" in line for line in lines) == 2
-    assert sum("There is no model nothing" in line for line in lines) == 2
+    assert sum("broken.tflite is damaged" in line for line in lines) == 2
     assert re.search(rf"^{TINY} +xnnpack +1 +1 +2/2 +[\d.]+ ", result.stdout, re.MULTILINE)
-    as_json = benchmark("nothing", "--json", *BRIEF)
+    as_json = benchmark(broken, "--json", *BRIEF)
     assert as_json.returncode == 1
-    assert "no model nothing" in json.loads(as_json.stdout)["rows"][0]["error"]
-    assert as_json.stderr.startswith("edge-benchmark: There is no model nothing")
+    assert "broken.tflite is damaged" in json.loads(as_json.stdout)["rows"][0]["error"]
+    assert as_json.stderr.startswith(f"edge-benchmark: The metadata of {broken} is damaged")
 
 
 def test_the_gpu_runs_where_there_is_one(vulkan):
@@ -176,11 +178,11 @@ def altered(path: Path, folder: Path, factor: float) -> Path:
         (["--sustained", "nan"], "expected a number, but got nan"),
         (["--tolerance", "nan"], "expected a number, but got nan"),
         (["--threads", "1", "--threads", "100000"], "100000 is not in the range 1<=x<=1024"),
-        (["--delegate", ""], "expected --delegate to be a name, but it is empty"),
-        (["--out", "nowhere/new.json"], "expected --out to name a file in an existing folder"),
-        (["--out", "/dev/null"], "expected --out to name a file"),
-        (["--out", "."], "expected --out to name a file"),
-        (["--out", "/proc/new.json"], "to be in a writable folder, but got /proc/new.json"),
+        (["--delegate", ""], "expected --delegate to be a name, but got an empty one"),
+        (["--out", "nowhere/new.json"], "cannot be written: its folder does not exist"),
+        (["--out", "/dev/null"], "is not a regular file"),
+        (["--out", "."], "is a directory"),
+        (["--out", "/proc/new.json"], "cannot be written: its folder is not writable"),
     ],
 )
 def test_wrong_usage(options, sentence):

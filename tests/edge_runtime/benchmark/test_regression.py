@@ -56,6 +56,35 @@ def test_a_record_is_read_as_it_was_written(measured, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
 
 
+@pytest.mark.parametrize("fewer", ["old", "new"])
+@pytest.mark.parametrize("old_format", [False, True])
+def test_a_stopped_run_may_have_too_few_calls_to_tell(measured, new, fewer, old_format):
+    """Each model was loaded five times or fewer, so a factor of 3 may come from a single load."""
+    old, new = copy.deepcopy(measured), scaled(new, 3.0)
+    short = old if fewer == "old" else new
+    for row in short["rows"]:
+        for summary in row.get("stages", {}).values():
+            summary["calls"] = 25
+    for record in (old, new):
+        if old_format:  # the first records do not say how many calls a load has
+            del record["calls_of_a_load"]
+        else:
+            record["calls_of_a_load"] = 5
+    compared = compare_records(old, new, tolerance=0.1)
+    assert {change.verdict for change in compared.changes} == {"too few calls to tell"}
+    assert not compared.slower
+
+
+def test_a_record_with_verdicts_of_before_is_still_compared(measured, new, tmp_path):
+    """Too few calls used to be called indistinguishable."""
+    measured = copy.deepcopy(measured)
+    measured["rows"][1]["against_baseline"]["invoke"]["verdict"] = "indistinguishable"
+    write(measured, tmp_path / "old.json")
+    old = read(tmp_path / "old.json")
+    require_comparable(old, new["environment"], SETTINGS)
+    assert compare_records(old, scaled(new, 3.0), tolerance=0.1).slower
+
+
 def test_figures_keep_their_full_precision(session, measured):
     row, summary = measured["rows"][0], session.rows[0].stages["invoke"]
     assert row["stages"]["invoke"]["p95_us"] == summary.p95_us

@@ -1,12 +1,18 @@
 """Comparisons of rows whose times are made up."""
 
+import json
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
 from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.benchmark.pipeline import STAGES, Setting
+from edge_runtime.benchmark.record import to_record
 from edge_runtime.benchmark.session import END_TO_END, Measurement, Session
+from edge_runtime.benchmark.table import to_text
 from edge_runtime.benchmark.verdicts import evaluate
+from edge_runtime.inference.placement import Placement
 from tests.edge_runtime.benchmark.test_run import plan
 
 
@@ -29,6 +35,22 @@ def test_rows_of_unequal_length_are_compared():
     for stage in ("invoke", END_TO_END):
         assert other.against[stage].ratio == pytest.approx(2, rel=0.01)
         assert other.against[stage].verdict == "slower"
+
+
+def test_too_few_loads_are_a_verdict_of_their_own():
+    """After an interruption, in the table and in the record too."""
+    session = session_of(200, 200)
+    session.calls_per_load = 50  # so there are four loads
+    evaluate(session)
+    [compared] = {c.verdict for c in session.rows[1].against.values()}
+    assert compared == "too few calls to tell"
+    for row in session.rows:
+        row.placement = Placement("xnnpack", 1, 1, 1, ())
+    session.started = datetime(2026, 1, 1, tzinfo=UTC)
+    [line] = [x for x in to_text(session).splitlines() if x.endswith("too few calls to tell")]
+    assert line.count("too few calls to tell") == 2  # of the model alone, and end to end
+    row = json.loads(json.dumps(to_record(session)))["rows"][1]
+    assert row["against_baseline"]["invoke"]["verdict"] == "too few calls to tell"
 
 
 def test_rows_without_times_have_no_figures():

@@ -37,7 +37,9 @@ def test_two_loads_of_a_model_are_indistinguishable(loads, stretch, alarms):
         speeds = np.repeat(rng.normal(1, 0.02, (2, loads)), 400 // loads, axis=1)
         base, other = np.stack(simulated(rng, 400)) * speeds
         verdicts.append(compare_times(base, other, stretch=stretch).verdict)
-    assert sum(v != "indistinguishable" for v in verdicts) in alarms
+    told = {"faster", "slower"}
+    assert sum(v in told for v in verdicts) in alarms
+    assert ("too few calls to tell" in verdicts) == (loads < 6 and stretch > 1)
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.05, "slower"), (1 / 1.05, "faster")])
