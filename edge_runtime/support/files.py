@@ -75,8 +75,10 @@ def _name_new(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def describe(exc: OSError) -> str:
-    """Return what went wrong with which file as a sentence, without the error's number."""
+def describe(exc: Exception) -> str:
+    """Return an error's message; for an OSError, the file and the reason without its number."""
+    if not isinstance(exc, OSError):
+        return str(exc)
     reason = exc.strerror or type(exc).__name__
     return f"{exc.filename}: {reason}." if exc.filename else f"{reason}."
 
