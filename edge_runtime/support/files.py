@@ -63,6 +63,17 @@ def target(path: str | Path) -> Path:
     return real
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; missing folders are made.
+
+    Raises:
+        FileExistsError: the file exists.
+        OSError: it cannot be written.
+    """
+    with replacing(path, overwrite=False) as temporary:
+        temporary.write_bytes(data)
+
+
 def _name_new(temporary: Path, path: Path) -> None:
     """Give a file its final name unless another file has it."""
     try:

@@ -84,18 +84,18 @@ def _require_writable(subject: str, path: Path, *, parents: bool, trial: bool) -
         folder = folder.parent
     problem = ""
     if not folder.is_dir():
-        problem = "does not exist" if not folder.exists() else f"would be in {folder}, a file"
+        problem = f"{folder} is a file" if folder.exists() else "its folder does not exist"
     elif not os.access(folder, os.W_OK | os.X_OK):
-        problem = "is not writable"
+        problem = "its folder is not writable"
     elif trial:
         import tempfile  # slow to import, and `edge-classify` needs no trial
 
         try:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError:  # root is told of every folder that it is writable
-            problem = "is not writable"
+            problem = "its folder is not writable"
     if problem:
-        raise OutputError(f"{subject} cannot be written: its folder {problem}.")
+        raise OutputError(f"{subject} cannot be written: {problem}.")
 
 
 def identity(file: str | Path | int) -> Identity | None:
