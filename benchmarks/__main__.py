@@ -1,6 +1,7 @@
 """The command `python -m benchmarks`: accuracy against latency, of our files and of peers.
 
-Exit codes: 0 everything was measured, 1 a row or the report failed, 2 wrong usage, 130 interrupted.
+Exit codes: 0 everything was measured; 1 a row or the report failed; 2 the command line cannot be
+meant, so that nothing was measured; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from benchmarks import report
 from benchmarks import results as stored
 from benchmarks.contenders import model_files
 from benchmarks.passes import Pass, Request, measure_all
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference import shipped
+from edge_runtime.inference.placement import require_delegate
 from edge_runtime.support.console import INTERRUPTED
+from edge_runtime.support.files import describe
 from edge_runtime.support.options import finite
+from edge_runtime.support.outputs import identities, identity
 from train.architectures import NETWORKS
 
 
@@ -89,9 +93,12 @@ def main(
             raise typer.BadParameter(
                 f"expected one of {', '.join(NETWORKS)}, but got {name}.", param_hint="--untrained"
             )
+    if data is not None and not data.expanduser().exists():
+        raise typer.BadParameter(f"--data {data} does not exist; name CIFAR-10's binary archive.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # keep what was measured
     try:
-        results = stored.read(out / "results.json")
+        for name in delegate or []:
+            require_delegate(name)
         request = Request(
             files=model_files(models or []) if models or not untrained else [],
             references=[shipped.find(path) for path in reference or []],
@@ -106,6 +113,8 @@ def main(
             out=out,
             say=_say,
         )
+        _check_out(out, [*request.files, *request.references, *([data] if data else [])])
+        results = stored.read(out / "results.json")
         results.write(out / "results.json")  # fail early if the folder cannot be written
     except OSError as exc:
         _say(_unwritable(out, exc))
@@ -120,7 +129,7 @@ def main(
         _say("interrupted; what was measured until then is kept")
         code = INTERRUPTED
     except OSError as exc:
-        _say(str(exc))
+        _say(describe(exc))
         code = 1
     try:
         results.write(out / "results.json")
@@ -130,6 +139,28 @@ def main(
         _say(_unwritable(out, exc))
         code = 1
     raise typer.Exit(code)
+
+
+def _check_out(out: Path, inputs: list[Path]) -> None:
+    """Refuse a folder whose files are inputs, or not from a previous run, which this one adds to.
+
+    Raises:
+        OutputError: the folder is refused.
+    """
+    record = out / "results.json"
+    files = [record, *report.files(out)]
+    replaced = identities(files)
+    for path in inputs:
+        if identity(path) in replaced:
+            raise OutputError(
+                f"The report would replace {path}, which is an input; name another folder with "
+                f"--out."
+            )
+    for file in files[1:]:
+        if file.exists() and not (file.is_file() and record.is_file()):
+            raise OutputError(
+                f"{file} exists, and it is not from a previous run; name another folder with --out."
+            )
 
 
 def _unwritable(out: Path, exc: OSError) -> str:

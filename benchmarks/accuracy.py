@@ -1,6 +1,7 @@
 """The command `python -m benchmarks.accuracy`: top-1 accuracy of .tflite files on the test images.
 
-The models run on `edge_runtime` alone, as on a device.
+The models run on `edge_runtime` alone, as on a device. Exit codes: 0 everything was evaluated; 1 a
+model or the data set failed; 2 there is no such model or data set; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -81,8 +82,15 @@ def main(
     ] = False,
 ) -> None:
     """Print the top-1 accuracy of each model, compared with the first model."""
+    models = models or list(shipped.models())
+    if data is not None and not data.expanduser().exists():
+        raise typer.BadParameter(f"--data {data} does not exist; check the name.")
     try:
-        models = models or list(shipped.models())
+        for model in models:
+            shipped.find(model)
+    except EdgeRuntimeError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+    try:
         loaded = load(data)
         for model in models:  # report a bad model before the long evaluation starts
             open_classifier(model, len(loaded.class_names)).close()

@@ -12,6 +12,7 @@ from benchmarks.contenders import Contender, Missing
 from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import OURS, Subject
 from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.support.files import write_new
 from export import committed, convert, quantize
 from export.inputs import load_inputs
 from train import weights
@@ -56,10 +57,10 @@ def untrained(name: str, folder: Path) -> ConvertibleNetwork:
         keras.utils.set_random_seed(0)
         return NETWORKS[name]()
 
-    if not all(path.exists() for path in files.values()):
-        folder.mkdir(parents=True, exist_ok=True)
-        files["float32"].write_bytes(convert.to_float32(model()))
-        files["int8"].write_bytes(quantize.to_int8(model(), images))
+    if not files["float32"].exists():
+        write_new(files["float32"], convert.to_float32(model()))
+    if not files["int8"].exists():
+        write_new(files["int8"], quantize.to_int8(model(), images))
     return ConvertibleNetwork(name, model, images, files, sha256="", trained=False)
 
 

@@ -25,7 +25,7 @@ def write(results: Results, folder: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be written.
     """
-    paths = [folder / name for name in ("report.html", "report.md", "pareto.png")]
+    paths = files(folder)
     with replacing(paths[0]) as temporary:
         temporary.write_text(html(results), encoding="utf-8")
     with replacing(paths[1]) as temporary:
@@ -33,6 +33,11 @@ def write(results: Results, folder: Path) -> list[Path]:
     with replacing(paths[2]) as temporary:
         pareto(results).savefig(temporary, dpi=150)
     return paths
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the paths of the page, the table and the plot."""
+    return [folder / name for name in ("report.html", "report.md", "pareto.png")]
 
 
 def html(results: Results) -> str:

@@ -22,6 +22,7 @@ from benchmarks.contenders import Contender
 from benchmarks.macs import multiply_adds
 from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import Row
+from edge_runtime.support.files import write_new
 from export import convert, quantize
 
 SIDE, CHANNELS, LAYERS = 16, 256, 8
@@ -43,10 +44,10 @@ def probe_files(folder: Path) -> ConvertibleNetwork:
             x = layers.ReLU(name=f"relu{number}")(x)
         return keras.Model(inputs, layers.GlobalAveragePooling2D(name="pool")(x), name=NAME)
 
-    if not all(path.exists() for path in files.values()):
-        folder.mkdir(parents=True, exist_ok=True)
-        files["float32"].write_bytes(convert.to_float32(model()))
-        files["int8"].write_bytes(quantize.to_int8(model(), images))
+    if not files["float32"].exists():
+        write_new(files["float32"], convert.to_float32(model()))
+    if not files["int8"].exists():
+        write_new(files["int8"], quantize.to_int8(model(), images))
     return ConvertibleNetwork(NAME, model, images, files, sha256="probe", trained=False)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.decode import SUFFIXES
 from export.committed import CommittedImages
-from export.errors import CalibrationError
+from export.errors import CalibrationError, CalibrationOptionError
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.dataset import Dataset, pixel_hash
 from train.folder import read_image
@@ -65,7 +65,8 @@ def choose(wanted: str | None, committed: CommittedImages, data: Dataset | None)
         data: the data set, or None if it is not available.
 
     Raises:
-        CalibrationError: they are not available, or some are held-out or test images.
+        CalibrationOptionError: there are no such images.
+        CalibrationError: they cannot be used, or some are held-out or test images.
     """
     names = committed.class_names if data is None else data.class_names
     if wanted is None and data is not None and not _is_cifar10(data, committed):
@@ -126,13 +127,13 @@ def balanced(labels: NDArray[np.integer], classes: int, count: int) -> NDArray[n
 
 def _from_data_set(count: int, data: Dataset | None) -> Calibration:
     if data is None:
-        raise CalibrationError(
+        raise CalibrationOptionError(
             f"--calibration {count} needs CIFAR-10, which was not found; name it with --data or "
             f"{ENVIRONMENT_VARIABLE}, or omit --calibration."
         )
     classes, most = len(data.class_names), len(data.train)
     if not classes <= count <= most:
-        raise CalibrationError(
+        raise CalibrationOptionError(
             f"Expected --calibration to be from {classes} to {most:,} images, but got {count}."
         )
     split = data.train.take(balanced(data.train.labels, classes, count))
@@ -142,7 +143,7 @@ def _from_data_set(count: int, data: Dataset | None) -> Calibration:
 def _from_folder(folder: Path, class_names: tuple[str, ...]) -> Calibration:
     missing = [name for name in class_names if not (folder / name).is_dir()]
     if missing:
-        raise CalibrationError(
+        raise CalibrationOptionError(
             f"{folder} has no folder for {', '.join(missing)}; --calibration expects a number of "
             f"images, or a folder that holds one folder of images per class."
         )

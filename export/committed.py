@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_runtime.support.files import replacing
+from edge_runtime.support.files import describe, replacing
 from export.errors import CalibrationError
 from train.dataset import SIDE, Split, pixel_hash
 
@@ -54,8 +54,9 @@ def read(folder: Path = FOLDER) -> CommittedImages:
         splits = {name: _read_sheet(folder, name, manifest) for name in ("train", "held_out")}
         return CommittedImages(**splits, class_names=tuple(manifest["class_names"]))
     except (OSError, ValueError, KeyError) as exc:
+        reason = describe(exc).removesuffix(".")
         raise CalibrationError(
-            f"The calibration images in {folder} are damaged ({exc}); restore them with git."
+            f"The calibration images in {folder} are damaged ({reason}); restore them with git."
         ) from exc
 
 
@@ -82,6 +83,11 @@ def write(images: CommittedImages, folder: Path = FOLDER, *, seed: int) -> None:
         ]
     with replacing(folder / _MANIFEST) as temporary:
         temporary.write_text(json.dumps(manifest, indent=0) + "\n")
+
+
+def files(folder: Path = FOLDER) -> tuple[Path, ...]:
+    """Return the paths of the sheets and the manifest."""
+    return (folder / "train.png", folder / "held_out.png", folder / _MANIFEST)
 
 
 def _read_sheet(folder: Path, name: str, manifest: dict) -> Split:

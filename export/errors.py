@@ -7,5 +7,9 @@ class CalibrationError(Exception):
     """Calibration images are missing, damaged, or images that judge the result."""
 
 
+class CalibrationOptionError(CalibrationError):
+    """`--calibration` asks for images that cannot exist, whatever the files contain."""
+
+
 class ExportError(Exception):
-    """The file was not written: it is not good enough, or it would replace another one."""
+    """The file was not written: it is not good enough, or it needs a data set."""

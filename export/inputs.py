@@ -25,6 +25,7 @@ class ExportInputs:
 
     Attributes:
         model: the network with its weights.
+        checkpoint: the file of the weights.
         about: what the checkpoint says about itself; `python -m train ship` writes it.
         sha256: of the checkpoint.
         shipped: whether the checkpoint is one that this project ships.
@@ -36,6 +37,7 @@ class ExportInputs:
     """
 
     model: keras.Model
+    checkpoint: Path
     about: dict[str, Any]
     sha256: str
     shipped: bool
@@ -89,6 +91,7 @@ def load_inputs(
     held_out = shipped_images.held_out if data is None else data.held_out
     return ExportInputs(
         model=model,
+        checkpoint=checkpoint,
         about=about,
         sha256=file_sha256(checkpoint),
         shipped=checkpoint.resolve().parent == weights.SHIPPED.resolve(),

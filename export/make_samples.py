@@ -13,9 +13,12 @@ import numpy as np
 import typer
 from PIL import Image
 
+from edge_runtime.errors import OutputError
+from edge_runtime.inference import shipped
 from edge_runtime.inference.shipped import SAMPLES
 from edge_runtime.support.console import complain
-from edge_runtime.support.files import replacing
+from edge_runtime.support.files import describe, replacing
+from edge_runtime.support.outputs import output_file
 from export import calibration, committed
 from train.cifar10 import load
 from train.dataset import DataError, Dataset
@@ -64,14 +67,25 @@ def main(
             show_default="$EDGE_CIFAR10, or a download",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the committed images if they exist.")
+    ] = False,
 ) -> None:
     """Choose the calibration images and the samples again, and write them."""
+    if data is not None and not data.expanduser().exists():
+        raise typer.BadParameter(f"--data {data} does not exist; check the name.")
+    try:
+        for path in (*committed.files(), *shipped.samples().values()):
+            inputs = [] if data is None else [data.expanduser()]
+            output_file(path, subject=str(path), inputs=inputs, overwrite=overwrite)
+    except OutputError as exc:
+        raise typer.BadParameter(str(exc)) from exc
     try:
         loaded = load(data)
         write_calibration(loaded)
         write_samples(loaded)
     except (DataError, OSError) as exc:
-        complain(str(exc), program="make_samples")
+        complain(describe(exc), program="make_samples")
         raise typer.Exit(1) from exc
 
 

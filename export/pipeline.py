@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edge_runtime.support.files import replacing
+from edge_runtime.support.outputs import output_file
 from export import bias, convert, quantize, verify
 from export.card import model_card
 from export.errors import ExportError
@@ -85,18 +86,20 @@ def export_tflite(
             have float32.
         max_drop: largest loss of top-1 accuracy on the held-out images, a fraction.
         mixed: keep as few layers of an int8 model in float as `max_drop` allows.
-        overwrite: replace a file at `out` that holds another model.
+        overwrite: replace a file that exists.
         qat_dir: folder for the checkpoint of quantization-aware training; by default
             `runs/NETWORK-qat`.
         say: receives a line of progress.
 
     Raises:
         CheckpointError: the checkpoint of quantization-aware training is damaged.
-        ExportError: the file loses too much, would replace another model, or needs the data set.
+        ExportError: the file loses too much, or needs the data set.
+        OutputError: the file exists or may not be written; found out before the work.
         OSError: the file cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    tempfile.TemporaryFile(dir=out.parent).close()  # fail before the work if it is read-only
+    file = output_file(
+        out, inputs=[inputs.checkpoint], overwrite=overwrite, parents=True, trial=True
+    )
     io = io or (IoType.UINT8 if mode.integer and not mixed else IoType.FLOAT32)
     graph = _graph(mode, inputs, io, qat_dir, say)
     float_layers: tuple[str, ...] = ()
@@ -120,11 +123,6 @@ def export_tflite(
     if float_layers:
         card["float_layers"] = list(float_layers)
     data = describe(graph, card)
-
-    if out.exists() and not overwrite and out.read_bytes() != data:
-        raise ExportError(
-            f"{out} holds another model; choose another --out, or replace it with --overwrite."
-        )
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / out.name
         trial.write_bytes(data)
@@ -135,7 +133,7 @@ def export_tflite(
             f"{out} was not written, because it loses more than {100 * max_drop:g} points on "
             f"{inputs.judged_on}: {comparison}. Raise --max-drop to write it anyway."
         )
-    with replacing(out) as temporary:
+    with replacing(file, overwrite=overwrite) as temporary:
         temporary.write_bytes(data)
     return Export(out, len(data), comparison, findings, float_layers)
 

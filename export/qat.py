@@ -66,7 +66,7 @@ def fine_tune(
         say: receives a line of progress.
 
     Raises:
-        CheckpointError: the checkpoint is damaged or cannot be written.
+        CheckpointError: the checkpoint is damaged, cannot be written, or comes from elsewhere.
     """
     tf_keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
@@ -153,7 +153,12 @@ def _restore(path: Path, variables: list[tf.Variable], identity: str) -> int:
     if not path.exists():
         return 0
     tensors, metadata = weights.read(path)
-    if metadata.get("identity") != identity:
+    if "epochs" not in metadata:  # for example the checkpoint of a training
+        raise weights.CheckpointError(
+            f"{path} is not from quantization-aware training, and it would be replaced; move it to "
+            f"another folder."
+        )
+    if metadata["identity"] != identity:
         return 0
     for i, variable in enumerate(variables):
         variable.assign(tensors[str(i)])

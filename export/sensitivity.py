@@ -45,24 +45,35 @@ def explain(inputs: ExportInputs) -> list[LayerError]:
     return sorted(errors, key=lambda error: error.sqnr_db)
 
 
-def write(errors: list[LayerError], stem: Path, title: str) -> tuple[Path, Path]:
+def files(stem: Path) -> tuple[Path, Path]:
+    """Return the paths of the table (.csv) and the plot (.png) of a ranking."""
+    return stem.with_suffix(".csv"), stem.with_suffix(".png")
+
+
+def write(
+    errors: list[LayerError], stem: Path, title: str, *, overwrite: bool = False
+) -> tuple[Path, Path]:
     """Write a ranking as a table (.csv) and a plot (.png), and return their paths.
 
     Args:
         errors: from `explain`.
         stem: path of both files, without a suffix.
         title: of the plot.
+        overwrite: replace files that exist.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: a file exists or cannot be written.
     """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    table, plot = stem.with_suffix(".csv"), stem.with_suffix(".png")
-    with replacing(table) as temporary, temporary.open("w", newline="") as stream:
+    table, plot = files(stem)
+    with (
+        replacing(table, overwrite=overwrite) as temporary,
+        temporary.open("w", newline="") as stream,
+    ):
         rows = csv.writer(stream)
         rows.writerow(field.name for field in fields(LayerError))
         rows.writerows(astuple(error) for error in errors)
@@ -76,7 +87,7 @@ def write(errors: list[LayerError], stem: Path, title: str) -> tuple[Path, Path]
     right.barh(names, [100 * error.regained for error in errors])
     right.set_xlabel("top-1 regained in float, points")
     figure.suptitle(title)
-    with replacing(plot) as temporary:
+    with replacing(plot, overwrite=overwrite) as temporary:
         figure.savefig(temporary)
     plt.close(figure)
     return table, plot

@@ -1,10 +1,12 @@
-"""The command `python -m export.tflite`: from a checkpoint to a verified .tflite file."""
+"""The command `python -m export.tflite`: from a checkpoint to a verified .tflite file.
+
+Exit codes: 0 everything that was asked for was written; 1 an input failed, or a model was not good
+enough; 2 the command line cannot be meant, so that nothing was done; 130 stopped.
+"""
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +14,15 @@ import typer
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.support.console import INTERRUPTED, complain
+from edge_runtime.support.files import describe
 from edge_runtime.support.options import finite
 from train.startup import start
 
 start("export")
 
 from export import pipeline, sensitivity, verify
-from export.errors import CalibrationError, ExportError
+from export.checks import check_calibration, check_named, check_out, data_path, input_files
+from export.errors import CalibrationError, CalibrationOptionError, ExportError
 from export.inputs import ExportInputs, load_inputs
 from export.pipeline import Export, QuantizationMode
 from export.quantize import IoType
@@ -103,14 +107,19 @@ def main(
         Path | None,
         typer.Option(
             help="File to write. With --explain: path of the table and the plot, without suffix.",
-            show_default="exports/NETWORK-PRECISION.tflite",
+            show_default="exports/NETWORK-PRECISION.tflite; with --mixed "
+            "exports/NETWORK-int8-mixed.tflite",
         ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Export every network in every precision.")
+        bool,
+        typer.Option(
+            "--all",
+            help="Export every network in every precision; without a data set, all but qat.",
+        ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that holds another model.")
+        bool, typer.Option("--overwrite", help="Replace the files to write if they exist.")
     ] = False,
 ) -> None:
     """Export a network to a .tflite file that describes itself, and verify it on held-out images.
@@ -122,10 +131,10 @@ def main(
             "it can be combined only with --data, --calibration, --max-drop and --overwrite.",
             param_hint="--all",
         )
-    if explain and (quantize or mixed or io or overwrite or max_drop is not None):
+    if explain and (quantize or mixed or io or max_drop is not None):
         raise typer.BadParameter(
             "it exports nothing, so it can be combined only with --network, --checkpoint, --out, "
-            "--data and --calibration.",
+            "--overwrite, --data and --calibration.",
             param_hint="--explain",
         )
     network, quantize = network or NetworkName("cnn"), quantize or QuantizationMode.INT8
@@ -144,28 +153,48 @@ def main(
             param_hint="--calibration",
         )
     max_drop = 0.5 if max_drop is None else max_drop
-    signal.signal(signal.SIGTERM, _terminate)
+    check_named(checkpoint, data)
+    check_calibration(calibration, data)
+    networks = list(NetworkName) if every else [network]
+    modes = list(QuantizationMode) if every else [quantize]
+    if QuantizationMode.QAT in modes and data_path(data) is None:
+        if not every:
+            raise typer.BadParameter(
+                "qat trains on the training images; name the data set with --data or "
+                f"{ENVIRONMENT_VARIABLE}.",
+                param_hint="--quantize",
+            )
+        modes.remove(QuantizationMode.QAT)
+    checkpoints = {name: checkpoint or weights.SHIPPED / f"{name}.safetensors" for name in networks}
+    files = {(n, m): out or _default_out(n, m, mixed=mixed) for n in networks for m in modes}
+    ranking = out or Path("exports") / f"{network}-sensitivity"
+    for file in sensitivity.files(ranking) if explain else files.values():
+        inputs = input_files(checkpoints.values(), data, calibration)
+        check_out(file, inputs, overwrite=overwrite)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rows = []
     failed = False
     try:
-        loaded = load(data) if data or os.environ.get(ENVIRONMENT_VARIABLE) else None
-        for name in NetworkName if every else [network]:
-            file = checkpoint or weights.SHIPPED / f"{name}.safetensors"
+        loaded = None if data_path(data) is None else load(data)
+        for name in networks:
             try:
-                inputs = load_inputs(name, file, images=calibration, data=loaded)
+                sources = load_inputs(name, checkpoints[name], images=calibration, data=loaded)
                 if explain:
-                    _explain(inputs, out or Path("exports") / f"{name}-sensitivity")
+                    _explain(sources, ranking, overwrite=overwrite)
                     continue
+            except CalibrationOptionError as exc:
+                raise typer.BadParameter(str(exc)) from exc
             except _ERRORS as exc:
-                complain(str(exc), program=_PROGRAM)
+                complain(describe(exc), program=_PROGRAM)
                 failed = True
                 continue
-            for mode in QuantizationMode if every else [quantize]:
+            for mode in modes:
                 try:
                     export = pipeline.export_tflite(
                         mode,
-                        out or Path("exports") / f"{name}-{mode.precision}.tflite",
-                        inputs,
+                        files[name, mode],
+                        sources,
                         io=io,
                         max_drop=max_drop / 100,
                         mixed=mixed,
@@ -173,10 +202,10 @@ def main(
                         say=_say,
                     )
                 except _ERRORS as exc:
-                    complain(str(exc), program=_PROGRAM)
+                    complain(describe(exc), program=_PROGRAM)
                     failed = True
                     continue
-                _print(export, inputs)
+                _print(export, sources)
                 rows.append(_table_row(export))
     except DataError as exc:
         complain(str(exc), program=_PROGRAM)
@@ -186,6 +215,13 @@ def main(
         raise typer.Exit(INTERRUPTED) from None
     if every:
         typer.echo("\n".join(["", *_TABLE_HEAD, *rows]))
+        if QuantizationMode.QAT not in modes:
+            skipped = " and ".join(_default_out(n, QuantizationMode.QAT).stem for n in networks)
+            complain(
+                f"skipped {skipped}, which are trained; name the data set with --data or "
+                f"{ENVIRONMENT_VARIABLE} to export them too.",
+                program=_PROGRAM,
+            )
     raise typer.Exit(int(failed))
 
 
@@ -193,6 +229,10 @@ _TABLE_HEAD = (
     "| file | bytes | top-1 | drop, points | McNemar p | agreement |",
     "|---|---|---|---|---|---|",
 )
+
+
+def _default_out(network: str, mode: QuantizationMode, *, mixed: bool = False) -> Path:
+    return Path("exports") / f"{network}-{mode.precision}{'-mixed' if mixed else ''}.tflite"
 
 
 def _table_row(export: Export) -> str:
@@ -214,22 +254,18 @@ def _print(export: Export, inputs: ExportInputs) -> None:
         typer.echo(f"lint: {finding}")
 
 
-def _explain(inputs: ExportInputs, stem: Path) -> None:
+def _explain(inputs: ExportInputs, stem: Path, *, overwrite: bool) -> None:
     errors = sensitivity.explain(inputs)
     typer.echo(f"{'layer':<24}{'SQNR, dB':>10}{'regained, points':>18}")
     for error in errors:
         points = verify.points(error.regained)
         typer.echo(f"{error.layer:<24}{error.sqnr_db:>10.1f}{points:>18}")
-    written = sensitivity.write(errors, stem, f"{inputs.model.name}, int8")
+    written = sensitivity.write(errors, stem, f"{inputs.model.name}, int8", overwrite=overwrite)
     typer.echo(" ".join(str(path) for path in written))
 
 
 def _say(line: str) -> None:
     typer.echo(line, err=True)
-
-
-def _terminate(*_: object) -> None:
-    sys.exit(f"{_PROGRAM}: terminated; {_STOPPED}")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,17 @@ def target(path: str | Path) -> Path:
     return real
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; missing folders are made.
+
+    Raises:
+        FileExistsError: the file exists.
+        OSError: it cannot be written.
+    """
+    with replacing(path, overwrite=False) as temporary:
+        temporary.write_bytes(data)
+
+
 def _name_new(temporary: Path, path: Path) -> None:
     """Give a file its final name unless another file has it."""
     try:
@@ -75,8 +86,10 @@ def _name_new(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def describe(exc: OSError) -> str:
-    """Return what went wrong with which file as a sentence, without the error's number."""
+def describe(exc: Exception) -> str:
+    """Return an error's message; for an OSError, the file and the reason without its number."""
+    if not isinstance(exc, OSError):
+        return str(exc)
     reason = exc.strerror or type(exc).__name__
     return f"{exc.filename}: {reason}." if exc.filename else f"{reason}."
 

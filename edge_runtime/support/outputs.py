@@ -15,6 +15,7 @@ Identity = tuple[int, int]  # a file's device and number, the same for all its n
 def output_file(
     name: str | Path,
     *,
+    subject: str = "",
     inputs: Iterable[str | Path | int] = (),
     beside: Sequence[str] = (),
     overwrite: bool = False,
@@ -27,6 +28,7 @@ def output_file(
 
     Args:
         name: the value of `--out`. A link to a file stands for the file.
+        subject: what messages call the file if it is not `--out` itself.
         inputs: names or descriptors of files that the command reads.
         beside: suffixes of files that the command writes beside the output.
         overwrite: whether an existing file may be replaced.
@@ -39,15 +41,16 @@ def output_file(
         OutputError: the name is not that of a file that can be written, the file is an input, or
             it exists and neither `overwrite` nor `resume` is set.
     """
+    subject = subject or f"--out {name}"
     try:
         path = target(name)
     except OSError as exc:
-        raise OutputError(f"--out {name} cannot be written: {exc.strerror}.") from exc
+        raise OutputError(f"{subject} cannot be written: {exc.strerror}.") from exc
     if path.is_dir():
-        raise OutputError(f"--out {name} is a directory; name a file in it.")
+        raise OutputError(f"{subject} is a directory; name a file in it.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"--out {name} is not a regular file; name another file.")
-    _require_writable(name, path, parents=parents, trial=trial)
+        raise OutputError(f"{subject} is not a regular file; name another file.")
+    _require_writable(subject, path, parents=parents, trial=trial)
     files = [path, *(path.with_name(path.name + suffix) for suffix in beside)]
     existing = identities(files)
     if existing:
@@ -55,7 +58,7 @@ def output_file(
             if identity(other) in existing:
                 what = "standard input" if isinstance(other, int) else str(other)
                 raise OutputError(
-                    f"--out {name} would replace {what}, which is an input; name another file."
+                    f"{subject} would replace {what}, which is an input; name another file."
                 )
     if overwrite or resume:
         return path
@@ -63,36 +66,36 @@ def output_file(
     for file in files[1:]:
         if file.exists():
             raise OutputError(
-                f"--out {name}: a stopped run left {file.name}; add "
+                f"{subject}: a stopped run left {file.name}; add "
                 f"{remedies if resumable else '--overwrite to start over'}."
             )
     if path.exists():
         also = ", --resume to add to it" if resumable else ""
         raise OutputError(
-            f"--out {name} exists; add --overwrite to replace it{also}, or name another file."
+            f"{subject} exists; add --overwrite to replace it{also}, or name another file."
         )
     return path
 
 
-def _require_writable(name: str | Path, path: Path, *, parents: bool, trial: bool) -> None:
+def _require_writable(subject: str, path: Path, *, parents: bool, trial: bool) -> None:
     """Refuse a file whose folder is missing or read-only."""
     folder = path.parent
     while parents and not os.path.lexists(folder):
         folder = folder.parent
     problem = ""
     if not folder.is_dir():
-        problem = "does not exist" if not folder.exists() else f"would be in {folder}, a file"
+        problem = f"{folder} is a file" if folder.exists() else "its folder does not exist"
     elif not os.access(folder, os.W_OK | os.X_OK):
-        problem = "is not writable"
+        problem = "its folder is not writable"
     elif trial:
         import tempfile  # slow to import, and `edge-classify` needs no trial
 
         try:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError:  # root is told of every folder that it is writable
-            problem = "is not writable"
+            problem = "its folder is not writable"
     if problem:
-        raise OutputError(f"--out {name} cannot be written: its folder {problem}.")
+        raise OutputError(f"{subject} cannot be written: {problem}.")
 
 
 def identity(file: str | Path | int) -> Identity | None:

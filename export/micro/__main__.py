@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import EdgeRuntimeError, OutputError
+from edge_runtime.inference import shipped
 from edge_runtime.support.console import complain
+from edge_runtime.support.files import describe
 from export.errors import CalibrationError
 from export.micro.c_files import write_c_files
 
@@ -18,14 +20,23 @@ from export.micro.c_files import write_c_files
 def main(
     model: Annotated[str, typer.Argument(help="A .tflite file, or the name of a shipped model.")],
     out: Annotated[Path, typer.Option(help="Folder for the C source and header.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the source and header if they exist.")
+    ] = False,
 ) -> None:
     """Write a model as C for TensorFlow Lite Micro, and compare its results with the runtime's."""
     if find_spec("tflite_micro") is None:
         sys.exit("tflite_micro not found; install with: pip install -e '.[micro]'")
     try:
-        written = write_c_files(model, out)
+        shipped.find(model)
+    except EdgeRuntimeError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+    try:
+        written = write_c_files(model, out, overwrite=overwrite)
+    except OutputError as exc:
+        raise typer.BadParameter(str(exc)) from exc
     except (EdgeRuntimeError, CalibrationError, OSError) as exc:
-        complain(str(exc), program="export")
+        complain(describe(exc), program="export")
         raise typer.Exit(1) from exc
     typer.echo(
         f"{written.source} and {written.header.name}: model {written.model_bytes:,} bytes, "

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import Classifier
+from edge_runtime.inference import shipped
 from edge_runtime.inference.engine import open_engine
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.support.files import replacing
+from edge_runtime.support.outputs import output_file
 from export import committed
 from export.calibration import evenly_spaced
 from export.metadata import detached
@@ -45,21 +47,37 @@ class WrittenFiles:
     agreements: tuple[Agreement, ...]
 
 
-def write_c_files(model: str | Path, out: Path) -> WrittenFiles:
+def write_c_files(model: str | Path, out: Path, *, overwrite: bool = False) -> WrittenFiles:
     """Write `NAME.c` and `NAME.h`, where NAME is the model's name as a C identifier.
 
     Args:
         model: a .tflite file, or the name of a shipped model.
         out: folder to write to; it is made if it is missing.
+        overwrite: replace files that exist.
 
     Raises:
         EdgeRuntimeError: the model is missing, damaged, no image classifier, or has operations
             that TensorFlow Lite Micro does not support.
+        OutputError: a file exists, is the model, or may not be written; found out before the work.
         CalibrationError: the committed images are damaged.
         OSError: the files cannot be written.
     """
+    path = shipped.find(model)
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)
+    name = name if name[:1].isalpha() else f"model_{name}"
+    files = {
+        suffix: output_file(
+            out / f"{name}{suffix}",
+            subject=str(out / f"{name}{suffix}"),
+            inputs=[path],
+            overwrite=overwrite,
+            parents=True,
+            trial=True,
+        )
+        for suffix in (".h", ".c")
+    }
     with Classifier(model, delegate="cpu") as classifier:
-        path, labels = classifier.path, classifier.labels
+        labels = classifier.labels
     graph = detached(path.read_bytes())
     interpret = open_interpreter(graph, path)
     arena_bytes = smallest_arena(graph, path)
@@ -71,13 +89,11 @@ def write_c_files(model: str | Path, out: Path) -> WrittenFiles:
     outputs = np.stack([interpret(image) for image in inputs])
     agreements = tuple(agree(delegate, path, inputs, outputs) for delegate in ("cpu", "xnnpack"))
 
-    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)
-    name = name if name[:1].isalpha() else f"model_{name}"
     text = {
         ".h": c_source.header(name, path, graph, engine, metadata, arena_bytes),
         ".c": c_source.source(name, graph, f"{name}.h", labels),
     }
     for suffix, content in text.items():
-        with replacing(out / f"{name}{suffix}") as temporary:
+        with replacing(files[suffix], overwrite=overwrite) as temporary:
             temporary.write_text(content, encoding="ascii")
     return WrittenFiles(out / f"{name}.c", out / f"{name}.h", len(graph), arena_bytes, agreements)

@@ -48,8 +48,11 @@ def test_photographs_are_compared_with_the_images(images):
 
 def test_a_missing_model_is_an_error(images):
     missing = run("nope")
-    assert missing.exit_code == 1
-    assert missing.stderr.startswith("accuracy: There is no model nope")
+    assert missing.exit_code == 2
+    assert "There is no model nope" in " ".join(missing.stderr.replace("│", " ").split())
+    nowhere = run(UINT8, "--data", "nowhere")
+    assert nowhere.exit_code == 2
+    assert "--data nowhere does not exist" in " ".join(nowhere.stderr.replace("│", " ").split())
 
 
 def test_another_number_of_classes_is_reported_before_the_evaluation(images):

@@ -7,7 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks import __main__ as command
-from benchmarks import passes
+from benchmarks import networks, passes
+from benchmarks.results import Results
 from export.metadata import detached
 from tests.conftest import GOLDEN, ROOT
 from train import cifar10
@@ -131,12 +132,15 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path, small_data, monkeypatch):
         (["--untrained", "vgg"], "expected one of cnn, resnet18, but got vgg"),
         (["--threads", "0"], "--threads"),
         (["--reference", "typo.tflite"], "There is no model typo.tflite"),
+        (["--delegate", "gpux"], "expected --delegate xnnpack, cpu, gpu, npu, auto"),
+        (["--data", "nowhere"], "--data nowhere does not exist"),
     ],
 )
 def test_wrong_usage(tmp_path, arguments, said):
     result, _ = run(tmp_path / "new", *arguments)
     assert result.exit_code == 2
-    assert said in " ".join(result.stderr.split())
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+    assert "[Errno" not in result.stderr
     assert not (tmp_path / "new").exists()
 
 
@@ -162,6 +166,53 @@ def test_damaged_previous_results_are_not_overwritten(tmp_path):
     assert result.exit_code == 2
     assert "results.json is damaged" in result.stderr
     assert (tmp_path / "results.json").read_text() == "{"
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md", "pareto.png"])
+def test_a_file_of_something_else_is_not_replaced(tmp_path, monkeypatch, name):
+    """A folder without results.json is not that of a previous run."""
+    monkeypatch.setattr(command, "measure_all", None)
+    (tmp_path / name).write_text("precious")
+    result = CliRunner().invoke(APP, ["cnn-int8", *QUICK, "--out", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{tmp_path / name} exists, and it is not from a previous run" in result.stderr
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("option", ["model", "--reference", "--data"])
+def test_an_input_is_never_replaced(tmp_path, monkeypatch, option):
+    monkeypatch.setattr(command, "measure_all", None)
+    Results().write(tmp_path / "results.json")
+    named = tmp_path / "own.tflite"
+    named.write_bytes((GOLDEN / "uint8.tflite").read_bytes())
+    (tmp_path / "report.md").symlink_to(named)
+    arguments = [named] if option == "model" else ["cnn-int8", option, named]
+    command_line = [*map(str, arguments), *QUICK, "--out", str(tmp_path)]
+    result = CliRunner().invoke(APP, command_line)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"would replace {named}, which is an input" in result.stderr
+    assert named.read_bytes() == (GOLDEN / "uint8.tflite").read_bytes()
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "peers/cnn.onnx")
+
+    monkeypatch.setattr(command, "measure_all", full)
+    result = CliRunner().invoke(APP, ["cnn-int8", *QUICK, "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr == "benchmarks: peers/cnn.onnx: No space left on device.\n"
+
+
+def test_exported_files_are_kept(tmp_path, monkeypatch):
+    """Only what is missing is made: a file of that name may be someone else's."""
+    monkeypatch.setattr(networks.convert, "to_float32", lambda model: b"float32")
+    monkeypatch.setattr(networks.quantize, "to_int8", lambda model, images: b"int8")
+    (tmp_path / "cnn-float32.tflite").write_bytes(b"precious")
+    files = networks.untrained("cnn", tmp_path).files
+    assert files["float32"].read_bytes() == b"precious"
+    assert files["int8"].read_bytes() == b"int8"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.slow  # exports both

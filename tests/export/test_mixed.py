@@ -19,7 +19,7 @@ def test_plain_int8_of_a_hard_network_is_not_written(hard, easy, tmp_path):
     np.testing.assert_allclose(hard.scores, easy.scores, atol=1e-4)
     with pytest.raises(ExportError, match=r"it loses more than 0\.5 points"):
         pipeline.export_tflite(pipeline.QuantizationMode.INT8, tmp_path / "out" / "m.tflite", hard)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()  # a failed export leaves no folder either
 
 
 def test_mixed_precision_recovers_the_accuracy(hard, tmp_path, capfd):

@@ -97,6 +97,17 @@ def test_the_teacher_stays_as_it_was_and_the_student_learns(tuned, teacher):
     assert np.abs(kernel.numpy() - fresh[0]).max() > 0
 
 
+@pytest.mark.parametrize("metadata", [{}, {"identity": "of a training", "state": "{}"}])
+def test_a_checkpoint_of_something_else_is_not_replaced(teacher, tmp_path, metadata):
+    """A training may have been told to write into the same folder."""
+    path = tmp_path / qat.CHECKPOINT
+    weights.write(path, {"kernel": np.zeros(3, np.float32)}, metadata)
+    before = path.read_bytes()
+    with pytest.raises(weights.CheckpointError, match="is not from quantization-aware training"):
+        tune(teacher, tmp_path)
+    assert path.read_bytes() == before
+
+
 SLOW = pytest.mark.slow
 
 

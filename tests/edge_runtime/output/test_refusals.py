@@ -136,6 +136,27 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
         output_file(tmp_path / "x")
 
 
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_a_delegate_s_library_is_an_input(tmp_path, overwrite):
+    (tmp_path / "delegate.so").write_bytes(b"library")
+    options = ["--delegate", "./delegate.so", "--out", "delegate.so", *overwrite]
+    result = run("edge-classify", *options, CAT, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "which is an input" in " ".join(result.stderr.split())
+    assert contents(tmp_path) == {"delegate.so": b"library"}
+
+
+def test_folders_that_are_missing_may_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    new = tmp_path / "a" / "b" / "new"
+    with pytest.raises(OutputError, match="its folder does not exist"):
+        output_file(new)
+    assert output_file(new, parents=True, trial=True) == new.resolve()
+    with pytest.raises(OutputError, match="file is a file"):
+        output_file(tmp_path / "file" / "b" / "new", parents=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_the_order_of_results_survives_a_names_list_that_is_not_the_output(tmp_path):
     (tmp_path / "names").write_text(f"{CAT}\n{SHIP}\n")
     with (tmp_path / "names").open("rb") as stream:

@@ -1,0 +1,74 @@
+"""Options of `python -m export.tflite` that cannot be meant: each check raises Typer's usage error.
+
+The checks run before any model or data set is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import typer
+
+from edge_runtime.errors import OutputError
+from edge_runtime.support.outputs import output_file
+from export import committed
+from train.cifar10 import ENVIRONMENT_VARIABLE
+
+
+def data_path(data: Path | None) -> Path | None:
+    """Return the data set that `--data` or the environment variable names, or None."""
+    named = data or os.environ.get(ENVIRONMENT_VARIABLE)
+    return Path(named).expanduser() if named else None
+
+
+def check_named(checkpoint: Path | None, data: Path | None) -> None:
+    """Reject a checkpoint or data set that does not exist."""
+    if checkpoint is not None and not checkpoint.is_file():
+        raise typer.BadParameter(
+            f"--checkpoint {checkpoint} is not a file; name a safetensors file."
+        )
+    if data is not None and not data.expanduser().exists():
+        raise typer.BadParameter(
+            f"--data {data} does not exist; name CIFAR-10's binary archive or a folder of images."
+        )
+
+
+def check_calibration(calibration: str | None, data: Path | None) -> None:
+    """Reject calibration images that cannot exist."""
+    if calibration is None:
+        return
+    if not calibration.isdecimal() and not Path(calibration).is_dir():
+        raise typer.BadParameter(
+            f"expected --calibration to be a number of images, or a folder, but got {calibration}."
+        )
+    if calibration.isdecimal() and data_path(data) is None:
+        raise typer.BadParameter(
+            f"--calibration {calibration} needs a data set; name it with --data or "
+            f"{ENVIRONMENT_VARIABLE}, or omit --calibration."
+        )
+
+
+def check_out(file: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    """Reject an output that would replace an input, or another file without being asked to."""
+    try:
+        output_file(file, inputs=inputs, overwrite=overwrite, parents=True, trial=True)
+    except OutputError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
+def input_files(
+    checkpoints: Iterable[Path], data: Path | None, calibration: str | None
+) -> Iterator[Path]:
+    """Yield the files that an export may read."""
+    yield from checkpoints
+    yield from committed.files()
+    yield from Path("runs").glob("*-qat/*")  # resumed by quantization-aware training
+    folders = [data_path(data)]
+    if calibration is not None and not calibration.isdecimal():
+        folders.append(Path(calibration))
+    for path in folders:
+        if path is not None:
+            yield path
+            yield from path.rglob("*")  # nothing if it is a file
