@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from edge_runtime.errors import ClusterError, ImageError
+from edge_runtime.errors import ClusterError, ImageError, OutputError
 from edge_runtime.results import LAYOUT, Prediction, Result
 
 pytest.importorskip("pyarrow")
@@ -25,9 +25,9 @@ def kind(request):
     return request.param
 
 
-def begun(out, kind="parquet", job=JOB, *, resume=False):
+def begun(out, kind="parquet", job=JOB, *, resume=False, overwrite=False):
     parts = Parts(str(out), kind)
-    parts.begin(job, resume=resume)
+    parts.begin(job, resume=resume, overwrite=overwrite)
     return parts
 
 
@@ -124,14 +124,17 @@ def test_resume_keeps_the_parts_and_a_new_job_does_not(tmp_path, finished):
     if finished:
         parts.finish({name})
     assert begun(tmp_path / "out", resume=True).count(name) == Count(3, 1)
-    assert begun(tmp_path / "out").count(name) is None
+    with pytest.raises(OutputError, match="add --resume to continue it, or --overwrite to start"):
+        begun(tmp_path / "out")
+    assert begun(tmp_path / "out", resume=True).count(name) == Count(3, 1)
+    assert begun(tmp_path / "out", overwrite=True).count(name) is None
 
 
 def test_a_finished_folder_stays_until_the_next_is_done(tmp_path):
     parts = begun(tmp_path / "out")
     parts.write(parts.name(0, ABC), RESULTS, "cpu")
     parts.finish({parts.name(0, ABC)})
-    again = begun(tmp_path / "out")
+    again = begun(tmp_path / "out", overwrite=True)
     again.write(again.name(0, DEF), RESULTS, "cpu")
     assert pq.read_table(tmp_path / "out").num_rows == 3
     again.finish({again.name(0, DEF)})
@@ -142,7 +145,7 @@ def test_another_job_is_not_gone_on_with(tmp_path):
     begun(tmp_path / "out")
     with pytest.raises(ClusterError, match=r"written with a different top_k; omit --resume"):
         begun(tmp_path / "out", job=JOB | {"top_k": 2}, resume=True)
-    begun(tmp_path / "out", job=JOB | {"top_k": 2})
+    begun(tmp_path / "out", job=JOB | {"top_k": 2}, overwrite=True)
 
 
 @pytest.mark.parametrize("name", ["out", "out.part"])
@@ -163,7 +166,7 @@ def test_what_a_crash_left_is_ours(tmp_path):
     part = f"part-{7:06}-{'0' * 16}.parquet"
     for name in (part, f".{part}.{'f' * 32}", f"._job.json.{'f' * 32}"):
         (folder / name).touch()
-    begun(tmp_path / "out")
+    begun(tmp_path / "out", overwrite=True)
     assert [path.name for path in folder.iterdir()] == ["_job.json"]
 
 
@@ -201,7 +204,7 @@ def test_a_damaged_manifest_is_one_sentence(tmp_path, content):
 def test_two_runs_do_not_mix_their_parts(tmp_path, resume):
     first = begun(tmp_path / "out")
     first.write(first.name(0, ABC), RESULTS, "cpu")
-    second = begun(tmp_path / "out", resume=resume)
+    second = begun(tmp_path / "out", resume=resume, overwrite=not resume)
     for late in (
         lambda: first.write(first.name(1, DEF), RESULTS, "cpu"),
         lambda: first.finish(set()),
