@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edge_runtime.errors import StreamError
+from edge_runtime.errors import EdgeRuntimeError, StreamError
 from edge_runtime.inference.model import Model
 from edge_runtime.results import Frame, Result
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from edge_runtime.inference.preprocessing import ImageLike
 
 
 class Classifier(Model):
@@ -22,9 +20,7 @@ class Classifier(Model):
     Attributes and arguments are those of `edge_runtime.inference.model.Model`.
     """
 
-    def classify_batch(
-        self, images: Iterable[str | Path | BinaryIO | NDArray[np.uint8]], *, top_k: int = 1
-    ) -> list[Result]:
+    def classify_batch(self, images: Iterable[ImageLike], *, top_k: int = 1) -> list[Result]:
         """Classify several images and return their results in order.
 
         If all images are files or URLs, as many processes as there are threads share them, once
@@ -33,25 +29,29 @@ class Classifier(Model):
         Args:
             images: as for `classify`.
 
+        Returns:
+            A result for each image. If an image cannot be read, or the model fails on it, the
+            result has an `error`.
+
         Raises:
-            ImageError: an image cannot be read.
-            ModelError: the model fails on an image.
             ValueError: `top_k` is not positive, or the classifier is closed.
         """
         images = list(images)
         if self.closed:
             raise ValueError("The classifier is closed.")
         if self.threads == 1 or not all(isinstance(image, (str, Path)) for image in images):
-            return [self.classify(image, top_k=top_k) for image in images]
+            return [self._result(image, top_k) for image in images]
         from edge_runtime.inputs.names import Source
         from edge_runtime.jobs.pool import classify_files
 
-        results = []
-        for _, result in classify_files(self, (Source(str(i)) for i in images), top_k=top_k):
-            if result.error is not None:
-                raise result.error
-            results.append(result)
-        return results
+        sources = (Source(str(image)) for image in images)
+        return [result for _, result in classify_files(self, sources, top_k=top_k)]
+
+    def _result(self, image: ImageLike, top_k: int) -> Result:
+        try:
+            return self.classify(image, top_k=top_k)
+        except EdgeRuntimeError as exc:
+            return Result(error=exc)
 
     def stream(
         self,

@@ -41,13 +41,13 @@ def _list_delegates(wanted: bool) -> None:
 def classify(
     context: typer.Context,
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="SOURCE...",
             help="Images, directories, globs, http(s) URLs, or - for standard input; camera:0, "
             "video files, rtsp:// and http:// streams.",
         ),
-    ],
+    ] = None,
     model: Annotated[
         str, typer.Option(help="Use this .tflite file, or the shipped model of this name.")
     ] = DEFAULT_MODEL,
@@ -163,6 +163,12 @@ def classify(
     ] = False,
 ) -> None:
     """Classify images, videos and cameras with a quantized network, on this device."""
+    if info and (not sources or _given(context, "model")):
+        raise typer.BadParameter(
+            f"--info describes the models named as SOURCE: edge-classify --info {model}."
+        )
+    if not sources:
+        raise typer.BadParameter("expected at least one SOURCE; see edge-classify --help.")
     if as_json and as_csv:
         raise typer.BadParameter("expected --json or --csv, but got both.")
     if fit is not None:
@@ -186,11 +192,8 @@ def classify(
             raise typer.BadParameter(
                 "--info prints text or, with --json, JSON; omit --csv, --out and --ray."
             )
-        source = context.get_parameter_source("delegate")
-        asked = source is not None and source.name == "COMMANDLINE"
-        raise typer.Exit(
-            _describe(sources, as_json, delegate if asked else None, threads or 1, gpu_precision)
-        )
+        asked = delegate if _given(context, "delegate") else None
+        raise typer.Exit(_describe(sources, as_json, asked, threads or 1, gpu_precision))
     if ray:
         check_for_ray(
             sources,
@@ -233,6 +236,12 @@ def classify(
         scores=scores,
     )
     raise typer.Exit(code)
+
+
+def _given(context: typer.Context, option: str) -> bool:
+    """Return whether the command line has an option, even if its value is the default."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _describe(

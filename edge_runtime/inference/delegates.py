@@ -112,7 +112,8 @@ def choose(
             )
             difference = difference_from(expected, engine, images, logits=logits)
         except EdgeRuntimeError as exc:
-            reasons.append(f"not {name}: {exc}")
+            # What follows the semicolon is advice for those who asked for this delegate.
+            reasons.append(f"not {name}: {str(exc).partition(';')[0]}")
             continue
         if difference is None:
             good[name] = engine

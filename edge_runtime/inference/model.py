@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 import numpy as np
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.inference.engine import Engine
     from edge_runtime.inference.placement import Placement
+    from edge_runtime.inference.preprocessing import ImageLike
 
 _MAX_THREADS = 1024  # far more crash LiteRT
 
@@ -129,6 +130,7 @@ class Model:
             how=fit,
             allow_urls=allow_urls,
         )
+        self.warnings += self.preprocessing.warnings
         decision = decide(scores, engine, samples(self.preprocessing))
         self._gives_logits = decision.logits
         engine, self.reason = settle(options, engine, self.preprocessing, decision.logits)
@@ -143,14 +145,12 @@ class Model:
         self._forked = False
         _models.add(self)
 
-    def classify(
-        self, image: str | Path | BinaryIO | NDArray[np.uint8], *, top_k: int = 1
-    ) -> Result:
+    def classify(self, image: ImageLike, *, top_k: int = 1) -> Result:
         """Return the `top_k` most likely classes of one image, best first.
 
         Args:
-            image: a file's path, an open file, an http(s) URL if allowed, or uint8 (H, W, 3), RGB,
-                0-255, of any size.
+            image: a file's path, an open file, an image of Pillow, an http(s) URL if allowed, or
+                uint8 (H, W, 3), RGB, 0-255, of any size.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
@@ -160,7 +160,7 @@ class Model:
         predictions = self.predictions(self.scores(image), top_k=top_k)
         return Result(predictions=predictions, model=self.name)
 
-    def scores(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[np.float32]:
+    def scores(self, image: ImageLike) -> NDArray[np.float32]:
         """Return the scores of all classes, float32 (classes,), 0-1.
 
         Args:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from edge_runtime.inference.metadata import Metadata
     from edge_runtime.inference.signature import Tensor
 
+    ImageLike = str | Path | BinaryIO | Image.Image | NDArray[np.uint8]
+
 
 class Preprocessing:
     """Turns images into a model's input tensor.
@@ -34,6 +36,7 @@ class Preprocessing:
     Attributes:
         fit: how images of another shape are made to fit, one of `edge_runtime.inputs.resize.FITS`.
         assumptions: a clause for each thing that neither the caller nor the model file gives.
+        warnings: a clause for each thing that the caller gives and the model file says otherwise.
     """
 
     def __init__(
@@ -59,13 +62,21 @@ class Preprocessing:
             allow_urls: fetch images that are named by http(s) URLs.
 
         Raises:
-            OptionError: there is neither one mean nor one a channel, one of them is not a finite
-                number, or a deviation is 0; the same for deviations.
+            OptionError: the means or deviations are not finite, are neither one nor one a channel,
+                or a deviation is not positive.
         """
         _, self._height, self._width, self._channels = tensor.shape
         self._allow_urls = allow_urls
         self.fit = how or metadata.fit or "crop"
         self.assumptions: tuple[str, ...] = ()
+        self.warnings = tuple(
+            f"{option} replaces the file's own, {_all(own)}"
+            for option, given, own in (
+                ("--mean", mean, metadata.mean),
+                ("--std", std, metadata.std),
+            )
+            if given is not None and own is not None and not _same(given, own)
+        )
         quantization = tensor.quantization
         of_file: tuple[Sequence[float] | None, Sequence[float] | None] = metadata.mean, metadata.std
         if takes_raw_bytes(tensor):  # it has no real values that the file could speak of
@@ -87,15 +98,19 @@ class Preprocessing:
                     f"Expected `{option}` to be one number, or {self._channels} for the model's "
                     f"channels, but got {', '.join(map(str, values))}."
                 )
-        if not all(stds):
-            raise OptionError("Expected `std` to be other than 0; give the deviation of pixels.")
+        if not all(value > 0 for value in stds):
+            raise OptionError(
+                f"Expected `std` to be positive, but got {_all(stds)}; give the deviation of "
+                f"pixels."
+            )
         self._table = pixel_table(quantization, tensor.dtype, mean=means, std=stds)
 
-    def __call__(self, image: str | Path | BinaryIO | NDArray[np.uint8]) -> NDArray[Any]:
+    def __call__(self, image: ImageLike) -> NDArray[Any]:
         """Return the input tensor for an image: `tensor` of what `decode` returns.
 
         Args:
-            image: path, open binary file, http(s) URL if allowed, or uint8 (H, W, 3), RGB, 0-255.
+            image: path, open binary file, image of Pillow, http(s) URL if allowed, or uint8
+                (H, W, 3), RGB, 0-255.
 
         Returns:
             (1, height, width, channels) of the input's type.
@@ -105,14 +120,12 @@ class Preprocessing:
         """
         return self.tensor(self.decode(image))
 
-    def decode(
-        self, image: str | Path | BinaryIO | NDArray[np.uint8]
-    ) -> Image.Image | NDArray[np.uint8]:
+    def decode(self, image: ImageLike) -> Image.Image | NDArray[np.uint8]:
         """Return an image's pixels, large JPEGs at a reduced size that suffices for resizing.
 
         Args:
-            image: path, open binary file, or http(s) URL if allowed; uint8 (H, W, 3), RGB, 0-255,
-                of any size is returned unchanged.
+            image: path, open binary file, image of Pillow, or http(s) URL if allowed; uint8
+                (H, W, 3), RGB, 0-255, of any size is returned unchanged.
 
         Raises:
             ImageError: the image cannot be read, or the array is of another shape or type.
@@ -121,6 +134,8 @@ class Preprocessing:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
                 raise ImageError(_unexpected(image))
             return image
+        if isinstance(image, Image.Image):
+            return decode(image)
         if not (isinstance(image, (str, Path)) or hasattr(image, "read")):
             raise ImageError(_unexpected(image))
         is_path = isinstance(image, (str, Path))
@@ -170,6 +185,13 @@ def _all(values: Sequence[float]) -> str:
     return numbers if len(values) == 1 else f"({numbers})"
 
 
+def _same(given: Sequence[float], own: Sequence[float]) -> bool:
+    """Return whether two normalizations are equal, one number standing for all channels."""
+    if 1 not in (len(given), len(own)) and len(given) != len(own):
+        return False
+    return bool((np.asarray(given) == np.asarray(own)).all())
+
+
 def _unexpected(image: object) -> str:
     got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-    return f"Expected `image` to be a path or uint8 (H, W, 3), but got {got}."
+    return f"Expected `image` to be a path, a Pillow image or uint8 (H, W, 3), but got {got}."

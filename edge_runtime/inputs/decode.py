@@ -126,7 +126,10 @@ def load_image(path: str | Path) -> NDArray[np.uint8]:
 
 
 def decode(
-    source: str | Path | BinaryIO, *, at_least: tuple[int, int] | None = None, name: str = ""
+    source: str | Path | BinaryIO | Image.Image,
+    *,
+    at_least: tuple[int, int] | None = None,
+    name: str = "",
 ) -> Image.Image:
     """Decode an image file to upright RGB.
 
@@ -134,7 +137,7 @@ def decode(
     is scaled to 8 bits. An animation gives its first frame.
 
     Args:
-        source: path of a file, or an open binary file.
+        source: path of a file, an open binary file, or an image of Pillow, which stays as it is.
         at_least: height and width in pixels that suffice. A larger JPEG is decoded at a half, a
             quarter or an eighth of its size if that still has them, which takes far less time.
         name: name of the image in errors; by default its path.
@@ -143,10 +146,14 @@ def decode(
         ImageError: the file is missing, damaged or not an image, or it would take more than
             `limits.MAX_PIXELS` pixels or `limits.MAX_BYTES` bytes.
     """
+    if isinstance(source, Image.Image):
+        name = name or getattr(source, "filename", "") or "the image"
     name = name or str(source)
     path = Path(source) if isinstance(source, (str, Path)) else None
     try:
         with _without_warnings:
+            if isinstance(source, Image.Image):
+                return upright_rgb(source.copy(), name)
             if isinstance(source, (str, Path)):
                 _ensure_regular(Path(source), name)
             elif not source.seekable():
@@ -167,7 +174,7 @@ def decode(
     except UnidentifiedImageError as exc:
         if path and not path.stat().st_size:
             what = "empty"
-        elif format_ := _format_of(source):
+        elif not isinstance(source, Image.Image) and (format_ := _format_of(source)):
             what = f"a {format_} of a kind that is not supported, or damaged"
         else:
             what = "not an image of a known format"

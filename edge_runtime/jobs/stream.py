@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -71,7 +71,8 @@ def classify_stream(
         open_capture: opens a source; None stands for OpenCV.
 
     Raises:
-        StreamError: the source cannot be opened, gives no frame, or stays lost for `retry_s`. It
+        StreamError: the source cannot be opened, gives no frame, fewer than `every` frames, or
+            stays lost for `retry_s`. It
             is also raised after the last frame of a video if other frames cannot be decoded.
         ModelError: the model fails on a frame.
         ValueError: `every` or `max_frames` is not positive.
@@ -90,8 +91,13 @@ def classify_stream(
         while max_frames is None or results < max_frames:
             got = reader.next(last + every, end)
             if got is None:
+                if not results and 0 < reader.frames < every:
+                    raise StreamError(
+                        f"{shown(source)} has {reader.frames} frames, so none was due with every "
+                        f"{every}th; give a smaller number."
+                    )
                 return
-            number, captured_at, image = got
+            number, captured_at, read_at, image = got
             result = model.classify(image, top_k=top_k)
             yield Frame(
                 predictions=result.predictions,
@@ -99,7 +105,7 @@ def classify_stream(
                 model=result.model,
                 frame=number,
                 captured_at=captured_at,
-                age_ms=1000 * (time.time() - captured_at),
+                age_ms=1000 * (time.monotonic() - read_at),  # the clock may be set meanwhile
                 dropped=number - last - every,
             )
             last = number
@@ -108,8 +114,21 @@ def classify_stream(
         reader.stop()
 
 
+class _Read(NamedTuple):
+    """A frame that was read: its number, when (since the epoch, and monotonic), and its pixels."""
+
+    number: int
+    captured_at: float
+    read_at: float
+    image: NDArray[np.uint8]
+
+
 class _Reader:
-    """Reads frames in a thread and keeps the newest."""
+    """Reads frames in a thread and keeps the newest.
+
+    Attributes:
+        frames: how many frames were read.
+    """
 
     def __init__(
         self,
@@ -124,8 +143,9 @@ class _Reader:
         self._retry_s = retry_s
         self._report = report or (lambda sentence: None)
         self._changed = Condition()
-        self._latest: tuple[int, float, NDArray[np.uint8]] | None = None
+        self._latest: _Read | None = None
         self._wanted = 1  # the frame of a video that the caller waits for
+        self.frames = 0
         self._stopped = False
         self._error: BaseException | None = None
         self._capture: Capture | None = open_capture(source)  # raises if there is no source
@@ -133,7 +153,7 @@ class _Reader:
         self._thread = Thread(target=self._run, daemon=True, name="edge-stream")
         self._thread.start()
 
-    def next(self, number: int, end: float | None) -> tuple[int, float, NDArray[np.uint8]] | None:
+    def next(self, number: int, end: float | None) -> _Read | None:
         """Return the newest frame once its number is at least `number`, or None at the end."""
 
         def ready() -> bool:
@@ -185,10 +205,11 @@ class _Reader:
                     )
                 return
             number += 1
+            self.frames = number
             with self._changed:
                 while not (self._live or self._stopped or number <= self._wanted):
                     self._changed.wait()
-                self._latest = (number, time.time(), image)
+                self._latest = _Read(number, time.time(), time.monotonic(), image)
                 self._changed.notify_all()
 
     def _read_again(self) -> NDArray[np.uint8] | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Classifier, ImageError, ModelError, Prediction
+from edge_runtime import Classifier, ImageError, ModelError, OptionError, Prediction
 from edge_runtime.inference import shipped
 from tests.conftest import GOLDEN
 
@@ -128,7 +128,9 @@ def test_means_may_be_an_array():
     ],
 )
 def test_arrays_that_are_no_images(image):
-    with pytest.raises(ImageError, match=r"Expected `image` to be a path or uint8.{,60}$"):
+    with pytest.raises(
+        ImageError, match=r"Expected `image` to be a path, a Pillow image or uint8.{,60}$"
+    ):
         Classifier(GOLDEN / "uint8.tflite").classify(image)
 
 
@@ -146,3 +148,50 @@ def test_shipped_files():
     labels = Classifier().labels
     assert len(labels) == 10
     assert sorted(labels) == list(shipped.samples())
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "I;16", "CMYK"])
+def test_an_image_of_pillow_is_classified_like_its_file(tmp_path, mode):
+    with Image.open(shipped.samples()["ship"]) as image:
+        if mode == "I;16":
+            image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+        else:
+            image = image.convert(mode)
+    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    image.save(path)
+    pixels = np.asarray(image).copy()
+    with Classifier() as classifier:
+        assert np.array_equal(classifier.scores(image), classifier.scores(path))
+        assert np.array_equal(np.asarray(image), pixels)  # the caller's image stays as it is
+        with Image.open(path) as opened:  # not decoded yet
+            assert classifier.classify(opened) == classifier.classify(path)
+
+
+def test_a_damaged_image_of_pillow_is_an_image_error(tmp_path):
+    path = tmp_path / "cut.png"
+    path.write_bytes(shipped.samples()["ship"].read_bytes()[:200])
+    with (
+        Image.open(path) as opened,
+        Classifier() as classifier,
+        pytest.raises(ImageError, match=r"cut\.png is damaged"),
+    ):
+        classifier.classify(opened)
+
+
+@pytest.mark.parametrize("std", [-255.0, 0.0, (1.0, -1.0, 1.0)])
+def test_deviations_are_positive(std):
+    with pytest.raises(OptionError, match="Expected `std` to be positive"):
+        Classifier(std=np.atleast_1d(std))
+
+
+def test_a_normalization_that_replaces_the_file_s_own_is_said():
+    with Classifier(mean=[1], std=[255]) as classifier:
+        assert classifier.warnings == ("--mean replaces the file's own, (0, 0, 0)",)
+    with Classifier(mean=[0, 0, 0]) as classifier:
+        assert classifier.warnings == ()
+
+
+def test_auto_does_not_advise_auto():
+    with Classifier(delegate="auto") as classifier:
+        assert "use --delegate" not in classifier.reason
+        assert "not npu: " in classifier.reason

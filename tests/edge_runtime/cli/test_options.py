@@ -144,7 +144,10 @@ def test_bad_inputs_get_one_line_and_the_others_an_answer(folder, name, as_json)
         (["--delegate", "missing/libedgetpu.so"], "but got missing/libedgetpu.so"),
         (["--labels", GOLDEN / "make.py"], "Expected 10 labels, one for each class, but got"),
         (["--mean", "1,2"], "Expected `mean` to be one number, or 3"),
-        (["--model", GOLDEN / "uint8.tflite", "--std", "0"], "Expected `std` to be other than 0"),
+        (
+            ["--model", GOLDEN / "uint8.tflite", "--std", "0"],
+            "Expected `std` to be positive, but got 0",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(options, message, as_json):

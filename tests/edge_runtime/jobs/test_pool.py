@@ -65,14 +65,17 @@ def test_failures_come_in_their_place(folder, tmp_path):
     assert results[60][1] == results[0][1]
 
 
-def test_the_api_raises_the_first_failure(folder):
+def test_a_batch_has_an_error_in_the_place_of_each_image_that_fails(folder):
     paths = sorted(folder.iterdir())
     with Classifier(GOLDEN / "int8.tflite", threads=2) as classifier:
         answers = classifier.classify_batch(paths)
         assert [answer[0].label for answer in answers[:3]] == list(COLOURS)
         assert len(answers) == len(paths)
-        with pytest.raises(ImageError, match=r"no file nope\.png"):
-            classifier.classify_batch([*paths, "nope.png"])
+        for batch_of in (paths, paths[:2]):  # in processes, and in this one
+            *others, failed = classifier.classify_batch([*batch_of, "nope.png"])
+            assert str(failed.error) == "There is no file nope.png; check the name."
+            assert isinstance(failed.error, ImageError)
+            assert (len(failed), [*others]) == (0, answers[: len(batch_of)])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

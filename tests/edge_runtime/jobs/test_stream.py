@@ -78,7 +78,21 @@ def test_a_video_file_loses_no_frame(classifier):
     assert capture.closed
 
 
-def test_every_takes_each_so_manieth_frame(classifier):
+def test_a_video_with_fewer_frames_than_every_says_that_none_was_due(classifier):
+    with pytest.raises(StreamError, match=r"clip\.mp4 has 5 frames, so none was due"):
+        list(stream(classifier, [Capture(5)], "clip.mp4", every=10))
+    assert len(list(stream(classifier, [Capture(5)], "clip.mp4", every=5))) == 1
+
+
+def test_the_age_of_a_frame_does_not_follow_a_clock_that_is_set(classifier, monkeypatch):
+    hour_s = iter(range(0, 10**6, 3600))
+    monkeypatch.setattr("edge_runtime.jobs.stream.time.time", lambda: float(next(hour_s)))
+    frames = list(stream(classifier, [Capture(4)], "clip.mp4"))
+    assert len(frames) == 4
+    assert all(0 <= frame.age_ms < 60_000 for frame in frames)
+
+
+def test_every_takes_every_nth_frame(classifier):
     frames = list(stream(classifier, [Capture(10)], "clip.mp4", every=3))
     assert [(f.frame, f.dropped) for f in frames] == [(3, 0), (6, 0), (9, 0)]
 
