@@ -153,6 +153,20 @@ def test_the_committed_images_are_replaced_only_if_asked(monkeypatch):
     assert contents(committed.FOLDER) == before
 
 
+def test_ctrl_c_has_its_exit_code(command, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    app = typer.Typer()
+    app.command()(make_samples.main)
+    monkeypatch.setattr(make_samples, "load", interrupted)
+    assert CliRunner().invoke(app, ["--overwrite"]).exit_code == 130
+    monkeypatch.setattr(tflite, "load_inputs", interrupted)
+    result = command("--out", tmp_path / "x.tflite")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "export: stopped; no unfinished file was left behind\n"
+
+
 @pytest.mark.parametrize("name", ["model.c", "model.h", "model.tflite"])
 def test_c_files_replace_nothing_unless_asked(tmp_path, name):
     """A model may be called like the source that the command would write."""
