@@ -105,7 +105,10 @@ def test_a_mixed_model_does_not_take_the_place_of_the_plain_one(command, folder,
     for arguments in ([], ["--mixed"]):
         result = command("--overwrite", *arguments)
         assert result.exit_code == 1
-        assert result.stderr == f"export: {written[-1][0]}: No space left on device.\n"
+        assert result.stderr == (
+            f"export: {written[-1][0]} cannot be used (No space left on device); check it and its "
+            "permissions.\n"
+        )
     assert written == [("exports/cnn-int8.tflite", True), ("exports/cnn-int8-mixed.tflite", True)]
 
 
