@@ -26,10 +26,10 @@ from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.placement import require_delegate
 from edge_runtime.support.console import INTERRUPTED
-from edge_runtime.support.files import describe
 from edge_runtime.support.options import finite
 from edge_runtime.support.outputs import identities, identity
 from train.architectures import NETWORKS
+from train.reason import sentence
 
 
 def main(
@@ -129,7 +129,7 @@ def main(
         _say("interrupted; what was measured until then is kept")
         code = INTERRUPTED
     except OSError as exc:
-        _say(describe(exc))
+        _say(sentence(exc))
         code = 1
     try:
         results.write(out / "results.json")

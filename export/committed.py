@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_runtime.support.files import describe, replacing
+from edge_runtime.support.files import replacing
 from export.errors import CalibrationError
 from train.dataset import SIDE, Split, pixel_hash
+from train.reason import reason
 
 FOLDER = Path(__file__).parent / "calibration"
 _MANIFEST = "manifest.json"
@@ -54,9 +55,9 @@ def read(folder: Path = FOLDER) -> CommittedImages:
         splits = {name: _read_sheet(folder, name, manifest) for name in ("train", "held_out")}
         return CommittedImages(**splits, class_names=tuple(manifest["class_names"]))
     except (OSError, ValueError, KeyError) as exc:
-        reason = describe(exc).removesuffix(".")
         raise CalibrationError(
-            f"The calibration images in {folder} are damaged ({reason}); restore them with git."
+            f"The calibration images in {folder} are damaged ({reason(exc)}); restore them with "
+            f"git."
         ) from exc
 
 

@@ -17,11 +17,12 @@ from edge_runtime.errors import OutputError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.shipped import SAMPLES
 from edge_runtime.support.console import complain
-from edge_runtime.support.files import describe, replacing
+from edge_runtime.support.files import replacing
 from edge_runtime.support.outputs import output_file
 from export import calibration, committed
 from train.cifar10 import load
 from train.dataset import DataError, Dataset
+from train.reason import sentence
 
 _PER_CLASS = 50
 
@@ -85,7 +86,7 @@ def main(
         write_calibration(loaded)
         write_samples(loaded)
     except (DataError, OSError) as exc:
-        complain(describe(exc), program="make_samples")
+        complain(sentence(exc), program="make_samples")
         raise typer.Exit(1) from exc
 
 

@@ -14,7 +14,6 @@ import typer
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.support.console import INTERRUPTED, complain
-from edge_runtime.support.files import describe
 from edge_runtime.support.options import finite
 from train.startup import start
 
@@ -31,6 +30,7 @@ from train.architectures import NetworkName
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load
 from train.dataset import DataError
+from train.reason import sentence
 
 _PROGRAM = "export"
 _ERRORS = (
@@ -186,7 +186,7 @@ def main(
             except CalibrationOptionError as exc:
                 raise typer.BadParameter(str(exc)) from exc
             except _ERRORS as exc:
-                complain(describe(exc), program=_PROGRAM)
+                complain(sentence(exc), program=_PROGRAM)
                 failed = True
                 continue
             for mode in modes:
@@ -202,7 +202,7 @@ def main(
                         say=_say,
                     )
                 except _ERRORS as exc:
-                    complain(describe(exc), program=_PROGRAM)
+                    complain(sentence(exc), program=_PROGRAM)
                     failed = True
                     continue
                 _print(export, sources)

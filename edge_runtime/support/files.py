@@ -86,14 +86,6 @@ def _name_new(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def describe(exc: Exception) -> str:
-    """Return an error's message; for an OSError, the file and the reason without its number."""
-    if not isinstance(exc, OSError):
-        return str(exc)
-    reason = exc.strerror or type(exc).__name__
-    return f"{exc.filename}: {reason}." if exc.filename else f"{reason}."
-
-
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content as 64 hexadecimal digits.
 

@@ -12,9 +12,9 @@ import typer
 from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference import shipped
 from edge_runtime.support.console import complain
-from edge_runtime.support.files import describe
 from export.errors import CalibrationError
 from export.micro.c_files import write_c_files
+from train.reason import sentence
 
 
 def main(
@@ -36,7 +36,7 @@ def main(
     except OutputError as exc:
         raise typer.BadParameter(str(exc)) from exc
     except (EdgeRuntimeError, CalibrationError, OSError) as exc:
-        complain(describe(exc), program="export")
+        complain(sentence(exc), program="export")
         raise typer.Exit(1) from exc
     typer.echo(
         f"{written.source} and {written.header.name}: model {written.model_bytes:,} bytes, "

@@ -63,3 +63,11 @@ def test_another_number_of_classes_is_reported_before_the_evaluation(images):
         "accuracy: Expected cnn-int8 to have the 3 classes of the test images, but it has 10; "
         "name another model.\n"
     )
+
+
+def test_ctrl_c_has_its_exit_code(images, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(accuracy, "scores", interrupted)
+    assert run(UINT8).exit_code == 130

@@ -105,7 +105,10 @@ def test_a_mixed_model_does_not_take_the_place_of_the_plain_one(command, folder,
     for arguments in ([], ["--mixed"]):
         result = command("--overwrite", *arguments)
         assert result.exit_code == 1
-        assert result.stderr == f"export: {written[-1][0]}: No space left on device.\n"
+        assert result.stderr == (
+            f"export: {written[-1][0]} cannot be used (No space left on device); check it and its "
+            "permissions.\n"
+        )
     assert written == [("exports/cnn-int8.tflite", True), ("exports/cnn-int8-mixed.tflite", True)]
 
 
@@ -151,6 +154,20 @@ def test_the_committed_images_are_replaced_only_if_asked(monkeypatch):
     assert (result.exit_code, result.stdout) == (2, "")
     assert "which is an input" in said(result.stderr)
     assert contents(committed.FOLDER) == before
+
+
+def test_ctrl_c_has_its_exit_code(command, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    app = typer.Typer()
+    app.command()(make_samples.main)
+    monkeypatch.setattr(make_samples, "load", interrupted)
+    assert CliRunner().invoke(app, ["--overwrite"]).exit_code == 130
+    monkeypatch.setattr(tflite, "load_inputs", interrupted)
+    result = command("--out", tmp_path / "x.tflite")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "export: stopped; no unfinished file was left behind\n"
 
 
 @pytest.mark.parametrize("name", ["model.c", "model.h", "model.tflite"])
