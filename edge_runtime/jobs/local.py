@@ -45,13 +45,13 @@ def run(model: Model, names: list[str], job: Job) -> int:
     colours = job.out is None and job.format == "text" and sys.stdout and sys.stdout.isatty()
     lines = formatter(job.format, model.placement.delegate, colours=bool(colours))
     streams = cache(is_stream)  # it may have to ask a server
-    left_out = LeftOut()
     with _output(model, names, job, streams) as output:
         total = _total(names, output.done, streams) if terminal() else None
         progress = Progress(total, terminal())
+        work = _Run(model, job, output, progress, streams)
         interrupted = False
         try:
-            for source, result in _results(model, names, job, output, streams, progress, left_out):
+            for source, result in work.results(names):
                 if result.error is not None:
                     progress.clear()
                     complain(str(result.error))
@@ -67,8 +67,8 @@ def run(model: Model, names: list[str], job: Job) -> int:
             complain(stopped_message(job._replace(out=output.name), progress))
             return INTERRUPTED
         output.finish()
-    if left_out.files:
-        complain(str(left_out))
+    if work.left_out.files:
+        complain(str(work.left_out))
     if job.out or terminal() or progress.classified + progress.failed >= _MANY:
         kept = f" ({len(output.done):,} kept)" if output.done else ""
         complain(progress.summary() + kept)
@@ -93,59 +93,68 @@ def _output(model: Model, names: list[str], job: Job, streams: Callable[[str], b
         raise OutputError(f"--out {job.out} cannot be written: {exc.strerror}.") from exc
 
 
-def _results(
-    model: Model,
-    names: list[str],
-    job: Job,
-    output: Output,
-    streams: Callable[[str], bool],
-    progress: Progress,
-    left_out: LeftOut,
-) -> Iterator[tuple[str, Result]]:
-    images: list[str] = []
-    for name in names:
-        if not streams(name):
-            images.append(name)
-            continue
-        yield from _images(model, images, job, output, left_out)
-        images = []
-        yield from _frames(model, name, job, progress)
-    yield from _images(model, images, job, output, left_out)
+class _Run:
+    """The results of all sources, in order.
 
+    Attributes:
+        left_out: counts the files in folders that are no images.
+    """
 
-def _images(
-    model: Model, names: list[str], job: Job, output: Output, left_out: LeftOut
-) -> Iterator[tuple[str, Result]]:
-    sources: Iterable[Source] = expand(names, left_out)
-    if STANDARD_INPUT in names:  # its names could not be checked before
-        sources = map(output.require_other, sources)
-    if output.done:
-        sources = (
-            s for s in sources if s.content is not None or hash(shown(s.name)) not in output.done
-        )
-    yield from classify_files(model, sources, top_k=job.top_k)
+    def __init__(
+        self,
+        model: Model,
+        job: Job,
+        output: Output,
+        progress: Progress,
+        streams: Callable[[str], bool],
+    ) -> None:
+        self._model, self._job, self._output = model, job, output
+        self._progress, self._streams = progress, streams
+        self.left_out = LeftOut()
 
+    def results(self, names: list[str]) -> Iterator[tuple[str, Result]]:
+        """Yield the name and the result of each image and frame that the names stand for."""
+        images: list[str] = []
+        for name in names:
+            if not self._streams(name):
+                images.append(name)
+                continue
+            yield from self._images(images)
+            images = []
+            yield from self._frames(name)
+        yield from self._images(images)
 
-def _frames(model: Model, name: str, job: Job, progress: Progress) -> Iterator[tuple[str, Result]]:
-    from edge_runtime.jobs.stream import classify_stream
+    def _images(self, names: list[str]) -> Iterator[tuple[str, Result]]:
+        sources: Iterable[Source] = expand(names, self.left_out)
+        if STANDARD_INPUT in names:  # its names could not be checked before
+            sources = map(self._output.require_other, sources)
+        done = self._output.done
+        if done:
+            sources = (
+                s for s in sources if s.content is not None or hash(shown(s.name)) not in done
+            )
+        yield from classify_files(self._model, sources, top_k=self._job.top_k)
 
-    def report(sentence: str) -> None:
-        progress.clear()
+    def _frames(self, name: str) -> Iterator[tuple[str, Result]]:
+        from edge_runtime.jobs.stream import classify_stream
+
+        try:
+            for frame in classify_stream(
+                self._model,
+                name,
+                top_k=self._job.top_k,
+                max_frames=self._job.max_frames,
+                duration_s=self._job.duration_s,
+                every=self._job.every,
+                report=self._report,
+            ):
+                yield name, frame
+        except EdgeRuntimeError as exc:
+            yield name, Result(error=exc)
+
+    def _report(self, sentence: str) -> None:
+        self._progress.clear()
         complain(sentence)
-
-    try:
-        for frame in classify_stream(
-            model,
-            name,
-            top_k=job.top_k,
-            max_frames=job.max_frames,
-            duration_s=job.duration_s,
-            every=job.every,
-            report=report,
-        ):
-            yield name, frame
-    except EdgeRuntimeError as exc:
-        yield name, Result(error=exc)
 
 
 def _total(names: list[str], done: set[int], streams: Callable[[str], bool]) -> int | None:
