@@ -94,12 +94,12 @@ def test_a_setting_that_cannot_run_is_a_row_with_the_reason(tmp_path):
     lines = result.stdout.splitlines()
     assert sum("No NPU is available" in line for line in lines) == 1
     assert sum("is not an image classifier" in line for line in lines) == 2
-    assert sum("broken.tflite is damaged" in line for line in lines) == 2
+    assert sum("broken.tflite is not a valid .tflite model" in line for line in lines) == 2
     assert re.search(rf"^{TINY} +xnnpack +1 +1 +2/2 +[\d.]+ ", result.stdout, re.MULTILINE)
     as_json = benchmark(broken, "--json", *BRIEF)
     assert as_json.returncode == 1
-    assert "broken.tflite is damaged" in json.loads(as_json.stdout)["rows"][0]["error"]
-    assert as_json.stderr.startswith(f"edge-benchmark: The metadata of {broken} is damaged")
+    assert "broken.tflite is not a valid .tflite model" in json.loads(as_json.stdout)["rows"][0]["error"]
+    assert as_json.stderr.startswith(f"edge-benchmark: {broken} is not a valid .tflite model")
 
 
 def test_the_gpu_runs_where_there_is_one(vulkan):

@@ -66,7 +66,7 @@ def test_a_mean_or_deviation_alone_is_completed_and_listed():
     ("options", "message"),
     [
         ({"mean": [1.0, 2.0]}, "`mean` to be one number, or 3"),
-        ({"std": [0.0]}, "`std` to be other than 0"),
+        ({"std": [0.0]}, "`std` to be positive, but got 0"),
         ({"mean": [float("nan")]}, "`mean`"),
     ],
 )

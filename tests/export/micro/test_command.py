@@ -114,7 +114,7 @@ def test_bad_models(tmp_path, name):
     if name == "text":
         path.write_text("no model")
     result = export(path, "--out", tmp_path / "out")
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, result.stdout) == (2 if name == "missing" else 1, "")
     assert result.stderr.count("\n") == 1
     assert path.name in result.stderr
     assert not (tmp_path / "out").exists()
@@ -123,7 +123,7 @@ def test_bad_models(tmp_path, name):
 def test_an_unwritable_folder(tmp_path):
     (tmp_path / "file").write_text("")
     result = export(GOLDEN / "uint8.tflite", "--out", tmp_path / "file" / "out")
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
 
 
