@@ -115,8 +115,9 @@ def test_bad_models(tmp_path, name):
         path.write_text("no model")
     result = export(path, "--out", tmp_path / "out")
     assert (result.returncode, result.stdout) == (2 if name == "missing" else 1, "")
-    assert result.stderr.count("\n") == 1
     assert path.name in result.stderr
+    if name != "missing":
+        assert result.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -124,7 +125,8 @@ def test_an_unwritable_folder(tmp_path):
     (tmp_path / "file").write_text("")
     result = export(GOLDEN / "uint8.tflite", "--out", tmp_path / "file" / "out")
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.count("\n") == 1
+    assert "is a file" in result.stderr
+    assert (tmp_path / "file").read_text() == ""
 
 
 def test_a_missing_extra_is_named():
