@@ -13,7 +13,9 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from docs.option_tables import find_command
@@ -124,7 +126,11 @@ def check_usage(command: str) -> None:
         _require_extras(command)
     elif words[0] != "pytest" and {*words[2:3]}.isdisjoint(_WITHOUT_TYPER):
         found, arguments = find_command(words)
-        found.make_context(words[0], arguments)
+        with TemporaryDirectory() as folder, chdir(folder):
+            for argument in arguments:
+                if argument.startswith("runs/"):  # the command requires that it exists
+                    Path(argument).mkdir(parents=True, exist_ok=True)
+            found.make_context(words[0], arguments)
 
 
 def steady(command: str, output: str) -> str:

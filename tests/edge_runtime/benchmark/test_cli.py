@@ -98,7 +98,10 @@ def test_a_setting_that_cannot_run_is_a_row_with_the_reason(tmp_path):
     assert re.search(rf"^{TINY} +xnnpack +1 +1 +2/2 +[\d.]+ ", result.stdout, re.MULTILINE)
     as_json = benchmark(broken, "--json", *BRIEF)
     assert as_json.returncode == 1
-    assert "broken.tflite is not a valid .tflite model" in json.loads(as_json.stdout)["rows"][0]["error"]
+    assert (
+        "broken.tflite is not a valid .tflite model"
+        in json.loads(as_json.stdout)["rows"][0]["error"]
+    )
     assert as_json.stderr.startswith(f"edge-benchmark: {broken} is not a valid .tflite model")
 
 
