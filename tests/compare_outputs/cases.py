@@ -136,7 +136,7 @@ OTHERS = [
         for form in ("", "--json")
         for model in GOLDEN
     ),
-    "--info inputs/models/truncated.tflite inputs/models/text.tflite cnn-int8",
+    "--info inputs/models/text.tflite cnn-int8",
     "--info --json inputs/models/text.tflite inputs/models/missing.tflite",
 ]
 RAY = [
