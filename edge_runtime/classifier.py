@@ -42,7 +42,7 @@ class Classifier(Model):
         if self.threads == 1 or not all(isinstance(image, (str, Path)) for image in images):
             return [self._result(image, top_k) for image in images]
         from edge_runtime.inputs.names import Source
-        from edge_runtime.jobs.pool import classify_files
+        from edge_runtime.jobs.files import classify_files
 
         sources = (Source(str(image)) for image in images)
         return [result for _, result in classify_files(self, sources, top_k=top_k)]

@@ -39,7 +39,7 @@ class Prediction:
     score: float  # after softmax, 0-1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Result:
     """What an image gives: predictions, or the error that prevents them.
 
@@ -79,7 +79,7 @@ class Result:
         return replace(self, predictions=tuple(p for p in self if p.score >= threshold))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Frame(Result):
     """What a frame of a camera or video gives.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.errors import ModelError, OptionError
 from edge_runtime.inference import shipped, trial
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _SAMPLES = 3  # on which a delegate is compared with the CPU, and scores are told from logits
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What the caller of `edge_runtime.inference.model.Model` asked for, checked."""
 
     path: Path

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_runtime.errors import ImageError
-from edge_runtime.inputs.names import Source, is_video
+from edge_runtime.inputs.names import Source
 
 # Names of files and folders that hold no images of the user, in lower case.
 _HOUSEKEEPING = frozenset(
@@ -29,29 +29,6 @@ _HOUSEKEEPING = frozenset(
     }
 )
 _APPLE_DOUBLE = "._"  # macOS puts this before a file's name to keep the file's attributes
-
-
-class LeftOut:
-    """Counts the files that folders hold besides images; call it with the name of each.
-
-    Attributes:
-        files: how many files were left out.
-        videos: how many of them are videos.
-    """
-
-    def __init__(self) -> None:
-        self.files = self.videos = 0
-
-    def __call__(self, name: str) -> None:
-        """Count a file."""
-        self.files += 1
-        self.videos += is_video(name)
-
-    def __str__(self) -> str:
-        """Return a sentence that says how many files were left out."""
-        files = "1 file" if self.files == 1 else f"{self.files:,} files"
-        videos = f" ({self.videos:,} of them videos)" if self.videos else ""
-        return f"Left out {files} in folders without an image's suffix{videos}; name one to try it."
 
 
 def is_housekeeping(name: str) -> bool:

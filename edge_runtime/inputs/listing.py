@@ -11,11 +11,33 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from edge_runtime.errors import ImageError
-from edge_runtime.inputs.folders import folders_below, images_below, is_housekeeping
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_video
 from edge_runtime.inputs.urls import is_url, shown
 
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+
+
+class LeftOut:
+    """Counts the files that folders hold besides images; call it with the name of each.
+
+    Attributes:
+        files: how many files were left out.
+        videos: how many of them are videos.
+    """
+
+    def __init__(self) -> None:
+        self.files = self.videos = 0
+
+    def __call__(self, name: str) -> None:
+        """Count a file."""
+        self.files += 1
+        self.videos += is_video(name)
+
+    def __str__(self) -> str:
+        """Return a sentence that says how many files were left out."""
+        files = "1 file" if self.files == 1 else f"{self.files:,} files"
+        videos = f" ({self.videos:,} of them videos)" if self.videos else ""
+        return f"Left out {files} in folders without an image's suffix{videos}; name one to try it."
 
 
 def expand(
@@ -26,7 +48,7 @@ def expand(
     Args:
         names: what the user named.
         left_out: called with each file in a folder that has no suffix of an image, such as a
-            `edge_runtime.inputs.folders.LeftOut`.
+            `LeftOut`.
     """
     for name in names:
         try:
@@ -104,6 +126,8 @@ def _is_name(line: bytes) -> bool:
 
 
 def _glob(pattern: str, left_out: Callable[[str], None]) -> Iterator[Source]:
+    from edge_runtime.inputs.folders import is_housekeeping
+
     found = sorted(set(_matches(pattern)))
     *above, last = pattern.split("/")
     if last == "**" or (last == "*" and "**" in above):  # what directories hold matches too
@@ -119,6 +143,8 @@ def _matches(pattern: str) -> Iterator[str]:
     """Yield what a pattern matches; unlike in `glob`, `**` enters no folder twice."""
     from glob import escape, glob
 
+    from edge_runtime.inputs.folders import folders_below
+
     parts = pattern.split("/")
     if "**" not in parts:
         yield from glob(pattern)  # noqa: PTH207
@@ -133,6 +159,7 @@ def _matches(pattern: str) -> Iterator[str]:
 
 def _directory(root: str, left_out: Callable[[str], None]) -> Iterator[Source]:
     from edge_runtime.inputs.decode import SUFFIXES
+    from edge_runtime.inputs.folders import images_below
 
     source = None
     for source in images_below(root, left_out):

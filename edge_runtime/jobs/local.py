@@ -8,21 +8,20 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import EdgeRuntimeError, OutputError
-from edge_runtime.inputs.folders import LeftOut
-from edge_runtime.inputs.listing import expand
+from edge_runtime.inputs.listing import LeftOut, expand
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, gives_the_same_again, is_stream
 from edge_runtime.inputs.urls import shown
+from edge_runtime.jobs.files import classify_files
 from edge_runtime.jobs.job import Job, dependencies, stopped_message
-from edge_runtime.jobs.pool import classify_files
-from edge_runtime.output.file import Output
 from edge_runtime.output.formats import formatter
+from edge_runtime.output.standard import StandardOutput
 from edge_runtime.results import Result
 from edge_runtime.support.console import INTERRUPTED, complain
-from edge_runtime.support.files import target
 from edge_runtime.support.progress import Progress, terminal
 
 if TYPE_CHECKING:
     from edge_runtime.inference.model import Model
+    from edge_runtime.output.file import Output
 
 _MANY = 16  # images that make a closing summary worth reading
 
@@ -75,9 +74,14 @@ def run(model: Model, names: list[str], job: Job) -> int:
     return 1 if progress.failed else 0
 
 
-def _output(model: Model, names: list[str], job: Job, streams: Callable[[str], bool]) -> Output:
+def _output(
+    model: Model, names: list[str], job: Job, streams: Callable[[str], bool]
+) -> Output | StandardOutput:
     if job.out is None:
-        return Output(None, job.format, {})
+        return StandardOutput(job.format)
+    from edge_runtime.output.file import Output
+    from edge_runtime.support.files import target
+
     made_with = dependencies(model, model.path.read_bytes(), job)
     again = {shown(n) for n in names if job.resume and gives_the_same_again(n) and streams(n)}
     try:
@@ -104,7 +108,7 @@ class _Run:
         self,
         model: Model,
         job: Job,
-        output: Output,
+        output: Output | StandardOutput,
         progress: Progress,
         streams: Callable[[str], bool],
     ) -> None:

@@ -8,68 +8,25 @@ a few of them at a time, so that memory stays constant however many images there
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from itertools import chain, islice
-from operator import index
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.errors import ImageError
-from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs import messages
-from edge_runtime.jobs.worker import classify_source
 from edge_runtime.results import Result
 from edge_runtime.support.child import child_command, child_environment, child_stderr
 
 if TYPE_CHECKING:
-    from edge_runtime.inference.model import Model
     from edge_runtime.inputs.names import Source
 
-WORTHWHILE = 64  # fewer images are done before a second Python has started
 CHUNK = 16  # images
 AHEAD = 4  # chunks that wait at each worker, so that it never waits itself
 # If unread data exceeds the pipe's capacity, both sides deadlock. Linux tells the capacity: 64 KiB,
 # or 8 KiB for a user with many pipes.
 _LEAST_PIPE_BYTES = 4096
-
-
-def classify_files(
-    model: Model, sources: Iterable[Source], *, top_k: int = 1
-) -> Iterator[tuple[str, Result]]:
-    """Yield the name and the result of every image, in order.
-
-    Args:
-        model: `threads` of it is the number of processes. With one thread, with few images, or on
-            an accelerator, this process does everything.
-        sources: read only as far ahead as the workers need.
-        top_k: how many classes an image gets.
-
-    Raises:
-        ValueError: `top_k` is not positive.
-    """
-    top_k = index(top_k)
-    if top_k < 1:
-        raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
-    sources = iter(sources)
-    # There is only one GPU, and more processes would queue for it.
-    shared = model.threads > 1 and model.placement.delegate in CPU_DELEGATES
-    first = list(islice(sources, WORTHWHILE if shared else 0))
-    sources = chain(first, sources)
-    pool = None
-    if len(first) == WORTHWHILE:
-        try:
-            pool = Pool(model.arguments(), model.labels, processes=model.threads, top_k=top_k)
-        except OSError:  # this system starts no process
-            pool = None
-    if pool is None:
-        for source in sources:
-            yield source.name, classify_source(model, source, top_k=top_k)
-        return
-    try:
-        yield from pool.results(sources)
-    finally:
-        pool.close()
 
 
 class Pool:

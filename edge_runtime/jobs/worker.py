@@ -11,33 +11,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from io import BytesIO
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import Model
-from edge_runtime.inputs.names import Source
-from edge_runtime.inputs.urls import shown
+from edge_runtime.jobs.files import classify_source
 from edge_runtime.jobs.messages import dump_results, load, load_images
 from edge_runtime.results import Result
 from edge_runtime.support import native_log
-
-
-def classify_source(model: Model, source: Source, *, top_k: int) -> Result:
-    """Return the result of one image, also if it is an error.
-
-    Args:
-        source: an image's name, or its content, or the reason why there is no image.
-    """
-    if source.error is not None:
-        return Result(error=source.error)
-    image: str | BytesIO = source.name
-    if source.content is not None:
-        image = BytesIO(source.content)
-        image.name = shown(source.name)  # what errors call it
-    try:
-        return model.classify(image, top_k=top_k)
-    except EdgeRuntimeError as exc:
-        return Result(error=exc)
 
 
 def _main() -> None:

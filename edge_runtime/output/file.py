@@ -1,4 +1,4 @@
-"""The file that results go to: standard output, or a file that appears when all is done.
+"""The file that results go to, which appears when all is done.
 
 Until then the results lie beside it in `FILE.part`, and what they depend on in `FILE.part.job`.
 `--resume` continues from both.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import sys
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from edge_runtime.output.formats import ENCODING_ERRORS, Format, header
 from edge_runtime.output.resume import previous_results, require_same_job
 from edge_runtime.support.files import replacing
 from edge_runtime.support.lock import Lock
-from edge_runtime.support.outputs import Identity, identities, identity
+from edge_runtime.support.outputs import identities, identity
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,18 +31,18 @@ BESIDE = (".part", ".part.job")  # suffixes of the files beside an unfinished on
 
 
 class Output:
-    """Standard output, or a file that takes its name when the job is finished.
+    """A file that takes its name when the job is finished.
 
     An output is a context manager: leaving it keeps what was written.
 
     Attributes:
         done: hashes of the sources whose results a previous run left.
-        name: the file's path, empty for standard output.
+        name: the file's path.
     """
 
     def __init__(
         self,
-        path: Path | None,
+        path: Path,
         format: Format,
         job: Mapping[str, Any],
         *,
@@ -54,7 +53,7 @@ class Output:
         """Open the output.
 
         Args:
-            path: the file; None is standard output.
+            path: the file.
             format: how the results are written.
             job: what results depend on, as JSON types; see `edge_runtime.jobs.job.dependencies`.
             resume: keep the results that a previous run left, see `done`.
@@ -67,15 +66,8 @@ class Output:
             ResumeError: the previous results have another format or come from another job.
         """
         self.done: set[int] = set()
-        self.name = "" if path is None else str(path)
+        self.name = str(path)
         self._path = path
-        self._replaces: set[Identity] = set()
-        if path is None:
-            if sys.stdout is None:  # closed, as in `>&-`
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
-            self._stream: TextIO = sys.stdout
-            self.write(header(format))
-            return
         if path.exists() and not path.is_file():
             number = errno.EISDIR if path.is_dir() else errno.EINVAL
             raise OSError(number, os.strerror(number), str(path))
@@ -90,17 +82,15 @@ class Output:
                 self._begin(new, format, job, resume=resume, again=again)
             with replacing(self._job, parents=False) as new:
                 new.write_text(json.dumps(job))
-            self._stream = self._part.open("a", errors=ENCODING_ERRORS, newline="")
+            self._stream: TextIO = self._part.open("a", errors=ENCODING_ERRORS, newline="")
         except BaseException:
             self._lock.release()
             raise
 
     def write(self, lines: str) -> None:
-        """Write whole lines. Standard output shows them at once."""
+        """Write whole lines."""
         with self._naming():
             self._stream.write(lines)
-            if self._path is None:
-                self._stream.flush()
 
     def require_other(self, source: Source) -> Source:
         """Return a source unless it is the file that the output will replace.
@@ -117,8 +107,6 @@ class Output:
 
     def keep(self) -> None:
         """Leave what was written in the part file, for `--resume`."""
-        if self._path is None:
-            return
         try:
             with self._naming():
                 self._stream.close()
@@ -127,8 +115,6 @@ class Output:
 
     def finish(self) -> None:
         """Give the file its name."""
-        if self._path is None:
-            return
         with self._naming():
             self._stream.flush()
             os.fsync(self._stream.fileno())
@@ -158,7 +144,6 @@ class Output:
         again: Container[str],
     ) -> None:
         """Write the header, and after it the results that a previous run left."""
-        assert self._path is not None
         begun = self._part.exists() and (self._part.stat().st_size or self._job.exists())
         previous = None
         if resume and begun:
@@ -184,6 +169,5 @@ class Output:
         try:
             yield
         except OSError as exc:
-            if self._path is not None:
-                exc.filename = self.name
+            exc.filename = self.name
             raise

@@ -7,8 +7,8 @@ import pytest
 
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import SUFFIXES
-from edge_runtime.inputs.folders import LeftOut, is_housekeeping
-from edge_runtime.inputs.listing import expand
+from edge_runtime.inputs.folders import is_housekeeping
+from edge_runtime.inputs.listing import LeftOut, expand
 from tests.conftest import run
 from tests.edge_runtime.inputs.images import variants
 

@@ -13,7 +13,7 @@ from edge_runtime import Classifier, ImageError, ModelError
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs import pool as batch
-from edge_runtime.jobs.pool import WORTHWHILE, classify_files
+from edge_runtime.jobs.files import WORTHWHILE, classify_files
 from tests.conftest import GOLDEN
 
 COLOURS = ("red", "green", "blue")

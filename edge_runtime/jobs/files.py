@@ -1,0 +1,78 @@
+"""The results of images, one after the other or, if there are many, from a pool of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from itertools import chain, islice
+from operator import index
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inputs.urls import shown
+from edge_runtime.results import Result
+
+if TYPE_CHECKING:
+    from edge_runtime.inference.model import Model
+    from edge_runtime.inputs.names import Source
+
+WORTHWHILE = 64  # fewer images are done before a second Python has started
+
+
+def classify_files(
+    model: Model, sources: Iterable[Source], *, top_k: int = 1
+) -> Iterator[tuple[str, Result]]:
+    """Yield the name and the result of every image, in order.
+
+    Args:
+        model: `threads` of it is the number of processes. With one thread, with few images, or on
+            an accelerator, this process does everything.
+        sources: read only as far ahead as the workers need.
+        top_k: how many classes an image gets.
+
+    Raises:
+        ValueError: `top_k` is not positive.
+    """
+    top_k = index(top_k)
+    if top_k < 1:
+        raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
+    sources = iter(sources)
+    # There is only one GPU, and more processes would queue for it.
+    shared = model.threads > 1 and model.placement.delegate in CPU_DELEGATES
+    first = list(islice(sources, WORTHWHILE if shared else 0))
+    sources = chain(first, sources)
+    pool = None
+    if len(first) == WORTHWHILE:
+        from edge_runtime.jobs.pool import Pool
+
+        try:
+            pool = Pool(model.arguments(), model.labels, processes=model.threads, top_k=top_k)
+        except OSError:  # this system starts no process
+            pool = None
+    if pool is None:
+        for source in sources:
+            yield source.name, classify_source(model, source, top_k=top_k)
+        return
+    try:
+        yield from pool.results(sources)
+    finally:
+        pool.close()
+
+
+def classify_source(model: Model, source: Source, *, top_k: int) -> Result:
+    """Return the result of one image, also if it is an error.
+
+    Args:
+        source: an image's name, or its content, or the reason why there is no image.
+    """
+    if source.error is not None:
+        return Result(error=source.error)
+    image: str | BytesIO = source.name
+    if source.content is not None:
+        image = BytesIO(source.content)
+        image.name = shown(source.name)  # what errors call it
+    try:
+        return model.classify(image, top_k=top_k)
+    except EdgeRuntimeError as exc:
+        return Result(error=exc)
