@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeRuntimeError, StreamError
+from edge_runtime.errors import StreamError
 from edge_runtime.inference.model import Model
 from edge_runtime.results import Frame, Result
 
@@ -39,19 +39,14 @@ class Classifier(Model):
         images = list(images)
         if self.closed:
             raise ValueError("The classifier is closed.")
+        from edge_runtime.jobs.files import classify_files, classify_image
+
         if self.threads == 1 or not all(isinstance(image, (str, Path)) for image in images):
-            return [self._result(image, top_k) for image in images]
+            return [classify_image(self, image, top_k=top_k) for image in images]
         from edge_runtime.inputs.names import Source
-        from edge_runtime.jobs.files import classify_files
 
         sources = (Source(str(image)) for image in images)
         return [result for _, result in classify_files(self, sources, top_k=top_k)]
-
-    def _result(self, image: ImageLike, top_k: int) -> Result:
-        try:
-            return self.classify(image, top_k=top_k)
-        except EdgeRuntimeError as exc:
-            return Result(error=exc)
 
     def stream(
         self,

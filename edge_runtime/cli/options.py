@@ -21,8 +21,9 @@ from edge_runtime.cli.checks import (
     numbers,
 )
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inference.placement import SCORES
+from edge_runtime.inference.placement import DELEGATE_CHOICES, SCORES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
+from edge_runtime.output.formats import RESUMABLE, Format
 from edge_runtime.support.options import finite, make_app, version_printer
 
 app = make_app()
@@ -54,8 +55,7 @@ def classify(
     delegate: Annotated[
         str,
         typer.Option(
-            help="Run the model on xnnpack, cpu, gpu, npu, auto, or the delegate library at this "
-            "path."
+            help=f"Run the model on {DELEGATE_CHOICES}, or the delegate library at this path."
         ),
     ] = "xnnpack",
     threads: Annotated[
@@ -181,9 +181,10 @@ def classify(
     check_model(model)
     means, stds = numbers("--mean", mean), numbers("--std", std)
     names = label_names(labels)
+    format: Format = "json" if as_json else "csv" if as_csv else "parquet" if ray else "text"
     if out == "":
         raise typer.BadParameter("expected --out to be a name, but got an empty one.")
-    if resume and not (out and (as_json or as_csv or ray)):
+    if resume and not (out and format in RESUMABLE):
         raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
     if overwrite and (resume or not out):
         raise typer.BadParameter("--overwrite needs --out, and no --resume.")
@@ -204,14 +205,20 @@ def classify(
             of_stream=max_frames is not None or duration is not None or every != 1,
         )
     elif out:
-        resumable = as_json or as_csv
         check_out(
-            out, sources, model, delegate, labels, overwrite, resume=resume, resumable=resumable
+            out,
+            sources,
+            model,
+            delegate,
+            labels,
+            overwrite,
+            resume=resume,
+            resumable=format in RESUMABLE,
         )
     from edge_runtime.jobs.job import Job
 
     job = Job(
-        format="json" if as_json else "csv" if as_csv else "parquet" if ray else "text",
+        format=format,
         out=out,
         resume=resume,
         overwrite=overwrite,

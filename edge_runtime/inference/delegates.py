@@ -20,14 +20,13 @@ import numpy as np
 from edge_runtime.errors import DelegateError, EdgeRuntimeError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.engine import Engine, open_engine
-from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inference.placement import DELEGATES
 from edge_runtime.inference.scores import softmax
 from edge_runtime.inference.trial import ensure_sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NAMES = (*CPU_DELEGATES, "gpu", "npu")
 _ROUNDS = 15
 
 # Scores (0-1) may differ from the CPU's by this much. One step of an int8 score is 1/256, and
@@ -65,7 +64,7 @@ def available_delegates() -> list[Availability]:
     """Try every delegate on the shipped model, in a child process first if it may crash."""
     path = shipped.models()[shipped.DEFAULT_MODEL]
     found = []
-    for name in NAMES:
+    for name in DELEGATES:
         try:
             ensure_sound(path, name)
             open_engine(path, delegate=name)
@@ -104,7 +103,7 @@ def choose(
     expected = [_raw_scores(on_cpu, image) for image in images]
     good: dict[str, Engine] = {"cpu": on_cpu}
     reasons = []
-    for name in (name for name in NAMES if name != "cpu"):
+    for name in (name for name in DELEGATES if name != "cpu"):
         try:
             ensure_sound(path, name, gpu_precision=gpu_precision)
             engine = open_engine(

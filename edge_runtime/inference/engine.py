@@ -20,7 +20,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegat
 
 from edge_runtime.errors import DelegateError, ModelError
 from edge_runtime.inference.placement import (
+    ACCELERATORS,
     CPU_DELEGATES,
+    DELEGATE_CHOICES,
     WEIGHTED_OPERATIONS,
     Placement,
     Scoring,
@@ -94,7 +96,7 @@ def open_engine(
             does not take batches of this size.
         DelegateError: the delegate is not available here, or it does not take the graph.
     """
-    if delegate in ("gpu", "npu"):
+    if delegate in ACCELERATORS:
         if batch > 1:
             raise DelegateError(f"The {delegate} takes one image at a time; use a batch of 1.")
         return _Compiled(path, delegate, gpu_precision, on_cpu or _Interpreted(path, "cpu", 1))
@@ -252,8 +254,8 @@ def _load_external(library: str) -> Any:
     except (OSError, ValueError, RuntimeError) as exc:
         reason = " ".join(str(exc).split()) or "it gives no reason"
         raise DelegateError(
-            f"The delegate {library} cannot be loaded ({reason}); expected xnnpack, cpu, gpu, npu, "
-            f"auto or the path of a LiteRT delegate library."
+            f"The delegate {library} cannot be loaded ({reason}); expected {DELEGATE_CHOICES}, "
+            f"or the path of a LiteRT delegate library."
         ) from exc
 
 

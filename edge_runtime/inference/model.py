@@ -22,8 +22,6 @@ from edge_runtime.inputs.resize import FITS
 from edge_runtime.results import Prediction, Result
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
 
     from edge_runtime.inference.engine import Engine
@@ -249,12 +247,7 @@ class Model:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 

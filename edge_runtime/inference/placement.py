@@ -10,8 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 from edge_runtime.errors import DelegateError
 
-DELEGATES = ("xnnpack", "cpu", "gpu", "npu", "auto")
 CPU_DELEGATES = ("xnnpack", "cpu")  # part of LiteRT, and there on every machine
+ACCELERATORS = ("gpu", "npu")
+DELEGATES = (*CPU_DELEGATES, *ACCELERATORS)
+DELEGATE_CHOICES = ", ".join((*DELEGATES, "auto"))  # for messages
 # Convolutions and dense layers, which take most of the time.
 WEIGHTED_OPERATIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 _WRAPPING = frozenset({"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"})  # leave scores scores
@@ -60,9 +62,11 @@ def require_delegate(delegate: str) -> None:
         raise DelegateError("expected --delegate to be a name, but got an empty one.")
     is_path = "/" in delegate or os.sep in delegate
     is_library = "." in delegate  # the system's loader may find it
-    if delegate not in DELEGATES and not (os.path.exists(delegate) if is_path else is_library):  # noqa: PTH110
+    if delegate in (*DELEGATES, "auto"):
+        return
+    if not (os.path.exists(delegate) if is_path else is_library):  # noqa: PTH110
         raise DelegateError(
-            f"expected --delegate {', '.join(DELEGATES)}, or the path of a delegate's library, "
+            f"expected --delegate {DELEGATE_CHOICES}, or the path of a delegate's library, "
             f"but got {delegate}."
         )
 

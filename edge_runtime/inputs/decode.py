@@ -1,7 +1,8 @@
 """Opening and decoding image files with Pillow.
 
 Owns which formats are read and what is said of files that cannot be. To add a format, add its
-suffixes to `_BY_SUFFIX` and Pillow's name of it to `_FORMATS`.
+suffixes and Pillow's name of it to `_BY_SUFFIX`. `edge_runtime.inputs.limits` bounds the memory of
+decoders, and `edge_runtime.inputs.layouts` corrects what Pillow reads wrongly.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import stat
 import warnings
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
@@ -36,6 +38,7 @@ _AVIF = ("AVIF",) if tuple(map(int, PIL.__version__.split(".")[:2])) >= (11, 3) 
 # Pillow imports every plugin (15 ms) if the loaded ones fail, so try these, or the one for the
 # suffix, first.
 _LOADED = ("BMP", "GIF", "JPEG", "PPM", "PNG")
+# Without ICO and ICNS: their plugins decode a file when they open it, before its size is checked.
 _BY_SUFFIX = {
     **dict.fromkeys((".bmp",), ("BMP",)),
     **dict.fromkeys((".gif",), ("GIF",)),
@@ -52,15 +55,10 @@ _BY_SUFFIX = {
     **dict.fromkeys((".psd",), ("PSD",)),
     **dict.fromkeys((".qoi",), ("QOI",)),
     **dict.fromkeys((".sgi", ".rgb", ".rgba", ".bw"), ("SGI",)),
-    **dict.fromkeys((".tga", ".icb", ".vda", ".vst"), ("TGA",)),
+    **dict.fromkeys((".tga", ".icb", ".vda", ".vst"), ("TGA",)),  # last: it has no signature
 }
 SUFFIXES = frozenset(_BY_SUFFIX)
-# Without ICO and ICNS: their plugins decode a file when they open it, before its size is checked.
-_FORMATS = (
-    *(*_LOADED, "WEBP", "TIFF", "JPEG2000"),
-    *_AVIF,
-    *("DIB", "DDS", "PCX", "PSD", "QOI", "SGI", *_REFUSED_FORMATS, "TGA"),
-)
+_FORMATS = (*dict.fromkeys(chain.from_iterable(_BY_SUFFIX.values())), *_REFUSED_FORMATS)
 _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "PNG": b"\x89PNG",
     "JPEG": b"\xff\xd8",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from itertools import chain, islice
 from operator import index
@@ -15,6 +16,7 @@ from edge_runtime.results import Result
 
 if TYPE_CHECKING:
     from edge_runtime.inference.model import Model
+    from edge_runtime.inference.preprocessing import ImageLike
     from edge_runtime.inputs.names import Source
 
 WORTHWHILE = 64  # fewer images are done before a second Python has started
@@ -46,10 +48,8 @@ def classify_files(
     if len(first) == WORTHWHILE:
         from edge_runtime.jobs.pool import Pool
 
-        try:
+        with suppress(OSError):  # this system may start no process
             pool = Pool(model.arguments(), model.labels, processes=model.threads, top_k=top_k)
-        except OSError:  # this system starts no process
-            pool = None
     if pool is None:
         for source in sources:
             yield source.name, classify_source(model, source, top_k=top_k)
@@ -61,7 +61,7 @@ def classify_files(
 
 
 def classify_source(model: Model, source: Source, *, top_k: int) -> Result:
-    """Return the result of one image, also if it is an error.
+    """Return the result of a source.
 
     Args:
         source: an image's name, or its content, or the reason why there is no image.
@@ -72,6 +72,18 @@ def classify_source(model: Model, source: Source, *, top_k: int) -> Result:
     if source.content is not None:
         image = BytesIO(source.content)
         image.name = shown(source.name)  # what errors call it
+    return classify_image(model, image, top_k=top_k)
+
+
+def classify_image(model: Model, image: ImageLike, *, top_k: int) -> Result:
+    """Return the result of one image, with an error instead of raising it.
+
+    Args:
+        image: as for `Model.classify`.
+
+    Raises:
+        ValueError: `top_k` is not positive, or the model is closed.
+    """
     try:
         return model.classify(image, top_k=top_k)
     except EdgeRuntimeError as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edge_runtime.output.formats import Format
+from edge_runtime.output.formats import RESUMABLE, Format
 from edge_runtime.support.progress import Progress
 
 if TYPE_CHECKING:
@@ -65,6 +65,6 @@ def stopped_message(job: Job, progress: Progress) -> str:
     if job.out is None:
         return stopped
     stopped += f"; the results are in {job.out}.part"
-    if job.format == "text":
+    if job.format not in RESUMABLE:
         return f"{stopped}."
     return f"{stopped}. Run the same command with --resume to continue."

@@ -22,8 +22,6 @@ from edge_runtime.support.lock import Lock
 from edge_runtime.support.outputs import identities, identity
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from edge_runtime.inputs.names import Source
 
 
@@ -126,12 +124,7 @@ class Output:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.keep()
 
     def _begin(

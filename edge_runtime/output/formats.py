@@ -13,6 +13,7 @@ from edge_runtime.results import LAYOUT, Frame, Result, record
 from edge_runtime.support.console import one_line
 
 Format = Literal["text", "json", "csv", "parquet"]  # Parquet has no lines; see `output.parts`
+RESUMABLE = ("json", "csv", "parquet")  # `output.resume` and `output.parts` read them again
 ENCODING_ERRORS = "surrogateescape"  # file names may be invalid UTF-8
 CSV_COLUMNS = (
     "source",

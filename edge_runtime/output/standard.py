@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Self
 from edge_runtime.output.formats import Format, header
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from edge_runtime.inputs.names import Source
 
 
@@ -53,10 +51,5 @@ class StandardOutput:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         pass
