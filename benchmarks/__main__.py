@@ -7,7 +7,6 @@ meant, so that nothing was measured; 130 interrupted.
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +25,7 @@ from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.placement import require_delegate
 from edge_runtime.support.console import INTERRUPTED
-from edge_runtime.support.options import finite
+from edge_runtime.support.options import finite, run_command
 from edge_runtime.support.outputs import identities, identity
 from train.architectures import NETWORKS
 from train.reason import sentence
@@ -95,7 +94,6 @@ def main(
             )
     if data is not None and not data.expanduser().exists():
         raise typer.BadParameter(f"--data {data} does not exist; name CIFAR-10's binary archive.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # keep what was measured
     try:
         for name in delegate or []:
             require_delegate(name)
@@ -172,4 +170,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -19,6 +19,7 @@ from PIL import Image
 from benchmarks.contenders import open_classifier
 from edge_runtime import Classifier, EdgeRuntimeError
 from edge_runtime.inference import shipped
+from edge_runtime.support.options import run_command
 from export.verify import AccuracyComparison, compare
 from train.data import load
 from train.dataset import DataError
@@ -109,4 +110,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

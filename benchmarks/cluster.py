@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.png_folder import make_png_folder
+from edge_runtime.support.options import run_command
 
 
 def wall_time_s(folder: Path, *options: str | Path) -> float:
@@ -61,4 +62,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

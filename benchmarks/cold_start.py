@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from edge_runtime.inference import shipped
+from edge_runtime.support.options import run_command
 
 BARE_SCRIPT = """
 import sys
@@ -76,4 +77,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

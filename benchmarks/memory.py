@@ -17,6 +17,7 @@ import typer
 
 from benchmarks.processes import pss_mib
 from edge_runtime.inference import shipped
+from edge_runtime.support.options import run_command
 
 
 def peak_mib(files: int) -> float:
@@ -32,9 +33,12 @@ def peak_mib(files: int) -> float:
             stderr=subprocess.DEVNULL,
         )
         peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, pss_mib(process.pid))
-            time.sleep(0.05)
+        try:
+            while process.poll() is None:
+                peak = max(peak, pss_mib(process.pid))
+                time.sleep(0.05)
+        finally:
+            process.kill()  # does nothing unless this command is stopped
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
     return peak
@@ -51,4 +55,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

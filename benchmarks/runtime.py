@@ -21,6 +21,7 @@ from PIL import Image
 from benchmarks.png_folder import make_png_folder
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
+from edge_runtime.support.options import run_command
 from edge_runtime.support.timing import TimeRatio, compare_times, measure
 
 LOOP = """
@@ -129,4 +130,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

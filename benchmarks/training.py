@@ -21,6 +21,7 @@ start("train")
 import keras
 import numpy as np
 
+from edge_runtime.support.options import run_command
 from edge_runtime.support.timing import compare_times, measure, summarize
 from train import architectures, precision
 from train.build import training_network
@@ -76,4 +77,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

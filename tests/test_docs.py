@@ -4,7 +4,10 @@ import re
 
 import pytest
 
+import edge_runtime
 from docs import option_tables
+from edge_runtime import errors
+from edge_runtime.inputs.decode import SUFFIXES
 from tests import doc_examples
 from tests.conftest import ROOT
 from tests.doc_examples import NOT_TESTED, PAGES
@@ -138,3 +141,18 @@ def test_the_figures_of_the_front_page_are_those_of_the_results():
     for row in rows:
         for figure in re.findall(r"\d[\d.,]*", row.partition("` ")[2]):
             assert figure in RESULTS, row
+
+
+def test_the_table_of_formats_has_every_suffix():
+    page = (ROOT / "docs" / "formats.md").read_text()
+    cells = re.findall(r"^\| [^|]+ \| ((?:\.\w+ ?)+)\|", page, re.MULTILINE)
+    assert sorted(" ".join(cells).split()) == sorted(SUFFIXES)
+
+
+def test_every_error_is_public_and_documented():
+    table = (ROOT / "docs" / "python.md").read_text()
+    for name, error in vars(errors).items():
+        if isinstance(error, type):
+            assert getattr(edge_runtime, name) is error
+            assert name in edge_runtime.__all__
+            assert f"`{name}`" in table

@@ -54,6 +54,7 @@ class Pipeline:
     Attributes:
         path: the model file.
         placement: what runs the model.
+        warnings: those of `edge_runtime.inference.model.Model`.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -66,6 +67,7 @@ class Pipeline:
         self._model = Model(setting.model, delegate=setting.delegate, threads=setting.threads)
         self.path = self._model.path
         self.placement = self._model.placement
+        self.warnings = self._model.warnings
         self._invoke: Callable[[NDArray[Any]], NDArray[Any]] = self._model.invoke
         if setting.batch > 1:
             self._model.close()  # frees its engine; pre- and post-processing remain usable

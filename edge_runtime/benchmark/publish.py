@@ -62,6 +62,9 @@ def publish(
             "changes": [change._asdict() for change in regression.changes],
             "warnings": regression.warnings,
         }
+    for model, warnings in dict.fromkeys((r.setting.model, r.warnings) for r in session.rows):
+        if warnings:
+            complain(f"{model}: {'; '.join(warnings)}.")
     try:
         if as_json:
             print(json.dumps(record, indent=1))

@@ -56,6 +56,7 @@ class Measurement:
         setting: what was measured.
         error: why the setting could not be measured to the end; None: it could.
         placement: what ran the model.
+        warnings: what the file's metadata says that could not be used.
         model_bytes: size of the model file.
         model_sha256: SHA-256 of the model file.
         times: int64 (calls, stages), nanoseconds per image, columns in the order of `STAGES`.
@@ -71,6 +72,7 @@ class Measurement:
     setting: Setting
     error: str | None = None
     placement: Placement | None = None
+    warnings: tuple[str, ...] = ()
     model_bytes: int = 0
     model_sha256: str = ""
     times: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, len(STAGES)), np.int64))

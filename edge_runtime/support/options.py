@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable
 
 import typer
@@ -11,6 +12,15 @@ import typer
 def make_app() -> typer.Typer:
     """Return an application without completion, Rich markup and decorated tracebacks."""
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def run_command(function: Callable[..., None]) -> None:
+    """Run a function as a command, which SIGTERM ends like Ctrl-C.
+
+    So temporary folders and child processes do not stay behind. The exit code is 130 then.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    typer.run(function)
 
 
 def finite(number: float | None) -> float | None:

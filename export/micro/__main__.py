@@ -12,6 +12,7 @@ import typer
 from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference import shipped
 from edge_runtime.support.console import complain
+from edge_runtime.support.options import run_command
 from export.errors import CalibrationError
 from export.micro.c_files import write_c_files
 from train.reason import sentence
@@ -47,4 +48,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

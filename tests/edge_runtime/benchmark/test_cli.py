@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime import Classifier
 from edge_runtime.inference import shipped
+from edge_runtime.inference.metadata import CARD_FILE
 from tests.conftest import GOLDEN, run
+from tests.edge_runtime.inference.model_files import archive
 
 TINY = GOLDEN / "logits.tflite"
 BRIEF = ("--calls", "20", "--cold-starts", "0")
@@ -277,3 +280,11 @@ def test_a_closed_pipe_is_no_error():
 
 def test_version():
     assert re.fullmatch(r"edge-benchmark [\d.]+\n", benchmark("--version").stdout)
+
+
+def test_metadata_that_is_left_out_is_said_once(tmp_path):
+    model = tmp_path / "other.tflite"
+    model.write_bytes(archive(TINY.read_bytes(), {CARD_FILE: b"[]"}))
+    result = benchmark(model, "--threads", 1, "--threads", 2, *BRIEF)
+    [warning] = Classifier(model).warnings
+    assert (result.returncode, result.stderr) == (0, f"edge-benchmark: {model}: {warning}.\n")
