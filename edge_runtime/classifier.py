@@ -23,8 +23,8 @@ class Classifier(Model):
     def classify_batch(self, images: Iterable[ImageLike], *, top_k: int = 1) -> list[Result]:
         """Classify several images and return their results in order.
 
-        If all images are files or URLs, as many processes as there are threads share them, once
-        there are enough images to pay for starting the processes.
+        If all images are files or URLs, and there are at least 64, as many processes as there are
+        threads share them. Fewer images are done before a second process has started.
 
         Args:
             images: as for `classify`.

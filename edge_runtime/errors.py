@@ -10,8 +10,9 @@
     +-- ResumeError       the results of a previous run cannot be resumed
     +-- ClusterError      the Ray cluster cannot be used, or not for these results
 
-A message is one sentence for a person: what was expected, what was found, what to do.
-This file imports nothing.
+A message is one sentence for a person: what was expected, what was found, what to do. An error has
+nothing but its message, because worker processes send it as its class's name and its message. All
+errors are public names of `edge_runtime`. This file imports nothing.
 """
 
 

@@ -21,8 +21,8 @@ from edge_runtime.support.timing import Summary, TimeRatio
 END_TO_END = "end_to_end"
 
 # If settings alternated call by call, one model's weights would evict another's from the CPU
-# caches, which never happens on a device that runs one model. So a turn has several calls, after
-# one that does not count.
+# caches. That never happens on a device that runs one model. So a turn has several calls, after one
+# that does not count.
 CALLS_PER_TURN = 5
 
 

@@ -1,4 +1,4 @@
-"""Options of `edge-classify` that cannot be meant: each check raises Typer's usage error."""
+"""Checks of the options of `edge-classify`; each raises Typer's usage error."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def check_for_ray(
     out: str | None,
     of_stream: bool,
 ) -> None:
-    """Reject options and sources that a cluster cannot serve."""
+    """Reject options and sources that a cluster does not take."""
     from edge_runtime.inference.placement import CPU_DELEGATES
     from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
     from edge_runtime.inputs.urls import shown

@@ -1,4 +1,4 @@
-"""Which delegates work on this machine, and which of them serves a model best.
+"""Which delegates work on this machine, and which of them is the fastest for a model.
 
 xnnpack    LiteRT's default for the CPU
 cpu        LiteRT's built-in kernels

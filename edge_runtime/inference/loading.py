@@ -96,8 +96,8 @@ def settle(
 def reopen(path: Path, options: Options, engine: Engine) -> Engine:
     """Return an engine like this one, in a child that was forked while threads may have used it.
 
-    LiteRT's interpreter refuses to run if a thread of the parent was inside, and taking it down
-    would wait for threads that the child does not have. So the old engine stays in memory.
+    LiteRT's interpreter refuses to run if a thread of the parent was inside. Freeing it would wait
+    for threads that the child does not have, so the old engine stays in memory.
 
     Args:
         path: the model file, absolute because the working directory may have changed.

@@ -35,9 +35,8 @@ def decide(how: str, engine: Engine, images: Iterable[NDArray[Any]]) -> Decision
     """Decide whether a network's output is logits or scores.
 
     A softmax or sigmoid at the end of the graph gives scores, and so does an output with the range
-    that LiteRT prescribes for them. Otherwise what comes out decides:
-    scores lie between 0 and 1, and either add up to 1 or come from a softmax or sigmoid that only
-    a selection follows.
+    that LiteRT prescribes for them. Otherwise the outputs for `images` decide. Scores lie between 0
+    and 1. They add up to 1, or come from a softmax or sigmoid that only a selection follows.
 
     Args:
         how: one of `placement.SCORES`; "softmax" and "none" overrule the rest.

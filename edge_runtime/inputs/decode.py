@@ -73,8 +73,8 @@ _MISREAD = frozenset({"TIFF", "BMP", "DIB", "JPEG2000", "PSD", "SGI", "TGA"})
 class _WithoutWarnings:
     """Drops Pillow's warnings about odd files, which it reads all the same; its hard limit stays.
 
-    `warnings.catch_warnings` alone does not serve threads that overlap: the last one to leave would
-    restore the filters of another one.
+    `warnings.catch_warnings` alone fails if threads overlap: the last one to leave would restore
+    the filters of another one.
     """
 
     def __init__(self) -> None:
@@ -136,8 +136,8 @@ def decode(
 
     Args:
         source: path of a file, an open binary file, or an image of Pillow, which stays as it is.
-        at_least: height and width in pixels that suffice. A larger JPEG is decoded at a half, a
-            quarter or an eighth of its size if that still has them, which takes far less time.
+        at_least: height and width in pixels that suffice. To save time, a JPEG is decoded at a
+            half, a quarter or an eighth of its size if that is still as large.
         name: name of the image in errors; by default its path.
 
     Raises:

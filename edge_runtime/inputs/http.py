@@ -1,7 +1,7 @@
 """The HTTP client: fetches images and asks servers whether they send frames.
 
 A request, with its redirects, runs in a thread of its own. So the caller waits no longer than its
-limit, even if the look-up of a name or a server that sends a byte now and then takes longer.
+limit. The look-up of a name, or a server that sends a byte now and then, may take longer.
 
 Uses urllib3, and imports it inside functions because local images do not need it. Proxies come
 from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`. Certificates come from
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 MAX_CONTENT_BYTES = 64 << 20  # largest image file that is read into memory
 TIMEOUT_S = 30.0  # of everything that concerns one URL
-ASK_TIMEOUT_S = 10.0  # of these, for asking what it is if its path does not tell
+ASK_TIMEOUT_S = 10.0  # part of them: for asking what the URL is if its path does not tell
 _BLOCK_BYTES = 1 << 16
 _MAX_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -159,7 +159,7 @@ def _response(url: str, limit: Limit) -> Iterator[BaseHTTPResponse]:
 
 @contextmanager
 def _manager(at: Address, limit: Limit) -> Iterator[PoolManager]:
-    """Give what sends one request, through the proxy that the environment names."""
+    """Yield a manager for one request, through the proxy that the environment names."""
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
 

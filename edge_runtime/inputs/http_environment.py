@@ -1,11 +1,11 @@
-"""What the environment says of proxies and certificates, as other HTTP clients read it.
+"""Proxies and certificates, which the environment names as for other HTTP clients.
 
     http_proxy, https_proxy, all_proxy    the proxy for such addresses, or for all
     no_proxy                              hosts, domains and networks that need none
     REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE    a file or folder of certificates in place of the system's
     SSL_CERT_FILE, SSL_CERT_DIR           the same, read by OpenSSL
 
-Capital letters serve too. `urllib.request` also knows the settings of macOS and Windows.
+The names may be in capital letters. `urllib.request` also knows the settings of macOS and Windows.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ class OpenCv:
     """An open camera or video.
 
     Attributes:
-        live: whether frames come as time passes. A video is not live, on a server neither: it knows
-            its number of frames.
+        live: whether frames come as time passes. A video is not live, even on a server, because
+            it has a number of frames.
         damaged: whether frames of a video could not be decoded and were skipped.
     """
 

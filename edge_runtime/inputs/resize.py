@@ -23,8 +23,8 @@ def fit(image: Image.Image, height: int, width: int, how: str = "crop") -> NDArr
         image: RGB, of any size.
         height: of the result, in pixels.
         width: of the result, in pixels.
-        how: one of `FITS`. `crop` keeps the largest centred part that has the result's shape,
-            `stretch` keeps the whole image and changes its shape, `pad` keeps both and fills the
+        how: one of `FITS`. `crop` keeps the largest centred part that has the result's shape.
+            `stretch` keeps the whole image and changes its shape. `pad` keeps both and fills the
             rest with black.
 
     Returns:

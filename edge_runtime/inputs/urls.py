@@ -48,7 +48,7 @@ def shown(name: str) -> str:
     """Return a name without its login: http://user:secret@host/ becomes http://***@host/.
 
     A password that is not percent-encoded may contain `@` or `/`. So a login ends at the last `@`
-    of the authority, or at the last one of all if what precedes the path is not a host and a port.
+    of the authority. If the authority is not a host and a port, it ends at the last `@` of all.
     """
     if "@" not in name or not (found := re.fullmatch(_PARTS, name)):
         return name

@@ -39,7 +39,7 @@ def dump_images(sources: Sequence[Source]) -> bytes:
 
 
 def load_images(stream: IO[bytes]) -> list[Source] | None:
-    """Read such a message; None if the other side has ended, even inside a message."""
+    """Read a message of `dump_images`; None if the other side has ended, even inside it."""
     head = load(stream)
     if head is None:
         return None
@@ -53,12 +53,12 @@ def load_images(stream: IO[bytes]) -> list[Source] | None:
 
 
 def dump_results(results: Iterable[Result]) -> bytes:
-    """Return the message that answers a list of images."""
+    """Return the message that answers a message of `dump_images`."""
     return dump([_reduced(result) for result in results])
 
 
 def load_results(stream: IO[bytes], labels: Sequence[str]) -> list[Result] | None:
-    """Read such a message; None if the other side has ended, even inside a message.
+    """Read a message of `dump_results`; None if the other side has ended, even inside it.
 
     Args:
         labels: class names in the order of the scores.

@@ -68,12 +68,12 @@ class Done(NamedTuple):
     complaints: list[str]
 
     def to_json(self) -> str:
-        """Return it as JSON."""
+        """Return what became of the part as JSON."""
         return json.dumps(self)
 
     @classmethod
     def from_json(cls, text: str) -> Done:
-        """Return what `to_json` described."""
+        """Return the object that `to_json` described."""
         return cls(*json.loads(text))
 
 

@@ -1,8 +1,8 @@
 """The frames of cameras and videos.
 
-Live sources yield the newest frame; older frames are dropped and counted. For that a thread reads
-frames as fast as they come and keeps only the last one, so that a slow model sees fresh frames and
-memory does not grow. A video that has an end is read frame by frame. A live source that is lost is
+Live sources yield the newest frame; older frames are dropped and counted. A thread reads frames as
+fast as they come and keeps only the last one. So a slow model sees fresh frames, and memory does
+not grow. A video that has an end is read frame by frame. A live source that is lost is
 opened again, after growing pauses. Only `edge_runtime.inputs.opencv` imports OpenCV.
 """
 
@@ -71,9 +71,9 @@ def classify_stream(
         open_capture: opens a source; None stands for OpenCV.
 
     Raises:
-        StreamError: the source cannot be opened, gives no frame, fewer than `every` frames, or
-            stays lost for `retry_s`. It
-            is also raised after the last frame of a video if other frames cannot be decoded.
+        StreamError: the source cannot be opened, gives no frame or fewer than `every`, or stays
+            lost for `retry_s`. It is also raised after the last frame of a video if other frames
+            cannot be decoded.
         ModelError: the model fails on a frame.
         ValueError: `every` or `max_frames` is not positive.
     """

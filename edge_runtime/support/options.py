@@ -1,4 +1,4 @@
-"""Parts that the options of all commands share. Imports Typer."""
+"""What the commands share: Typer applications, and options and checks that several have."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ def make_app() -> typer.Typer:
 
 
 def run_command(function: Callable[..., None]) -> None:
-    """Run a function as a command, which SIGTERM ends like Ctrl-C.
+    """Run a function as a command that SIGTERM ends like Ctrl-C, with exit code 130.
 
-    So temporary folders and child processes do not stay behind. The exit code is 130 then.
+    So neither temporary folders nor child processes stay behind.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    typer.run(function)
+    app = make_app()
+    app.command()(function)
+    app()
 
 
 def finite(number: float | None) -> float | None:

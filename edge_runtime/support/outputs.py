@@ -35,11 +35,11 @@ def output_file(
         resumable: whether the command could continue a stopped run; for the message.
         resume: whether it does, so that existing files are kept.
         parents: whether the command makes missing folders.
-        trial: make a file in the folder and delete it, as is worth its time before long work.
+        trial: make a file in the folder and delete it, to be sure before long work.
 
     Raises:
-        OutputError: the name is not that of a file that can be written, the file is an input, or
-            it exists and neither `overwrite` nor `resume` is set.
+        OutputError: the file cannot be written, or it is an input, or it exists and neither
+            `overwrite` nor `resume` is set.
     """
     subject = subject or f"--out {name}"
     try:

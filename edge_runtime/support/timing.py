@@ -172,7 +172,7 @@ def _median_interval(values: NDArray[Any], stretch: int, seed: int) -> tuple[flo
     """Return the 95 % interval of the median, from a bootstrap of blocks of whole stretches.
 
     If there are few stretches, the bootstrap's interval is too narrow. So the interval is at
-    least that between two order statistics of the stretches' medians, which holds for any number
+    least that between two order statistics of the stretches' medians. That one holds for any number
     of independent values (Hahn and Meeker 1991, Statistical Intervals, 5.2). Fewer than six
     stretches allow no 95 % interval, because the lowest and highest of five values contain the
     median in 15 of 16 cases only. In that case all calls are treated as independent.
