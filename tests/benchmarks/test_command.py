@@ -132,7 +132,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path, small_data, monkeypatch):
         (["--untrained", "vgg"], "expected one of cnn, resnet18, but got vgg"),
         (["--threads", "0"], "--threads"),
         (["--reference", "typo.tflite"], "There is no model typo.tflite"),
-        (["--delegate", "gpux"], "expected --delegate xnnpack, cpu, gpu, npu, auto"),
+        (["--delegate", "gpux"], "expected --delegate xnnpack, "),
         (["--data", "nowhere"], "--data nowhere does not exist"),
     ],
 )
