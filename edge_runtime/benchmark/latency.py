@@ -1,6 +1,6 @@
 """The latency pass: all settings take turns, and every model is loaded several times.
 
-The time of a model depends on where its weights lie in memory, so that two loads of one file may
+The time of a model depends on where its weights lie in memory, so two loads of one file may
 differ by a few percent. Several loads average this out.
 """
 

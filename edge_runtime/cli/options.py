@@ -124,7 +124,9 @@ def classify(
     ] = None,
     duration: Annotated[
         float | None,
-        typer.Option(min=0, callback=finite, help="Stop a camera or video after so many seconds."),
+        typer.Option(
+            min=0, callback=finite, help="Stop a camera or video after this many seconds."
+        ),
     ] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Classify every Nth frame of a camera or video.")
