@@ -30,7 +30,7 @@ from edge_runtime.errors import EdgeRuntimeError
 LAYOUT = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prediction:
     """One class that an image may belong to."""
 

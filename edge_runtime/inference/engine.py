@@ -19,6 +19,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegate
 
 from edge_runtime.errors import DelegateError, ModelError
+from edge_runtime.inference import reasons
 from edge_runtime.inference.placement import (
     ACCELERATORS,
     CPU_DELEGATES,
@@ -28,13 +29,6 @@ from edge_runtime.inference.placement import (
     Scoring,
     operations_of,
     scoring,
-)
-from edge_runtime.inference.reasons import (
-    first_line,
-    last_complaint,
-    why_not,
-    why_not_loaded,
-    why_not_run,
 )
 from edge_runtime.inference.signature import Tensor, read_signature
 from edge_runtime.support import native_log
@@ -128,10 +122,10 @@ class _Interpreted:
         except (ValueError, RuntimeError) as exc:
             if external:
                 raise DelegateError(
-                    f"The delegate {delegate} cannot run {path} ({first_line(exc)}); "
+                    f"The delegate {delegate} cannot run {path} ({reasons.first_line(exc)}); "
                     f"compile the model for it, or use --delegate xnnpack."
                 ) from exc
-            raise ModelError(why_not_loaded(path, exc)) from exc
+            raise ModelError(reasons.why_not_loaded(path, exc)) from exc
         self._interpreter = interpreter
         self.input, self.output, self._input_index, self._output_index = read_signature(
             interpreter.get_input_details(), interpreter.get_output_details(), path
@@ -169,7 +163,7 @@ class _Interpreted:
             self._interpreter.set_tensor(self._input_index, image)
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as exc:
-            raise ModelError(why_not_run(self._path, exc)) from exc
+            raise ModelError(reasons.why_not_run(self._path, exc)) from exc
         result: NDArray[Any] = self._interpreter.get_tensor(self._output_index)
         return result.reshape(-1)
 
@@ -196,11 +190,12 @@ class _Compiled:
                 # Run it here, because only the first run sets everything up, and logs it.
                 self.run(np.zeros(self.input.shape, self.input.dtype))
             except (ValueError, RuntimeError, ModelError) as exc:
-                raise DelegateError(why_not(delegate, path, log(), exc)) from exc
+                raise DelegateError(reasons.why_not(delegate, path, log(), exc)) from exc
         if not complete:
             raise DelegateError(
                 f"The {delegate} does not take every operation of {path} "
-                f"({last_complaint(log()) or 'it does not say which'}); use --delegate xnnpack."
+                f"({reasons.last_complaint(log()) or 'it does not say which'}); "
+                f"use --delegate xnnpack."
             )
         operations = on_cpu.placement.operations
         self.placement = Placement(delegate, 1, operations, operations, ())
@@ -213,7 +208,8 @@ class _Compiled:
             result: NDArray[Any] = self._outputs[0].read(classes, self.output.dtype.type)
         except (ValueError, RuntimeError) as exc:
             raise ModelError(
-                f"{self._path} could not be run ({first_line(exc)}); use --delegate xnnpack."
+                f"{self._path} could not be run ({reasons.first_line(exc)}); "
+                f"use --delegate xnnpack."
             ) from exc
         return result.reshape(-1)
 

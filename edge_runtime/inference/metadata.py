@@ -15,10 +15,9 @@ import math
 import mmap
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.inference.attachments import attached_files
 from edge_runtime.inputs.resize import FITS
@@ -31,8 +30,7 @@ CARD_FILE = "model-card.json"
 _DAMAGE = (struct.error, ValueError, TypeError, LookupError, RecursionError)
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """The metadata of a model file; empty or None if the file does not give it.
 
     Attributes:
@@ -48,7 +46,7 @@ class Metadata:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     fit: str | None = None
-    card: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    card: Mapping[str, Any] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
 
 
@@ -85,7 +83,7 @@ def matching(metadata: Metadata, *, channels: int, classes: int) -> Metadata:
     if any(values is not None and len(values) not in (1, channels) for values in (mean, std)):
         warnings.append(f"its mean and std are not for {channels} channels; ignored")
         mean = std = None
-    return replace(metadata, labels=labels, mean=mean, std=std, warnings=tuple(warnings))
+    return metadata._replace(labels=labels, mean=mean, std=std, warnings=tuple(warnings))
 
 
 def label_lines(text: bytes) -> tuple[str, ...]:
@@ -127,7 +125,7 @@ def _read(data: Buffer) -> Metadata:
     except UnicodeDecodeError:
         warnings.append("its labels are not UTF-8, and are ignored")
         labels = ()
-    return replace(found, labels=labels, warnings=tuple(warnings))
+    return found._replace(labels=labels, warnings=tuple(warnings))
 
 
 def _from_card(card: Any) -> Metadata:

@@ -7,8 +7,7 @@ The formula and its constraints are those of LiteRT's quantization specification
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
-class Quantization:
+class Quantization(NamedTuple):
     """Scale and zero point of a tensor; a scale of 0 marks a float tensor, as in LiteRT."""
 
     scale: float

@@ -18,7 +18,6 @@ from pathlib import Path
 from edge_runtime.errors import DelegateError, EdgeRuntimeError, ModelError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.placement import CPU_DELEGATES
-from edge_runtime.support.child import child_command, child_environment
 
 TIMEOUT_S = 60.0
 _MAX_BYTES = 4 << 30  # of address space; a damaged shape may ask for any amount
@@ -67,6 +66,8 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
 def _exit_code_of_trial(path: Path, delegate: str, gpu_precision: str) -> int | None:
     """Return the exit code of the child process, or None if it took too long."""
     import subprocess
+
+    from edge_runtime.support.child import child_command, child_environment
 
     command = child_command("edge_runtime.inference.trial", str(path), delegate, gpu_precision)
     try:
