@@ -27,7 +27,7 @@ from edge_runtime.inference.placement import require_delegate
 from edge_runtime.support.console import INTERRUPTED
 from edge_runtime.support.options import finite, run_command
 from edge_runtime.support.outputs import identities, identity
-from train.architectures import NETWORKS
+from train.networks import CIFAR10_NETWORKS
 from train.reason import sentence
 
 
@@ -68,7 +68,7 @@ def main(
         list[str] | None,
         typer.Option(
             help="Time this network with random weights, and nothing else unless a MODEL is "
-            f"named: {', '.join(NETWORKS)}. Repeatable."
+            f"named: {', '.join(CIFAR10_NETWORKS)}. Repeatable."
         ),
     ] = None,
     only: Annotated[
@@ -88,9 +88,10 @@ def main(
 ) -> None:
     """Measure accuracy and latency, and write a report in HTML, PNG, Markdown and JSON."""
     for name in untrained or []:
-        if name not in NETWORKS:
+        if name not in CIFAR10_NETWORKS:
             raise typer.BadParameter(
-                f"expected one of {', '.join(NETWORKS)}, but got {name}.", param_hint="--untrained"
+                f"expected one of {', '.join(CIFAR10_NETWORKS)}, but got {name}.",
+                param_hint="--untrained",
             )
     if data is not None and not data.expanduser().exists():
         raise typer.BadParameter(f"--data {data} does not exist; name CIFAR-10's binary archive.")

@@ -16,7 +16,7 @@ from edge_runtime.support.files import write_new
 from export import committed, convert, quantize
 from export.inputs import load_inputs
 from train import weights
-from train.architectures import NETWORKS
+from train.networks import CIFAR10_NETWORKS
 
 
 def trained(contenders: Iterable[Contender | Missing]) -> Iterator[ConvertibleNetwork | Missing]:
@@ -32,7 +32,7 @@ def trained(contenders: Iterable[Contender | Missing]) -> Iterator[ConvertibleNe
             files.setdefault(subject.network, {}).setdefault(subject.precision, contender.path)
     for name, of_network in files.items():
         checkpoint = weights.SHIPPED / f"{name}.safetensors"
-        if name not in NETWORKS or not checkpoint.exists():
+        if name not in CIFAR10_NETWORKS or not checkpoint.exists():
             continue
         digest = weights.file_hash(checkpoint)
         origins = {read_metadata(p).card.get("checkpoint_sha256") for p in of_network.values()}
@@ -55,7 +55,7 @@ def untrained(name: str, folder: Path) -> ConvertibleNetwork:
     @cache
     def model() -> keras.Model:
         keras.utils.set_random_seed(0)
-        return NETWORKS[name]()
+        return CIFAR10_NETWORKS[name].build()
 
     if not files["float32"].exists():
         write_new(files["float32"], convert.to_float32(model()))

@@ -17,8 +17,8 @@ from benchmarks.results import Results
 from edge_runtime.benchmark.disturbance import Watch
 from edge_runtime.benchmark.environment import read_environment
 from train import cifar10
-from train.architectures import NETWORKS
 from train.dataset import DataError
+from train.networks import CIFAR10_NETWORKS
 
 
 class Pass(StrEnum):
@@ -134,10 +134,10 @@ def _accuracy(contenders: Sequence[Contender], results: Results, request: Reques
 def _latency(contenders: Sequence[Contender], results: Results, request: Request) -> None:
     """Time each network by itself, foreign files with the first of ours, and the roofline."""
     of_network: dict[tuple[str, bool], list[Contender]] = {}
-    ours = [c.subject.network for c in contenders if c.subject.network in NETWORKS]
+    ours = [c.subject.network for c in contenders if c.subject.network in CIFAR10_NETWORKS]
     for contender in contenders:
         network = contender.subject.network
-        network = network if network in NETWORKS or not ours else ours[0]
+        network = network if network in CIFAR10_NETWORKS or not ours else ours[0]
         of_network.setdefault((network, contender.subject.trained), []).append(contender)
     probes = _probes(request.out / "peers", peers.PEERS if request.with_peers else ("litert",))
     for (network, _), group in of_network.items():

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from edge_runtime.support.files import file_sha256
 from export import calibration, committed
 from train import weights
-from train.architectures import NETWORKS
 from train.dataset import Dataset, Split
 from train.evaluation import predict
+from train.networks import NETWORKS
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def load_inputs(
     """Load a network's checkpoint and choose the images.
 
     Args:
-        network: a name in `train.architectures.NETWORKS`.
+        network: a name in `train.networks.NETWORKS`.
         checkpoint: a safetensors file.
         images: calibration images, see `export.calibration.choose`.
         data: the data set; needed if the checkpoint's classes are not CIFAR-10's.
@@ -86,7 +86,7 @@ def load_inputs(
             f"{checkpoint} holds a {holds}, not a {network}; add --network {holds}."
         )
     architecture = about.get("recipe", {}).get("architecture", {})
-    model = NETWORKS[network](len(names), **architecture if "network" in about else {})
+    model = NETWORKS[network].build(len(names), **architecture if "network" in about else {})
     weights.load(model, checkpoint)
     held_out = shipped_images.held_out if data is None else data.held_out
     return ExportInputs(

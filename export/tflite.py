@@ -26,10 +26,10 @@ from export.inputs import ExportInputs, load_inputs
 from export.pipeline import Export, QuantizationMode
 from export.quantize import IoType
 from train import weights
-from train.architectures import NetworkName
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load
 from train.dataset import DataError
+from train.networks import CIFAR10_NETWORKS, NetworkName
 from train.reason import sentence
 
 _PROGRAM = "export"
@@ -155,7 +155,7 @@ def main(
     max_drop = 0.5 if max_drop is None else max_drop
     check_named(checkpoint, data)
     check_calibration(calibration, data)
-    networks = list(NetworkName) if every else [network]
+    networks = [NetworkName(name) for name in CIFAR10_NETWORKS] if every else [network]
     modes = list(QuantizationMode) if every else [quantize]
     if QuantizationMode.QAT in modes and data_path(data) is None:
         if not every:

@@ -21,11 +21,11 @@ from edge_runtime.errors import OutputError, ResumeError
 from edge_runtime.support.console import INTERRUPTED, complain
 from edge_runtime.support.outputs import output_file
 from train import architectures, checkpoint, imagenet, run, run_checks, run_files
-from train.architectures import NetworkName
 from train.compare import compare_runs
 from train.data import load
 from train.dataset import DataError
 from train.fit import DivergedError
+from train.networks import NETWORKS, NetworkName
 from train.options import (
     DATA_REMEDY,
     DEFAULT_DATA,
@@ -109,7 +109,7 @@ def summary(
     if stem and network != "resnet18":
         raise typer.BadParameter(f"--stem: {network} has no other stem; omit the option.")
     options = {"stem": stem.value} if stem else {}
-    typer.echo(architectures.layer_table(architectures.NETWORKS[network](**options)))
+    typer.echo(architectures.layer_table(NETWORKS[network].build(**options)))
 
 
 @app.command()

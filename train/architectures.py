@@ -1,4 +1,4 @@
-"""The networks, one definition each.
+"""The networks for CIFAR-10, one definition each.
 
 Inputs are float32 (N, 32, 32, 3), RGB, 0-1; outputs are scores, float32 (N, classes). Arithmetic
 is float32 or, for faster training, bfloat16; variables and scores stay float32.
@@ -7,8 +7,6 @@ is float32 or, for faster training, bfloat16; variables and scores stay float32.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from enum import StrEnum
 from typing import Literal
 
 import keras
@@ -155,11 +153,6 @@ def resnet18(
     logits = layers.Dense(classes, name="logits", dtype=dtype)(x)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
     return keras.Model(inputs, scores, name="resnet18")
-
-
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": simple_cnn, "resnet18": resnet18}
-# For the options of commands.
-NetworkName = StrEnum("NetworkName", [(name, name) for name in NETWORKS])  # type: ignore[misc]
 
 
 def layer_table(model: keras.Model) -> str:

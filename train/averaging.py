@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from train.networks import batches_of
 from train.normalization import estimate_moments
 
 _IMAGES_FOR_MOMENTS = 5000
@@ -52,4 +53,4 @@ def take_average(model: keras.Model, images: NDArray[np.uint8], seed: int) -> No
     model.optimizer.finalize_variable_values(model.trainable_variables)
     model.set_weights(model.get_weights())  # copy, because JAX shares one buffer
     chosen = np.random.default_rng(seed).permutation(len(images))[:_IMAGES_FOR_MOMENTS]
-    estimate_moments(model, images[chosen])
+    estimate_moments(model, batches_of(model, images[chosen]))

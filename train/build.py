@@ -5,14 +5,14 @@ from __future__ import annotations
 import keras
 
 from train import averaging, distill
-from train.architectures import NETWORKS
 from train.folding import fold
+from train.networks import NETWORKS
 from train.recipes import Recipe
 
 
 def training_network(recipe: Recipe, *, classes: int = 10) -> keras.Model:
     """Build a recipe's network in the form that is trained, compiled."""
-    model = NETWORKS[recipe.network](
+    model = NETWORKS[recipe.network].build(
         classes, precision=recipe.precision, **recipe.architecture, **recipe.training_form
     )
     optimizer = _optimizer(recipe)
@@ -37,7 +37,7 @@ def training_network(recipe: Recipe, *, classes: int = 10) -> keras.Model:
 
 def deployed_network(trained: keras.Model, recipe: Recipe, *, classes: int = 10) -> keras.Model:
     """Return the network that ships: float32, without the layers that only the training has."""
-    deployed = NETWORKS[recipe.network](classes, **recipe.architecture)
+    deployed = NETWORKS[recipe.network].build(classes, **recipe.architecture)
     if len(trained.weights) != len(deployed.weights):
         fold(trained, deployed)
     else:

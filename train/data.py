@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from train import cifar10, folder
-from train.dataset import Dataset
+from train.dataset import SIDE, DataError, Dataset
 
 
 def location(path: Path | None) -> Path | None:
@@ -17,16 +17,23 @@ def location(path: Path | None) -> Path | None:
     return Path(named).expanduser() if named else None
 
 
-def load(path: Path | None) -> Dataset:
+def load(path: Path | None, side: int = SIDE) -> Dataset:
     """Load a data set.
 
     Args:
         path: a folder of images, see `train.folder`; otherwise see `train.cifar10.load`.
+        side: side of the images to return, in pixels. CIFAR-10 has one side only.
 
     Raises:
-        DataError: the data set is missing, incomplete or damaged.
+        DataError: the data set is missing, incomplete or damaged, or is CIFAR-10 and the side is
+            another than its own.
     """
     path = path and path.expanduser()
     if path is not None and folder.holds_images(path):
-        return folder.load(path)
+        return folder.load(path, side)
+    if side != SIDE:
+        raise DataError(
+            f"Expected photographs as {{train,test}}/CLASS/*, for a network that takes {side} x "
+            f"{side} pixels, but got {path or 'CIFAR-10'}; name their folder with --data."
+        )
     return cifar10.load(path)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 32
+SIDE = 32  # pixels, of CIFAR-10's images
 _HELD_OUT_ONE_OF = 20  # one of so many images of a class is held out
 
 
@@ -24,7 +24,7 @@ class Split:
     """Images with their labels.
 
     Attributes:
-        images: uint8 (N, 32, 32, 3), RGB, 0-255.
+        images: uint8 (N, side, side, 3), RGB, 0-255.
         labels: uint8 (N,), class indices.
         hashes: sha256 hex digest of each image, see `pixel_hash`.
     """
@@ -58,10 +58,10 @@ class Dataset:
 
 
 def pixel_hash(image: NDArray[np.uint8]) -> str:
-    """Return the sha256 of an image's 3,072 pixel bytes in the planar order of CIFAR-10's files.
+    """Return the sha256 of an image's pixel bytes in the planar order of CIFAR-10's files.
 
     Args:
-        image: uint8 (32, 32, 3), RGB, 0-255.
+        image: uint8 (side, side, 3), RGB, 0-255.
     """
     return hashlib.sha256(np.ascontiguousarray(image.transpose(2, 0, 1)).data).hexdigest()
 

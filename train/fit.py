@@ -23,6 +23,7 @@ from train.build import deployed_network, training_network
 from train.checkpoint import State
 from train.dataset import Split, digest
 from train.evaluation import predict
+from train.networks import inputs_of
 from train.recipes import Recipe
 from train.run_files import all_teacher_scores, teacher_scores
 from train.schedule import learning_rate, note_progress, resolution, seconds_left, stopped_early
@@ -168,7 +169,7 @@ class Training:
         for step in bar:
             tick = time.monotonic()
             chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-            images = view.images[chosen].astype(np.float32) / 255.0
+            images = inputs_of(model, view.images[chosen])
             data_seconds += time.monotonic() - tick
             rate = learning_rate(recipe, state, step, steps)
             model.optimizer.learning_rate.assign(rate)

@@ -27,10 +27,14 @@ def holds_images(root: Path) -> bool:
     return (root / "train").is_dir()
 
 
-def load(root: Path) -> Dataset:
+def load(root: Path, side: int = SIDE) -> Dataset:
     """Read all images; the classes are the folders in root/train, sorted by name.
 
     Copies of test images are neither trained on nor held out.
+
+    Args:
+        root: the folder.
+        side: side of the images to return, in pixels.
 
     Raises:
         DataError: there are fewer than two classes, a class has no images or too few different
@@ -43,7 +47,7 @@ def load(root: Path) -> Dataset:
             f"Expected the same classes in {root / 'train'} and {root / 'test'}, but "
             f"{', '.join(sorted(unmatched))} is in one of them only."
         )
-    given, test = (_read(root / part, class_names) for part in ("train", "test"))
+    given, test = (_read(root / part, class_names, side) for part in ("train", "test"))
     seen = set(test.hashes)
     unseen = given.take([i for i, digest in enumerate(given.hashes) if digest not in seen])
     train, held_out = split_held_out(unseen, len(class_names))
@@ -56,13 +60,13 @@ def load(root: Path) -> Dataset:
     return Dataset(train, held_out, test, class_names)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return an image as the runtime gives it to a network: uint8 (32, 32, 3), RGB, 0-255.
+def read_image(path: Path, side: int = SIDE) -> NDArray[np.uint8]:
+    """Return an image as the runtime gives it to a network: uint8 (side, side, 3), RGB, 0-255.
 
     Raises:
         ImageError: the image cannot be read.
     """
-    return fit(decode(path, at_least=(2 * SIDE, 2 * SIDE)), SIDE, SIDE)
+    return fit(decode(path, at_least=(2 * side, 2 * side)), side, side)
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read(part: Path, class_names: tuple[str, ...]) -> Split:
+def _read(part: Path, class_names: tuple[str, ...], side: int) -> Split:
     images, labels = [], []
     for label, name in enumerate(class_names):
         files = sorted(p for p in (part / name).iterdir() if not is_housekeeping(p.name))
@@ -103,7 +107,7 @@ def _read(part: Path, class_names: tuple[str, ...]) -> Split:
         for path in paths:
             try:
                 with native_log.dropped():  # libtiff warns there of every odd file
-                    images.append(read_image(path))
+                    images.append(read_image(path, side))
             except ImageError as exc:
                 raise DataError(f"{exc} It is part of the data set {part}.") from exc
             labels.append(label)

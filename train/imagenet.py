@@ -12,9 +12,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from train.download import DownloadError, fetch
+from train.pytorch import as_keras, torch_kind
 from train.weights import CheckpointError, file_hash, read
 
 URL = "https://huggingface.co/timm/resnet18.tv_in1k/resolve/main/model.safetensors"
@@ -88,7 +88,7 @@ def load(model: keras.Model, path: Path) -> str:
             f"{path} is not torchvision's ResNet18: expected conv1.weight to take {len(_MEAN)} "
             f"channels, but its shape is {tensors['conv1.weight'].shape}."
         )
-    values = {w.path: _as_keras(tensors[_torch_name(w)]) for w in model.weights}
+    values = {w.path: as_keras(tensors[_torch_name(w)]).astype(np.float64) for w in model.weights}
     stem = values["stem_conv/kernel"]
     values["stem_conv/kernel"] = stem / _STD[:, None]
     values["stem_bn/moving_mean"] += (stem * (_MEAN / _STD)[:, None]).sum(axis=(0, 1, 2))
@@ -116,16 +116,4 @@ def _torch_name(weight: keras.Variable) -> str:
     )
     layer = layer.replace("shortcut_bn", "downsample.1").replace("shortcut", "downsample.0")
     layer = layer.replace("logits", "fc")
-    kind = {
-        "kernel": "weight",
-        "gamma": "weight",
-        "beta": "bias",
-        "moving_mean": "running_mean",
-        "moving_variance": "running_var",
-    }.get(kind, kind)
-    return f"{layer}.{kind}"
-
-
-def _as_keras(tensor: NDArray) -> NDArray[np.float64]:
-    axes = {4: (2, 3, 1, 0), 2: (1, 0)}.get(tensor.ndim, (0,))
-    return tensor.transpose(axes).astype(np.float64)
+    return f"{layer}.{torch_kind(kind)}"

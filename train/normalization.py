@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
-
-_BATCH = 500  # images
 
 # Keras composes BatchNorm of a dozen operations, and each reads all activations. TensorFlow has one
 # kernel for all of them, for 4-dimensional inputs: `python -m benchmarks.training` compares both.
@@ -44,14 +43,15 @@ class BatchNormalization(layers.BatchNormalization):
         return normalised
 
 
-def estimate_moments(model: keras.Model, images: NDArray[np.uint8]) -> None:
+def estimate_moments(model: keras.Model, batches: Iterable[NDArray[np.float32]]) -> None:
     """Set the mean and variance of every BatchNorm to those of its inputs on some images.
 
     Averaged weights need this, because the moments that training kept belong to other weights
     (Izmailov et al. 2018, arXiv:1803.05407, section 3.2). Dropout is off meanwhile.
 
     Args:
-        images: uint8 (N, H, W, 3), RGB.
+        batches: the images as the model takes them, float32 (N, H, W, 3); all batches weigh the
+            same.
     """
     norms = [n for n in model.layers if isinstance(n, layers.BatchNormalization)]
     if not norms:
@@ -60,10 +60,10 @@ def estimate_moments(model: keras.Model, images: NDArray[np.uint8]) -> None:
     momenta, rates = [n.momentum for n in norms], [d.rate for d in dropouts]
     for dropout in dropouts:
         dropout.rate = 0
-    for number, batch in enumerate(np.array_split(images, -(-len(images) // _BATCH))):
+    for number, batch in enumerate(batches):
         for norm in norms:
             norm.momentum = number / (number + 1)  # so that all batches weigh the same
-        model(batch.astype(np.float32) / 255, training=True)
+        model(batch, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     for dropout, rate in zip(dropouts, rates, strict=True):

@@ -1,7 +1,7 @@
 """How each network is trained: the recipe of the seed document, and the best one we have.
 
 The seed document is the course report that this project started from. Recipes are data: what they
-mean is in `train.fit`, and the networks are in `train.architectures`.
+mean is in `train.fit`, and the networks are in `train.networks`.
 """
 
 from __future__ import annotations

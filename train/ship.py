@@ -11,9 +11,9 @@ import keras
 import numpy as np
 
 from train import evaluation, weights
-from train.architectures import NETWORKS
 from train.data import load, location
 from train.dataset import Split, digest
+from train.networks import NETWORKS
 from train.report import about_weights
 from train.run_files import HELD_OUT, WEIGHTS, RunError, read_report
 
@@ -65,7 +65,7 @@ def ship_run(
 
 
 def _load(report: dict[str, Any], path: Path) -> keras.Model:
-    model = NETWORKS[report["network"]](
+    model = NETWORKS[report["network"]].build(
         len(report["class_names"]), **report["recipe"]["architecture"]
     )
     weights.load(model, path)

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import networks, peers
 from benchmarks.contenders import Contender, Missing, contenders_of, model_files, with_unique_names
 from export import committed
-from train.architectures import NETWORKS
+from train.architectures import resnet18, simple_cnn
 
 IMAGES = committed.read().held_out.images[::5]
 
@@ -49,7 +49,7 @@ def test_onnx_gives_keras_s_scores(architecture):
     from benchmarks.peers.onnx_graph import to_onnx
 
     keras.utils.set_random_seed(0)
-    model = NETWORKS["cnn"]() if architecture is None else NETWORKS["resnet18"](**architecture)
+    model = simple_cnn() if architecture is None else resnet18(**architecture)
     rng = np.random.default_rng(0)
     for weight in model.weights:  # otherwise folding would change nothing
         if weight.path.split("/")[-1] in ("gamma", "moving_variance"):

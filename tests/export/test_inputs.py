@@ -4,7 +4,7 @@ import pytest
 
 from export.inputs import load_inputs
 from train import weights
-from train.architectures import NETWORKS, simple_cnn
+from train.architectures import resnet18, simple_cnn
 
 CHECKPOINT = weights.SHIPPED / "cnn.safetensors"
 
@@ -15,7 +15,7 @@ def test_bad_checkpoints(tmp_path, damage):
     if damage == "truncated":
         path.write_bytes(CHECKPOINT.read_bytes()[:1000])
     elif damage == "another network":
-        weights.save(NETWORKS["resnet18"](), path)
+        weights.save(resnet18(), path)
     elif damage == "other classes":
         weights.save(simple_cnn(2), path, about={"class_names": ["ant", "bee"]})
     with pytest.raises(weights.CheckpointError, match=str(path)):
@@ -24,7 +24,7 @@ def test_bad_checkpoints(tmp_path, damage):
 
 def test_a_checkpoint_of_another_network_is_named(tmp_path):
     path = tmp_path / "weights.safetensors"
-    weights.save(NETWORKS["resnet18"](), path, about={"network": "resnet18"})
+    weights.save(resnet18(), path, about={"network": "resnet18"})
     with pytest.raises(
         weights.CheckpointError, match="a resnet18, not a cnn; add --network resnet18"
     ):

@@ -11,8 +11,8 @@ from export import sensitivity
 from export.sensitivity import LayerError
 from tests.conftest import ROOT, run
 from train import weights
-from train.architectures import NETWORKS
 from train.cifar10 import ENVIRONMENT_VARIABLE
+from train.networks import CIFAR10_NETWORKS
 
 CHECKPOINT = weights.SHIPPED / "cnn.safetensors"
 ALL_SKIPPED = (
@@ -129,7 +129,7 @@ def test_all_exports_what_it_can_and_names_the_rest(tmp_path):
     )
     made = sorted(path.name for path in (tmp_path / "exports").iterdir())
     precisions = ("dynamic", "float16", "float32", "int8")
-    names = [f"{network}-{precision}" for network in NETWORKS for precision in precisions]
+    names = [f"{network}-{precision}" for network in CIFAR10_NETWORKS for precision in precisions]
     assert made == sorted(f"{name}.tflite" for name in names)
     assert [name for name in names if f"| {name} | " not in result.stdout] == []
     assert result.returncode == 0
