@@ -7,6 +7,7 @@ cannot be meant, for example because something would be lost; 130 stopped.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -98,6 +99,30 @@ def resnet18(
     _train("resnet18", options, weights=weights, sha256=sha256)
 
 
+@app.command(name="efficientnet-lite0")
+@with_training_options
+def efficientnet_lite0(
+    options: TrainingOptions,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            max=512,
+            help="Take images of this side in pixels. More pixels take more time, also on the "
+            "device.",
+            show_default="the recipe's",
+        ),
+    ] = None,
+) -> None:
+    """Fine-tune EfficientNet-Lite0, trained on ImageNet, on the photographs in --data."""
+    if options.data is None:
+        raise typer.BadParameter(
+            "efficientnet-lite0 is fine-tuned on your own photographs; name their folder with "
+            "--data."
+        )
+    _train("efficientnet-lite0", options, side=side)
+
+
 @app.command()
 def summary(
     network: Annotated[NetworkName, typer.Argument(help="Network to describe.")],
@@ -177,11 +202,15 @@ def _train(
     weights: str | None = None,
     sha256: str | None = None,
     teacher: Path | None = None,
+    side: int | None = None,
 ) -> None:
     recipe, why = options.recipe_for(network)
     if options.resume and options.overwrite:
         raise typer.BadParameter("expected --resume or --overwrite, but got both.")
     name = options.run_name
+    if side:
+        recipe = replace(recipe, architecture={**recipe.architecture, "side": side})
+        name += f"-side-{side}"
     if teacher and not recipe.teacher:
         raise typer.BadParameter(f"--teacher: {name} has no teacher; omit the option.")
     first = None if weights in (None, "imagenet") else Path(weights)
@@ -202,7 +231,7 @@ def _train(
 
     try:
         check()
-        data = load(options.data)
+        data = load(options.data, recipe.architecture.get("side", NETWORKS[network].side))
         start_from = _start_from(weights, sha256)
         with run_files.locked(run_dir):
             check()  # again, because another run may have been written meanwhile

@@ -1,4 +1,4 @@
-"""Random changes to a batch of training images, vectorised in numpy.
+"""Random changes to a batch of training images, in numpy and Pillow.
 
 Every function takes and returns images, uint8 (N, H, W, 3), RGB, 0-255; `mixup` also the targets.
 Functions with an `rng` draw all random numbers from it.
@@ -28,6 +28,47 @@ def translate(images: Images, pixels: int, rng: np.random.Generator) -> Images:
     rows = (top + np.arange(height))[:, :, None]
     columns = (left + np.arange(width))[:, None, :]
     return padded[np.arange(count)[:, None, None], rows, columns]
+
+
+def crop(images: Images, least: float, rng: np.random.Generator) -> Images:
+    """Enlarge a random part of each image to the whole image's size, bilinear.
+
+    The part has at least the share `least` of the area, and sides in a ratio from 3:4 to 4:3 as far
+    as it fits (Szegedy et al. 2015, arXiv:1409.4842).
+    """
+    height, width = images.shape[1:3]
+    shares, ratios, *places = rng.random((4, len(images)))
+    shares = least + (1 - least) * shares
+    ratios = (3 / 4) ** (2 * ratios - 1)
+    widths = width * np.minimum(1, np.sqrt(shares * ratios))
+    heights = height * np.minimum(1, np.sqrt(shares / ratios))
+    left, top = (width - widths) * places[0], (height - heights) * places[1]
+    boxes = np.stack([left, top, left + widths, top + heights], axis=1).tolist()
+    cropped = np.empty_like(images)
+    for i, box in enumerate(boxes):
+        part = Image.fromarray(images[i]).resize(
+            (width, height), Image.Resampling.BILINEAR, box=box
+        )
+        cropped[i] = np.asarray(part)
+    return cropped
+
+
+def recolour(images: Images, strength: float, rng: np.random.Generator) -> Images:
+    """Change brightness, contrast and saturation of each image.
+
+    Each is multiplied by a factor of its own, from 1 - `strength` to 1 + `strength` (Howard 2013,
+    arXiv:1312.5402).
+    """
+    changed = np.empty_like(images)
+    factors = rng.uniform(1 - strength, 1 + strength, (len(images), 3)).astype(np.float32)
+    for i, (brightness, contrast, saturation) in enumerate(factors):
+        pixels = images[i].astype(np.float32)
+        grey = pixels.mean(axis=2, keepdims=True)
+        mean = grey.mean()
+        pixels = grey + saturation * (pixels - grey)
+        pixels = brightness * mean + contrast * (pixels - mean)
+        changed[i] = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return changed
 
 
 def soften(images: Images, share: float, rng: np.random.Generator) -> Images:

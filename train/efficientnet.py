@@ -16,6 +16,8 @@ import keras
 from keras import layers
 
 from train.normalization import BatchNormalization
+from train.precision import Precision
+from train.temperature import LAST_LAYER
 
 NAME = "efficientnet-lite0"
 SIDE = 224  # pixels; the published weights were trained at this resolution
@@ -58,7 +60,12 @@ STAGES = (
 
 
 def efficientnet_lite0(
-    classes: int = CLASSES, *, side: int | None = SIDE, dropout: float = 0.2
+    classes: int = CLASSES,
+    *,
+    side: int | None = SIDE,
+    dropout: float = 0.2,
+    frozen_stages: int | None = None,
+    precision: Precision = "float32",
 ) -> keras.Model:
     """Build the network: 4,652,008 trainable parameters with ImageNet's 1,000 classes.
 
@@ -69,24 +76,34 @@ def efficientnet_lite0(
         classes: number of scores.
         side: side of the images in pixels; None takes any.
         dropout: rate of the dropout before the last layer.
+        frozen_stages: for fine-tuning on few images only: freeze every BatchNorm, and the stem and
+            this many stages altogether. A step of training then skips the gradients of these.
+        precision: of the arithmetic; variables and scores stay float32.
 
     Returns:
         A network whose output is scores, float32 (N, classes).
     """
+    dtype = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     inputs = keras.Input((side, side, 3), name="image")
     x = layers.Rescaling(1 / PIXEL_DIVISOR, -PIXEL_OFFSET / PIXEL_DIVISOR, name="rescaled")(inputs)
-    x = layers.Conv2D(_STEM_FILTERS, 3, 2, padding="same", use_bias=False, name="stem_conv")(x)
-    x = _relu6(_norm(x, "stem_bn"), "stem_relu")
+    x = layers.Conv2D(
+        _STEM_FILTERS, 3, 2, padding="same", use_bias=False, name="stem_conv", dtype=dtype
+    )(x)
+    x = _relu6(_norm(x, "stem_bn", dtype), "stem_relu", dtype)
     for number, stage in enumerate(STAGES, start=1):
         for block in range(1, stage.blocks + 1):
-            x = _block(x, stage, stage.stride if block == 1 else 1, f"stage{number}_block{block}")
-    x = layers.Conv2D(FEATURES, 1, use_bias=False, name="head_conv")(x)
-    x = _relu6(_norm(x, "head_bn"), "head_relu")
-    features = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(features)
-    logits = layers.Dense(classes, name="logits")(x)
-    scores = layers.Softmax(name="scores")(logits)
-    return keras.Model(inputs, scores, name=NAME)
+            stride = stage.stride if block == 1 else 1
+            x = _block(x, stage, stride, f"stage{number}_block{block}", dtype)
+    x = layers.Conv2D(FEATURES, 1, use_bias=False, name="head_conv", dtype=dtype)(x)
+    x = _relu6(_norm(x, "head_bn", dtype), "head_relu", dtype)
+    features = layers.GlobalAveragePooling2D(name="pool", dtype=dtype)(x)
+    x = layers.Dropout(dropout, name="dropout", dtype=dtype)(features)
+    logits = layers.Dense(classes, name=LAST_LAYER, dtype=dtype)(x)
+    scores = layers.Softmax(name="scores", dtype="float32")(logits)
+    model = keras.Model(inputs, scores, name=NAME)
+    if frozen_stages is not None:
+        _freeze(model, frozen_stages)
+    return model
 
 
 def feature_extractor(network: keras.Model) -> keras.Model:
@@ -97,29 +114,43 @@ def feature_extractor(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, network.get_layer("pool").output, name=f"{NAME}-features")
 
 
-def _block(x: keras.KerasTensor, stage: Stage, stride: int, name: str) -> keras.KerasTensor:
+def _freeze(model: keras.Model, stages: int) -> None:
+    frozen = ("stem_", *(f"stage{number}_" for number in range(1, stages + 1)))
+    for layer in model.layers:
+        if isinstance(layer, BatchNormalization) or layer.name.startswith(frozen):
+            layer.trainable = False
+
+
+def _block(
+    x: keras.KerasTensor, stage: Stage, stride: int, name: str, dtype: str
+) -> keras.KerasTensor:
     """Add an inverted residual block (Sandler et al. 2018, arXiv:1801.04381)."""
     inputs = x
     channels = x.shape[-1]
     if stage.expansion > 1:
         x = layers.Conv2D(
-            stage.expansion * channels, 1, use_bias=False, name=f"{name}_expand_conv"
+            stage.expansion * channels, 1, use_bias=False, name=f"{name}_expand_conv", dtype=dtype
         )(x)
-        x = _relu6(_norm(x, f"{name}_expand_bn"), f"{name}_expand_relu")
+        x = _relu6(_norm(x, f"{name}_expand_bn", dtype), f"{name}_expand_relu", dtype)
     x = layers.DepthwiseConv2D(
-        stage.kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv"
+        stage.kernel,
+        stride,
+        padding="same",
+        use_bias=False,
+        name=f"{name}_depthwise_conv",
+        dtype=dtype,
     )(x)
-    x = _relu6(_norm(x, f"{name}_depthwise_bn"), f"{name}_depthwise_relu")
-    x = layers.Conv2D(stage.filters, 1, use_bias=False, name=f"{name}_project_conv")(x)
-    x = _norm(x, f"{name}_project_bn")
+    x = _relu6(_norm(x, f"{name}_depthwise_bn", dtype), f"{name}_depthwise_relu", dtype)
+    x = layers.Conv2D(stage.filters, 1, use_bias=False, name=f"{name}_project_conv", dtype=dtype)(x)
+    x = _norm(x, f"{name}_project_bn", dtype)
     if stride == 1 and channels == stage.filters:
-        x = layers.Add(name=f"{name}_add")([x, inputs])
+        x = layers.Add(name=f"{name}_add", dtype=dtype)([x, inputs])
     return x
 
 
-def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    return BatchNormalization(momentum=0.99, epsilon=1e-3, name=name)(x)
+def _norm(x: keras.KerasTensor, name: str, dtype: str) -> keras.KerasTensor:
+    return BatchNormalization(momentum=0.99, epsilon=1e-3, name=name, dtype=dtype)(x)
 
 
-def _relu6(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    return layers.ReLU(6, name=name)(x)
+def _relu6(x: keras.KerasTensor, name: str, dtype: str) -> keras.KerasTensor:
+    return layers.ReLU(6, name=name, dtype=dtype)(x)

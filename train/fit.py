@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge_runtime.support.metrics import cross_entropy, top1
-from train import averaging, checkpoint, distill, imagenet, views, weights
+from train import averaging, checkpoint, distill, finetune, imagenet, views, weights
 from train.build import deployed_network, training_network
 from train.checkpoint import State
 from train.dataset import Split, digest
@@ -58,13 +58,15 @@ class Training:
         """Build the network and load the weights that it starts from or learns from.
 
         Args:
-            start_from: ResNet18 weights for ImageNet, see `train.imagenet`; without them the first
-                weights are random.
+            start_from: the network's checkpoint if the recipe fine-tunes it, see `train.finetune`;
+                otherwise ResNet18 weights for ImageNet, see `train.imagenet`, or None for random
+                weights.
             teacher: weights of the recipe's teacher, if it has one.
 
         Raises:
             CheckpointError: `start_from` or `teacher` cannot be used.
-            ValueError: the recipe has a teacher, but `teacher` is None.
+            ValueError: the recipe has a teacher, but `teacher` is None; or it fine-tunes, but
+                `start_from` is None.
         """
         self._recipe, self._classes, self._seed = recipe, classes, seed
         self._train, self._held_out = train, held_out
@@ -78,9 +80,12 @@ class Training:
             self._teacher = distill.Teacher(recipe.teacher, teacher, classes)
             self.identity["teacher"] = weights.file_hash(teacher)
         self._loaded = ""
+        if recipe.fine_tune and start_from is None:
+            raise ValueError(f"Expected a checkpoint of {recipe.network} to fine-tune.")
         if start_from:
             self.identity["start_from"] = weights.file_hash(start_from)
-            self._loaded = imagenet.load(self._model, start_from)
+            load = finetune.load if recipe.fine_tune else imagenet.load
+            self._loaded = load(self._model, start_from)
 
     def fit(
         self, run_dir: Path, *, say: Callable[[str], None] = print
@@ -109,6 +114,8 @@ class Training:
                 scores.unlink()
             if self._loaded:
                 say(self._loaded)
+            if recipe.fine_tune:
+                say(finetune.fit_last_layer(model, self._train))
 
         while state.epoch < recipe.epochs and not stopped_early(recipe, state):
             started = time.monotonic()

@@ -44,7 +44,7 @@ class BatchNormalization(layers.BatchNormalization):
 
 
 def estimate_moments(model: keras.Model, batches: Iterable[NDArray[np.float32]]) -> None:
-    """Set the mean and variance of every BatchNorm to those of its inputs on some images.
+    """Set the moments of every BatchNorm that is not frozen to those of its inputs on images.
 
     Averaged weights need this, because the moments that training kept belong to other weights
     (Izmailov et al. 2018, arXiv:1803.05407, section 3.2). Dropout is off meanwhile.
@@ -53,7 +53,7 @@ def estimate_moments(model: keras.Model, batches: Iterable[NDArray[np.float32]])
         batches: the images as the model takes them, float32 (N, H, W, 3); all batches weigh the
             same.
     """
-    norms = [n for n in model.layers if isinstance(n, layers.BatchNormalization)]
+    norms = [n for n in model.layers if isinstance(n, layers.BatchNormalization) and n.trainable]
     if not norms:
         return
     dropouts = [d for d in model.layers if isinstance(d, layers.Dropout)]

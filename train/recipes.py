@@ -20,6 +20,7 @@ class Recipe:
     network: str
     architecture: Mapping[str, Any] = field(default_factory=dict)  # of the deployed network
     training_form: Mapping[str, Any] = field(default_factory=dict)  # and only while training
+    fine_tune: bool = False  # from the network's checkpoint, see `train.finetune`
     epochs: int  # at most; early stopping may end the run before
     batch_size: int  # images
     optimizer: Literal["adam", "sgd"]  # sgd: Nesterov momentum 0.9
@@ -34,6 +35,8 @@ class Recipe:
     weight_decay: float = 0.0  # decoupled: a step takes learning rate x this off each kernel
     flip: bool = False
     translate: int = 0  # pixels
+    crop: float | None = None  # least share of an image's area that is enlarged to the whole
+    recolour: float = 0.0  # most by which brightness, contrast and saturation change, a share
     cutout: int = 0  # pixels
     mixup: float = 0.0  # alpha of the Beta distribution
     soften: float = 0.0  # share of images enlarged eightfold and shrunk again
@@ -102,6 +105,8 @@ class Recipe:
 IMPROVEMENTS: dict[str, tuple[str, ...]] = {
     "flip": ("flip",),
     "translate": ("translate",),
+    "crop": ("crop",),
+    "recolour": ("recolour",),
     "cutout": ("cutout",),
     "mixup": ("mixup",),
     "soften": ("soften",),
@@ -215,6 +220,23 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         label_smoothing=0.1,
         ema=0.999,
         precision="bfloat16",
+        calibrate=True,
+    ),
+    ("efficientnet-lite0", "best"): Recipe(
+        network="efficientnet-lite0",
+        architecture={"side": 192},
+        training_form={"frozen_stages": 3},
+        fine_tune=True,
+        epochs=15,
+        batch_size=16,
+        optimizer="sgd",
+        learning_rate=0.005,
+        schedule="one-cycle",
+        warm_up=0.15,
+        flip=True,
+        crop=0.4,
+        recolour=0.2,
+        label_smoothing=0.1,
         calibrate=True,
     ),
 }

@@ -42,7 +42,7 @@ def train(
     """Train in `run_dir`, resume if its checkpoint is there, and return the report as text.
 
     Args:
-        start_from: see `train.fit.Training`.
+        start_from: see `train.fit.Training`; a recipe that fine-tunes takes the shipped checkpoint.
         teacher: weights of the recipe's teacher; the shipped ones by default.
         overwrite: delete the run in `run_dir`, once every input has been found usable.
 
@@ -53,6 +53,8 @@ def train(
         DivergedError: a loss is no longer a finite number.
         OSError: another file cannot be written.
     """
+    if recipe.fine_tune:
+        start_from = weights.SHIPPED / f"{recipe.network}.safetensors"
     if recipe.teacher:
         teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
         _check_teacher(teacher, data.class_names)

@@ -125,11 +125,11 @@ def _check_fits(report: dict[str, Any], shipped: dict[str, Any], run_dir: Path) 
         RunError: classes or layers differ.
     """
     for what, one, other in (
-        ("classes", report["class_names"], shipped["class_names"]),
+        ("classes", report["class_names"], shipped.get("class_names")),
         (
             "layers",
             report["recipe"]["architecture"],
-            shipped["recipe"].get("architecture", {}),
+            shipped.get("recipe", {}).get("architecture", {}),
         ),
     ):
         if one != other:

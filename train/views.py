@@ -60,6 +60,10 @@ def make(
             chunk = augment.flip(chunk, mirrored[chosen])
         if recipe.translate:
             chunk = augment.translate(chunk, recipe.translate, rng)
+        if recipe.crop is not None:
+            chunk = augment.crop(chunk, recipe.crop, rng)
+        if recipe.recolour:
+            chunk = augment.recolour(chunk, recipe.recolour, rng)
         if recipe.soften:
             chunk = augment.soften(chunk, recipe.soften, rng)
         if recipe.cutout:

@@ -34,6 +34,43 @@ def test_translate_shifts_by_every_offset():
     assert len(offsets) == 25
 
 
+def test_crop_enlarges_a_part_of_at_least_the_share():
+    """In a ramp, each step between neighbours becomes the part's share of the side."""
+    ramp = np.broadcast_to(np.arange(0, 256, 2, np.uint8), (128, 128))
+    images = np.broadcast_to(np.stack([ramp, ramp.T, ramp], axis=2), (200, 128, 128, 3)).copy()
+    cropped = augment.crop(images, 0.4, rng()).astype(int)
+    across = np.ptp(cropped[:, 64, 4:-4, 0], axis=1) / np.ptp(ramp[0, 4:-4].astype(int))
+    down = np.ptp(cropped[:, 4:-4, 64, 1], axis=1) / np.ptp(ramp[0, 4:-4].astype(int))
+    areas, ratios = across * down, across / down
+    assert 0.38 <= areas.min() < 0.45
+    assert 0.9 < areas.max() <= 1.001
+    assert 0.73 <= ratios.min() < 0.8
+    assert 1.25 < ratios.max() <= 1.37
+    corners = cropped[:, 64, 64]
+    assert np.ptp(corners[:, 0]) > 30  # parts lie at many places, in both directions
+    assert np.ptp(corners[:, 1]) > 30
+
+
+def test_recolour_scales_brightness_contrast_and_saturation():
+    images = np.random.default_rng(1).integers(90, 160, (300, 8, 8, 3), np.uint8)
+    changed = augment.recolour(images, 0.2, rng()).astype(np.float64)
+    before = images.astype(np.float64)
+
+    def grey(pixels):
+        return pixels.mean(axis=3)
+
+    def colour(pixels):
+        return pixels - grey(pixels)[..., None]
+
+    brightness = grey(changed).mean(axis=(1, 2)) / grey(before).mean(axis=(1, 2))
+    contrast = grey(changed).std(axis=(1, 2)) / grey(before).std(axis=(1, 2))
+    saturation = colour(changed).std(axis=(1, 2, 3)) / colour(before).std(axis=(1, 2, 3)) / contrast
+    for factor in (brightness, contrast, saturation):
+        assert 0.78 < factor.min() < 0.84
+        assert 1.16 < factor.max() < 1.22
+    assert abs(np.corrcoef(brightness, contrast)[0, 1]) < 0.2
+
+
 def test_cutout_paints_one_square():
     painted = augment.cutout(IMAGES, 8, rng())
     changed = (painted != IMAGES).any(axis=3)
