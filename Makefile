@@ -66,8 +66,11 @@ models: .venv/everything
 	$(BIN)/python -m export.tflite --quantize none --overwrite
 	$(BIN)/python -m export.tflite --quantize int8 --overwrite
 	$(BIN)/python -m export.tflite --quantize int8 --network resnet18 --overwrite
+	$(BIN)/python -m export.tflite --quantize int8 --network efficientnet-lite0 --features --overwrite
 	cp exports/cnn-float32.tflite exports/cnn-int8.tflite exports/resnet18-int8.tflite \
 	    edge_runtime/models/
+	cp exports/efficientnet-lite0-features-int8.tflite \
+	    edge_runtime/backbones/efficientnet-lite0-int8.tflite
 
 web: web/dist/index.html
 

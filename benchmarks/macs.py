@@ -8,7 +8,7 @@ from pathlib import Path
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.inference.placement import WEIGHTED_OPERATIONS
-from export.graph import operator_name
+from edge_runtime.tflite.graph import operator_name
 
 
 def multiply_adds(path: Path) -> int:

@@ -6,7 +6,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-_BATCH = 50
+from train.networks import NETWORKS
+
+_BATCH_PIXELS = 50 * 32 * 32
+_DEPTHWISE = keras.layers.DepthwiseConv2D
 
 
 def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
@@ -20,7 +23,8 @@ def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
     would depend on the CPU.
 
     Args:
-        model: convolutions and dense layers without activations of their own.
+        model: a network of `train.networks`, whose convolutions and dense layers have no
+            activations of their own.
         images: uint8 (N, H, W, 3), RGB, 0-255, over which the means are taken.
     """
     exact = keras.models.clone_model(
@@ -31,13 +35,16 @@ def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
         ),
     )
     exact.set_weights([np.asarray(weight, np.float64) for weight in model.get_weights()])
-    layers = [x for x in exact.layers if isinstance(x, (keras.layers.Conv2D, keras.layers.Dense))]
+    kinds = (keras.layers.Conv2D, _DEPTHWISE, keras.layers.Dense)
+    layers = [x for x in exact.layers if isinstance(x, kinds)]
     reader = {id(x.input): x for x in exact.layers}
-    means = _means(keras.Model(exact.inputs, [layer.input for layer in layers]), images)
+    inputs = keras.Model(exact.inputs, [layer.input for layer in layers], name=model.name)
+    means = _means(inputs, images)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     for layer, mean in zip(layers, means, strict=True):
-        shift = _mean_output(layer, _rounding_error(np.asarray(layer.kernel)), mean)
+        error = _rounding_error(np.asarray(layer.kernel), depthwise=isinstance(layer, _DEPTHWISE))
+        shift = _mean_output(layer, error, mean)
         if layer.use_bias:
             bias = copy.get_layer(layer.name).bias
             bias.assign(np.asarray(bias, np.float64) - shift)
@@ -50,21 +57,24 @@ def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
 def _means(model: keras.Model, images: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
     """Return the mean of each output over the images, float64, without the batch axis."""
     sums: list[NDArray[np.float64]] = []
-    for start in range(0, len(images), _BATCH):
-        batch = images[start : start + _BATCH].astype(np.float64) / 255
+    at_once = max(1, _BATCH_PIXELS // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), at_once):
+        batch = images[start : start + at_once].astype(np.float64) / NETWORKS[model.name].divisor
         outputs = model([batch], training=False)
         of_batch = [np.asarray(output).sum(axis=0) for output in outputs]
         sums = [a + b for a, b in zip(sums, of_batch, strict=True)] if sums else of_batch
     return [total / len(images) for total in sums]
 
 
-def _rounding_error(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rounding_error(kernel: NDArray[np.float64], *, depthwise: bool) -> NDArray[np.float64]:
     """Return int8 kernel minus float kernel, float64.
 
     As in the converter, int8 is symmetric with one scale per output channel; the largest weight
     becomes 127.
     """
-    largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
+    # A depthwise kernel is (height, width, channels, 1), the others (..., output channels).
+    axes = (0, 1, 3) if depthwise else tuple(range(kernel.ndim - 1))
+    largest = np.abs(kernel).max(axis=axes, keepdims=True)
     scale = np.where(largest > 0, largest, 1.0) / 127
     return np.round(kernel / scale) * scale - kernel
 

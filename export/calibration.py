@@ -1,7 +1,7 @@
 """Choose the images that set an int8 model's activation ranges.
 
-They are the committed ones (`export.committed`), or come from the data set or a folder. Images that
-judge the result are refused.
+They are the committed ones (`export.committed`, `export.photographs`), or come from the data set or
+a folder. Images that judge the result are refused.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from edge_runtime.errors import ImageError
 from edge_runtime.inputs.decode import SUFFIXES
 from export.committed import CommittedImages
 from export.errors import CalibrationError, CalibrationOptionError
-from train.cifar10 import ENVIRONMENT_VARIABLE
-from train.dataset import Dataset, pixel_hash
+from export.photographs import Crops
+from train.dataset import SIDE, Dataset, pixel_hash
 from train.folder import read_image
 
 SEED = 0  # of every random choice of images
@@ -29,9 +29,10 @@ class Calibration:
     """Images that set activation ranges.
 
     Attributes:
-        images: uint8 (N, 32, 32, 3), RGB, 0-255.
+        images: uint8 (N, side, side, 3), RGB, 0-255.
         hashes: N pixel hashes, see `train.dataset.pixel_hash`.
-        split: where they come from: "train" (of the data set) or "folder".
+        split: where they come from: "train" (of the data set), "folder", or "photographs" (crops
+            of the committed ones).
         seed: of the random choice; None if all images of a folder were taken.
     """
 
@@ -77,16 +78,55 @@ def choose(wanted: str | None, committed: CommittedImages, data: Dataset | None)
         chosen = _from_data_set(int(wanted), data)
     else:
         chosen = _from_folder(Path(wanted), names)
-    judging = {*committed.held_out.hashes}
+    _refuse_judges(chosen, data, {*committed.held_out.hashes})
+    return chosen
+
+
+def choose_photographs(
+    wanted: str | None,
+    crops: Crops,
+    data: Dataset | None,
+    *,
+    side: int,
+    class_names: tuple[str, ...] | None,
+) -> Calibration:
+    """Return the calibration images that a user asks for, for a network that takes photographs.
+
+    Args:
+        wanted: as for `choose`. None chooses the crops of the committed photographs, or as many
+            training images of `data` if it is given.
+        crops: of the committed photographs, `side` pixels wide and high.
+        data: images of the network's own classes, or None.
+        side: side of the images in pixels.
+        class_names: the classes that a folder must have; None takes every folder in it.
+
+    Raises:
+        CalibrationOptionError: there are no such images.
+        CalibrationError: they cannot be used, or some are held-out or test images.
+    """
+    if wanted is None and data is None:
+        return Calibration(crops.calibrating, crops.hashes, "photographs", None)
+    if wanted is None and data is not None:
+        wanted = str(min(len(crops.calibrating), len(data.train)))
+    if wanted is not None and wanted.isdecimal():
+        chosen = _from_data_set(int(wanted), data)
+    else:
+        folder = Path(wanted or "")
+        names = class_names or tuple(sorted(p.name for p in folder.iterdir() if p.is_dir()))
+        chosen = _from_folder(folder, names, side)
+    _refuse_judges(chosen, data, set())
+    return chosen
+
+
+def _refuse_judges(chosen: Calibration, data: Dataset | None, judging: set[str]) -> None:
     if data is not None:
-        judging |= {*data.held_out.hashes, *data.test.hashes}
+        judging = judging | {*data.held_out.hashes, *data.test.hashes}
     refused = sum(digest in judging for digest in chosen.hashes)
     if refused:
         raise CalibrationError(
             f"{refused} of the {len(chosen.images)} calibration images are held-out or test "
             f"images, which judge the result; choose training images instead."
         )
-    return chosen
 
 
 def _is_cifar10(data: Dataset, committed: CommittedImages) -> bool:
@@ -128,8 +168,7 @@ def balanced(labels: NDArray[np.integer], classes: int, count: int) -> NDArray[n
 def _from_data_set(count: int, data: Dataset | None) -> Calibration:
     if data is None:
         raise CalibrationOptionError(
-            f"--calibration {count} needs CIFAR-10, which was not found; name it with --data or "
-            f"{ENVIRONMENT_VARIABLE}, or omit --calibration."
+            f"--calibration {count} needs a data set; name it with --data, or omit --calibration."
         )
     classes, most = len(data.class_names), len(data.train)
     if not classes <= count <= most:
@@ -140,12 +179,17 @@ def _from_data_set(count: int, data: Dataset | None) -> Calibration:
     return Calibration(split.images, split.hashes, "train", SEED)
 
 
-def _from_folder(folder: Path, class_names: tuple[str, ...]) -> Calibration:
+def _from_folder(folder: Path, class_names: tuple[str, ...], side: int = SIDE) -> Calibration:
     missing = [name for name in class_names if not (folder / name).is_dir()]
     if missing:
         raise CalibrationOptionError(
             f"{folder} has no folder for {', '.join(missing)}; --calibration expects a number of "
             f"images, or a folder that holds one folder of images per class."
+        )
+    if not class_names:
+        raise CalibrationOptionError(
+            f"{folder} has no folders; --calibration expects a number of images, or a folder that "
+            f"holds one folder of images per class."
         )
     images = []
     for name in class_names:
@@ -153,7 +197,7 @@ def _from_folder(folder: Path, class_names: tuple[str, ...]) -> Calibration:
         if not paths:
             raise CalibrationError(f"{folder / name} holds no images; add some of this class.")
         try:
-            images += [read_image(path) for path in paths]
+            images += [read_image(path, side) for path in paths]
         except ImageError as exc:
             raise CalibrationError(f"A calibration image cannot be used: {exc}") from exc
     hashes = tuple(pixel_hash(image) for image in images)

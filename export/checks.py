@@ -6,21 +6,68 @@ The checks run before any model or data set is loaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import typer
 
 from edge_runtime.errors import OutputError
 from edge_runtime.support.outputs import output_file
-from export import committed
+from export import committed, photographs
+from export.pipeline import QuantizationMode
+from train import efficientnet
 from train.cifar10 import ENVIRONMENT_VARIABLE
+from train.networks import CIFAR10_NETWORKS
+
+# The last feature map has a pixel for each 32 of the image, so other sides waste their border.
+SIDES = (128, 160, 192, 224)
 
 
 def data_path(data: Path | None) -> Path | None:
     """Return the data set that `--data` or the environment variable names, or None."""
     named = data or os.environ.get(ENVIRONMENT_VARIABLE)
     return Path(named).expanduser() if named else None
+
+
+def either(values: Sequence[int]) -> str:
+    """Return numbers as "1, 2 or 3"."""
+    return f"{', '.join(map(str, values[:-1]))} or {values[-1]}"
+
+
+def check_network(
+    network: str,
+    mode: QuantizationMode,
+    *,
+    features: bool,
+    side: int | None,
+    mixed: bool,
+    explain: bool,
+) -> None:
+    """Reject what a network cannot do."""
+    if network != efficientnet.NAME:
+        for option, given in (("--features", features), ("--side", side is not None)):
+            if given:
+                raise typer.BadParameter(
+                    f"{network} has no such variant; add --network {efficientnet.NAME}, or omit "
+                    f"{option}.",
+                    param_hint=option,
+                )
+        return
+    if side is not None and side not in SIDES:
+        raise typer.BadParameter(
+            f"expected {either(SIDES)} pixels, but got {side}.", param_hint="--side"
+        )
+    for option, given in (
+        ("--quantize qat", mode is QuantizationMode.QAT),
+        ("--mixed", mixed),
+        ("--explain", explain),
+    ):
+        if given:
+            raise typer.BadParameter(
+                f"it is for {' and '.join(CIFAR10_NETWORKS)} only; omit it for "
+                f"{efficientnet.NAME}.",
+                param_hint=option,
+            )
 
 
 def check_named(checkpoint: Path | None, data: Path | None) -> None:
@@ -36,17 +83,22 @@ def check_named(checkpoint: Path | None, data: Path | None) -> None:
 
 
 def check_calibration(calibration: str | None, data: Path | None) -> None:
-    """Reject calibration images that cannot exist."""
+    """Reject calibration images that cannot exist.
+
+    Args:
+        calibration: what `--calibration` says.
+        data: the data set, or None if there is none.
+    """
     if calibration is None:
         return
     if not calibration.isdecimal() and not Path(calibration).is_dir():
         raise typer.BadParameter(
             f"expected --calibration to be a number of images, or a folder, but got {calibration}."
         )
-    if calibration.isdecimal() and data_path(data) is None:
+    if calibration.isdecimal() and data is None:
         raise typer.BadParameter(
-            f"--calibration {calibration} needs a data set; name it with --data or "
-            f"{ENVIRONMENT_VARIABLE}, or omit --calibration."
+            f"--calibration {calibration} needs a data set; name it with --data, or omit "
+            f"--calibration."
         )
 
 
@@ -64,8 +116,9 @@ def input_files(
     """Yield the files that an export may read."""
     yield from checkpoints
     yield from committed.files()
+    yield from photographs.files()
     yield from Path("runs").glob("*-qat/*")  # resumed by quantization-aware training
-    folders = [data_path(data)]
+    folders = [data]
     if calibration is not None and not calibration.isdecimal():
         folders.append(Path(calibration))
     for path in folders:

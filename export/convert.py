@@ -14,7 +14,7 @@ from edge_runtime.support import native_log
 
 
 def to_float32(model: keras.Model) -> bytes:
-    """Convert a network: float32 input [1, 32, 32, 3], RGB, 0-1; float32 scores [1, classes]."""
+    """Convert a network as it is: float32 input [1, side, side, 3], and float32 output."""
     return converted(model, lambda converter: None)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from export.graph import operator_name, packed
+from edge_runtime.tflite.graph import operator_name, packed
 
 
 def widen_strided(graph: bytes) -> bytes:

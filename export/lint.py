@@ -12,12 +12,14 @@ from edge_runtime.support import native_log
 
 # They compute shapes or copy at run time, and split the delegate's partition.
 _SHAPE_ARITHMETIC = frozenset(
-    {"SHAPE", "STRIDED_SLICE", "PACK", "GATHER", "SLICE", "CONCATENATION", "FILL", "BROADCAST_TO"}
+    {"SHAPE", "STRIDED_SLICE", "PACK", "GATHER", "SLICE", "FILL", "BROADCAST_TO"}
 )
 _ENDS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 
-def lint(path: Path, *, io: str, integer: bool, float_layers: int = 0) -> list[str]:
+def lint(
+    path: Path, *, io: str, integer: bool, float_layers: int = 0, output: str | None = None
+) -> list[str]:
     """Return what is wrong with a graph, one phrase per finding; a good graph has none.
 
     QUANTIZE at the ends and SOFTMAX are expected outside the delegate.
@@ -27,6 +29,7 @@ def lint(path: Path, *, io: str, integer: bool, float_layers: int = 0) -> list[s
         io: type that input and output should have: "uint8", "int8" or "float32".
         integer: whether all arithmetic should be in integers.
         float_layers: number of convolutions and dense layers that are kept in float on purpose.
+        output: type that the output should have, if it differs from the input's.
     """
     with native_log.dropped():
         interpreter = Interpreter(model_path=str(path), num_threads=1)
@@ -42,17 +45,18 @@ def lint(path: Path, *, io: str, integer: bool, float_layers: int = 0) -> list[s
     stored = {n["outputs"][0]: n["inputs"][0] for n in graph if n["op_name"] == "DEQUANTIZE"}
 
     found = []
-    for end, details in (
-        ("input", interpreter.get_input_details()),
-        ("output", interpreter.get_output_details()),
+    for end, details, wanted in (
+        ("input", interpreter.get_input_details(), io),
+        ("output", interpreter.get_output_details(), output or io),
     ):
         got = ", ".join(np.dtype(d["dtype"]).name for d in details)
-        if got != io:
-            found.append(f"expected one {end} of type {io}, but got {got}")
+        if got != wanted:
+            found.append(f"expected one {end} of type {wanted}, but got {got}")
     found += [
         f"{node['op_name']} (node {node['index']}) computes shapes or copies at run time"
         for node in graph
         if node["op_name"] in _SHAPE_ARITHMETIC
+        or (node["op_name"] == "CONCATENATION" and types[node["outputs"][0]] == np.int32)
     ]
     if integer:
         islands = [

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from edge_runtime.inference.placement import WEIGHTED_OPERATIONS
 from edge_runtime.support import native_log
+from edge_runtime.tflite.graph import operator_name
 from export.calibration import evenly_spaced
 from export.convert import free_batch, to_float32
-from export.graph import operator_name
 from export.inputs import ExportInputs
 from export.quantize import representative_dataset, with_full_range
 

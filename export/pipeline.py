@@ -10,18 +10,23 @@ from pathlib import Path
 
 from edge_runtime.support.files import replacing
 from edge_runtime.support.outputs import output_file
+from edge_runtime.tflite.metadata import describe
 from export import bias, convert, quantize, verify
 from export.card import model_card
+from export.deployed import deployed, normalization
 from export.errors import ExportError
 from export.gpu_workaround import widen_strided
 from export.inputs import ExportInputs
 from export.lint import lint
-from export.metadata import describe
 from export.mixed import keep_fewest_in_float
 from export.quantize import IoType
+from train.efficientnet import FEATURE_BLOCKS, feature_extractor
 
 TOOLS = ("ai-edge-litert", "keras", "tensorflow")
 QAT_TOOLS = ("tensorflow-model-optimization", "tf_keras")
+PHOTOGRAPH_TOOLS = ("pillow",)  # it decodes and shrinks the committed photographs
+# Mean cosine between an export's outputs and the float network's, if no labels tell its accuracy.
+LEAST_COSINE = 0.97
 _ROUNDING = 1e-9  # lets a drop pass that equals the limit
 
 
@@ -52,14 +57,14 @@ class Export:
     Attributes:
         path: the file.
         size: of the file, in bytes.
-        comparison: its accuracy against the float network's.
+        comparison: its accuracy, or without labels its outputs, against the float network's.
         findings: of the graph lint, one phrase each.
         float_layers: names of the layers that were kept in float.
     """
 
     path: Path
     size: int
-    comparison: verify.AccuracyComparison
+    comparison: verify.AccuracyComparison | verify.OutputComparison
     findings: list[str]
     float_layers: tuple[str, ...] = ()
 
@@ -82,9 +87,10 @@ def export_tflite(
         mode: what to do to the network's numbers.
         out: the file to write.
         inputs: the network and its images.
-        io: type of an integer model's input and scores, uint8 by default. Other modes and `mixed`
-            have float32.
-        max_drop: largest loss of top-1 accuracy on the held-out images, a fraction.
+        io: type of an integer model's input and scores, uint8 by default; features are int8 if
+            this is an integer type. Other modes and `mixed` have float32.
+        max_drop: largest loss of top-1 accuracy on the held-out images, a fraction. Without labels,
+            the mean cosine to the float network's outputs must be at least `LEAST_COSINE`.
         mixed: keep as few layers of an int8 model in float as `max_drop` allows.
         overwrite: replace a file that exists.
         qat_dir: folder for the checkpoint of quantization-aware training; by default
@@ -101,9 +107,10 @@ def export_tflite(
         out, inputs=[inputs.checkpoint], overwrite=overwrite, parents=True, trial=True
     )
     io = io or (IoType.UINT8 if mode.integer and not mixed else IoType.FLOAT32)
-    graph = _graph(mode, inputs, io, qat_dir, say)
+    output = IoType.INT8 if inputs.features and io is not IoType.FLOAT32 else io
+    graph = _graph(mode, inputs, io, output, qat_dir, say)
     float_layers: tuple[str, ...] = ()
-    if mixed and _judge(graph, inputs).top1_drop > max_drop + _ROUNDING:
+    if mixed and _loses_too_much(_judge(graph, inputs), max_drop):
         graph, float_layers = keep_fewest_in_float(inputs, max_drop, say=say)
     elif mixed:
         say("plain int8 is within --max-drop; no layer is kept in float")
@@ -112,58 +119,103 @@ def export_tflite(
         graph,
         network=inputs.model.name,
         precision=mode.precision,
-        classes=inputs.class_names,
-        parameters=inputs.model.count_params(),
+        classes=None if inputs.features else inputs.class_names,
+        parameters=_parameters(inputs),
         checkpoint_sha256=inputs.sha256,
         training=inputs.about,
         calibration=inputs.calibration.provenance() if mode.integer else None,
-        tools=TOOLS + QAT_TOOLS if mode is QuantizationMode.QAT else TOOLS,
+        tools=_tools(mode, inputs),
         ours=inputs.shipped,
+        pixels=normalization(inputs.model.name),
     )
     if float_layers:
         card["float_layers"] = list(float_layers)
+    if inputs.features:  # of each layer
+        card["features"] = [block.channels for block in FEATURE_BLOCKS]
     data = describe(graph, card)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / out.name
         trial.write_bytes(data)
-        findings = lint(trial, io=io, integer=mode.integer, float_layers=len(float_layers))
+        findings = lint(
+            trial, io=io, integer=mode.integer, float_layers=len(float_layers), output=output
+        )
     comparison = _judge(data, inputs)
-    if comparison.top1_drop > max_drop + _ROUNDING:
+    if _loses_too_much(comparison, max_drop):
+        limit, remedy = (
+            (f"loses more than {100 * max_drop:g} points", "Raise --max-drop to write it anyway.")
+            if isinstance(comparison, verify.AccuracyComparison)
+            else (f"has a mean cosine below {LEAST_COSINE}", "Choose another --calibration.")
+        )
         raise ExportError(
-            f"{out} was not written, because it loses more than {100 * max_drop:g} points on "
-            f"{inputs.judged_on}: {comparison}. Raise --max-drop to write it anyway."
+            f"{out} was not written, because it {limit} on {inputs.judged_on}: {comparison}. "
+            f"{remedy}"
         )
     with replacing(file, overwrite=overwrite) as temporary:
         temporary.write_bytes(data)
     return Export(out, len(data), comparison, findings, float_layers)
 
 
-def _judge(data: bytes, inputs: ExportInputs) -> verify.AccuracyComparison:
+def _judge(
+    data: bytes, inputs: ExportInputs
+) -> verify.AccuracyComparison | verify.OutputComparison:
     """Compare a .tflite file with the network that it came from."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / "trial.tflite"
         trial.write_bytes(data)
-        scores = verify.file_scores(trial, inputs.held_out.images)
-    return verify.compare(inputs.scores, scores, inputs.held_out.labels)
+        scores = verify.file_scores(trial, inputs.held_out.images, features=inputs.features)
+    if inputs.judges_accuracy:
+        return verify.compare(inputs.scores, scores, inputs.held_out.labels)
+    return verify.compare_outputs(inputs.scores, scores, features=inputs.features)
+
+
+def _loses_too_much(
+    comparison: verify.AccuracyComparison | verify.OutputComparison, max_drop: float
+) -> bool:
+    if isinstance(comparison, verify.AccuracyComparison):
+        return comparison.top1_drop > max_drop + _ROUNDING
+    return comparison.mean_cosine < LEAST_COSINE
+
+
+def _parameters(inputs: ExportInputs) -> int:
+    """Return the number of parameters in the exported part, BatchNorm's moments included."""
+    model = feature_extractor(inputs.model) if inputs.features else inputs.model
+    return int(model.count_params())
+
+
+def _tools(mode: QuantizationMode, inputs: ExportInputs) -> tuple[str, ...]:
+    """Return the distributions that helped to make a graph."""
+    if mode is QuantizationMode.QAT:
+        return TOOLS + QAT_TOOLS
+    if mode.integer and inputs.calibration.split == "photographs":
+        return TOOLS + PHOTOGRAPH_TOOLS
+    return TOOLS
 
 
 def _graph(
     mode: QuantizationMode,
     inputs: ExportInputs,
     io: IoType,
+    output: IoType,
     qat_dir: Path | None,
     say: Callable[[str], None],
 ) -> bytes:
     match mode:
         case QuantizationMode.NONE:
-            return convert.to_float32(inputs.model)
+            return convert.to_float32(deployed(inputs.model, features=inputs.features))
         case QuantizationMode.FLOAT16:
-            return quantize.to_float16(inputs.model)
+            return quantize.to_float16(deployed(inputs.model, features=inputs.features))
         case QuantizationMode.DYNAMIC:
-            return quantize.to_dynamic(inputs.model)
+            return quantize.to_dynamic(deployed(inputs.model, features=inputs.features))
         case QuantizationMode.INT8:
             images = inputs.calibration.images
-            return quantize.to_int8(bias.corrected(inputs.model, images), images, io=io)
+            corrected = bias.corrected(inputs.model, images)
+            return quantize.to_int8(
+                deployed(corrected, features=inputs.features),
+                images,
+                io=io,
+                output=output,
+                pixels=normalization(inputs.model.name),
+            )
         case QuantizationMode.QAT:
             if inputs.data is None:
                 raise ExportError(

@@ -14,6 +14,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from export.convert import converted
+from export.deployed import Normalization
+
+_UNIT_RANGE = Normalization(0, 255)
 
 
 class IoType(StrEnum):
@@ -47,17 +50,24 @@ def to_dynamic(model: keras.Model) -> bytes:
 
 
 def to_int8(
-    model: keras.Model, calibration: NDArray[np.uint8], *, io: IoType = IoType.UINT8
+    model: keras.Model,
+    calibration: NDArray[np.uint8],
+    *,
+    io: IoType = IoType.UINT8,
+    output: IoType | None = None,
+    pixels: Normalization = _UNIT_RANGE,
 ) -> bytes:
     """Convert and quantize a network: int8 throughout, one scale per output channel of weights.
 
     The range of every activation is its minimum and maximum over the calibration images (Jacob et
-    al. 2018, arXiv:1712.05877). The input's range is 0 to 1 whatever the images contain.
+    al. 2018, arXiv:1712.05877). The input's range is that of 0-255, whatever the images contain.
 
     Args:
         model: the network.
-        calibration: uint8 (N, 32, 32, 3), RGB, 0-255.
-        io: type of the input and of the scores.
+        calibration: uint8 (N, side, side, 3), RGB, 0-255.
+        io: type of the input and, without `output`, of the output.
+        output: type of the output.
+        pixels: how pixels become the network's input.
 
     Raises:
         ValueError: an operation has no int8 kernel.
@@ -66,9 +76,10 @@ def to_int8(
 
     def configure(converter: tf.lite.TFLiteConverter) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = representative_dataset(images)
+        converter.representative_dataset = representative_dataset(images, pixels)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(io)
+        converter.inference_input_type = tf.dtypes.as_dtype(io)
+        converter.inference_output_type = tf.dtypes.as_dtype(output or io)
 
     return converted(model, configure)
 
@@ -76,8 +87,8 @@ def to_int8(
 def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return calibration images that contain both 0 and 255; change two pixels if they do not.
 
-    The input's scale then becomes exactly 1/255, so raw pixels are the quantized input, and no
-    pixel lies outside its range.
+    The input's scale then becomes exactly 1/255, or 1/128 for EfficientNet-Lite0. So raw pixels
+    are the quantized input, and no pixel lies outside its range.
 
     Args:
         images: uint8 (N, H, W, 3); never changed in place.
@@ -89,19 +100,20 @@ def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def representative_dataset(
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8], pixels: Normalization = _UNIT_RANGE
 ) -> Callable[[], Iterator[list[NDArray[np.float32]]]]:
     """Return calibration images as the converter expects them.
 
     Args:
         images: uint8 (N, H, W, 3), 0-255.
+        pixels: how pixels become the network's input.
 
     Returns:
-        A function that yields one image at a time: float32 [1, H, W, 3], 0-1.
+        A function that yields one image at a time: float32 [1, H, W, 3].
     """
 
     def one_by_one() -> Iterator[list[NDArray[np.float32]]]:
         for image in images:
-            yield [image[np.newaxis].astype(np.float32) / 255.0]
+            yield [(image[np.newaxis].astype(np.float32) - pixels.mean) / pixels.std]
 
     return one_by_one

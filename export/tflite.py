@@ -19,13 +19,22 @@ from train.startup import start
 
 start("export")
 
-from export import pipeline, sensitivity, verify
-from export.checks import check_calibration, check_named, check_out, data_path, input_files
+from export import pipeline, report, sensitivity
+from export.checks import (
+    SIDES,
+    check_calibration,
+    check_named,
+    check_network,
+    check_out,
+    data_path,
+    either,
+    input_files,
+)
 from export.errors import CalibrationError, CalibrationOptionError, ExportError
-from export.inputs import ExportInputs, load_inputs
-from export.pipeline import Export, QuantizationMode
+from export.inputs import ExportInputs, image_side, load_inputs
+from export.pipeline import QuantizationMode
 from export.quantize import IoType
-from train import weights
+from train import efficientnet, weights
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load
 from train.dataset import DataError
@@ -54,6 +63,20 @@ def main(
             show_default="train/checkpoints/NETWORK.safetensors",
         ),
     ] = None,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features",
+            help="Export the part of efficientnet-lite0 that gives features, without its classes.",
+        ),
+    ] = False,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Side of efficientnet-lite0's images in pixels: {either(SIDES)}.",
+            show_default="that of the checkpoint, otherwise 224",
+        ),
+    ] = None,
     quantize: Annotated[
         QuantizationMode | None,
         typer.Option(
@@ -65,7 +88,11 @@ def main(
     ] = None,
     io: Annotated[
         IoType | None,
-        typer.Option(help="Type of an int8 or qat model's input and scores.", show_default="uint8"),
+        typer.Option(
+            help="Type of an int8 or qat model's input and scores. Features are always int8 then, "
+            "unless this is float32.",
+            show_default="uint8",
+        ),
     ] = None,
     calibration: Annotated[
         str | None,
@@ -73,7 +100,8 @@ def main(
             metavar="DIR|N",
             help="Images that set activation ranges: a folder that holds one folder of images per "
             "class, or how many training images of --data to take.",
-            show_default="500 committed images",
+            show_default="500 committed images; for efficientnet-lite0 crops of committed "
+            "photographs",
         ),
     ] = None,
     data: Annotated[
@@ -81,8 +109,8 @@ def main(
         typer.Option(
             help="Data set whose held-out images judge the result: CIFAR-10's binary archive, or "
             "the folder of your own images that the network was trained on, "
-            "{train,test}/CLASS/*.png. Without a data set, 500 committed images judge.",
-            show_default=f"${ENVIRONMENT_VARIABLE}",
+            "{train,test}/CLASS/*.png. Without a data set, committed images judge.",
+            show_default=f"${ENVIRONMENT_VARIABLE} for cnn and resnet18",
         ),
     ] = None,
     max_drop: Annotated[
@@ -107,15 +135,16 @@ def main(
         Path | None,
         typer.Option(
             help="File to write. With --explain: path of the table and the plot, without suffix.",
-            show_default="exports/NETWORK-PRECISION.tflite; with --mixed "
-            "exports/NETWORK-int8-mixed.tflite",
+            show_default="exports/NETWORK-PRECISION.tflite, with -mixed, -features or the --side "
+            "in its name",
         ),
     ] = None,
     every: Annotated[
         bool,
         typer.Option(
             "--all",
-            help="Export every network in every precision; without a data set, all but qat.",
+            help="Export the networks for CIFAR-10 in every precision; without a data set, in all "
+            "but qat.",
         ),
     ] = False,
     overwrite: Annotated[
@@ -126,7 +155,8 @@ def main(
 
     A file that loses too much accuracy is not written.
     """
-    if every and (network or quantize or out or checkpoint or mixed or explain or io):
+    given = network or quantize or out or checkpoint or mixed or explain or io or features or side
+    if every and given:
         raise typer.BadParameter(
             "it can be combined only with --data, --calibration, --max-drop and --overwrite.",
             param_hint="--all",
@@ -138,6 +168,7 @@ def main(
             param_hint="--explain",
         )
     network, quantize = network or NetworkName("cnn"), quantize or QuantizationMode.INT8
+    check_network(network, quantize, features=features, side=side, mixed=mixed, explain=explain)
     if io and not quantize.integer:
         raise typer.BadParameter(
             f"{quantize} models have float32 input and scores; omit --io.", param_hint="--io"
@@ -152,12 +183,18 @@ def main(
             f"{quantize} models have no activation ranges; omit --calibration.",
             param_hint="--calibration",
         )
-    max_drop = 0.5 if max_drop is None else max_drop
     check_named(checkpoint, data)
+    cifar10 = every or network in CIFAR10_NETWORKS
+    data = data_path(data) if cifar10 else data and data.expanduser()
     check_calibration(calibration, data)
+    if max_drop is not None and (features or not (cifar10 or data)):
+        raise typer.BadParameter(
+            "no labelled image measures top-1 accuracy here; omit it.", param_hint="--max-drop"
+        )
+    max_drop = 0.5 if max_drop is None else max_drop
     networks = [NetworkName(name) for name in CIFAR10_NETWORKS] if every else [network]
     modes = list(QuantizationMode) if every else [quantize]
-    if QuantizationMode.QAT in modes and data_path(data) is None:
+    if QuantizationMode.QAT in modes and data is None:
         if not every:
             raise typer.BadParameter(
                 "qat trains on the training images; name the data set with --data or "
@@ -166,7 +203,12 @@ def main(
             )
         modes.remove(QuantizationMode.QAT)
     checkpoints = {name: checkpoint or weights.SHIPPED / f"{name}.safetensors" for name in networks}
-    files = {(n, m): out or _default_out(n, m, mixed=mixed) for n in networks for m in modes}
+    variant = [*(["mixed"] if mixed else []), *([str(side)] if side else [])]
+    files = {
+        (n, m): out or report.default_out(n, m, features=features, variant=variant)
+        for n in networks
+        for m in modes
+    }
     ranking = out or Path("exports") / f"{network}-sensitivity"
     for file in sensitivity.files(ranking) if explain else files.values():
         inputs = input_files(checkpoints.values(), data, calibration)
@@ -176,10 +218,19 @@ def main(
     rows = []
     failed = False
     try:
-        loaded = None if data_path(data) is None else load(data)
+        loaded = None
+        if data is not None:
+            loaded = load(data) if cifar10 else load(data, _side(checkpoints[network], side))
         for name in networks:
             try:
-                sources = load_inputs(name, checkpoints[name], images=calibration, data=loaded)
+                sources = load_inputs(
+                    name,
+                    checkpoints[name],
+                    images=calibration,
+                    data=loaded,
+                    features=features,
+                    side=side,
+                )
                 if explain:
                     _explain(sources, ranking, overwrite=overwrite)
                     continue
@@ -205,18 +256,20 @@ def main(
                     complain(sentence(exc), program=_PROGRAM)
                     failed = True
                     continue
-                _print(export, sources)
-                rows.append(_table_row(export))
-    except DataError as exc:
+                typer.echo("\n".join(report.lines(export, sources.judged_on)))
+                rows.append(export)
+    except (DataError, weights.CheckpointError) as exc:
         complain(str(exc), program=_PROGRAM)
         failed = True
     except KeyboardInterrupt:
         complain(f"stopped; {_STOPPED}", program=_PROGRAM)
         raise typer.Exit(INTERRUPTED) from None
     if every:
-        typer.echo("\n".join(["", *_TABLE_HEAD, *rows]))
+        typer.echo("\n".join(["", *report.table(rows)]))
         if QuantizationMode.QAT not in modes:
-            skipped = " and ".join(_default_out(n, QuantizationMode.QAT).stem for n in networks)
+            skipped = " and ".join(
+                report.default_out(n, QuantizationMode.QAT).stem for n in networks
+            )
             complain(
                 f"skipped {skipped}, which are trained; name the data set with --data or "
                 f"{ENVIRONMENT_VARIABLE} to export them too.",
@@ -225,41 +278,14 @@ def main(
     raise typer.Exit(int(failed))
 
 
-_TABLE_HEAD = (
-    "| file | bytes | top-1 | drop, points | McNemar p | agreement |",
-    "|---|---|---|---|---|---|",
-)
-
-
-def _default_out(network: str, mode: QuantizationMode, *, mixed: bool = False) -> Path:
-    return Path("exports") / f"{network}-{mode.precision}{'-mixed' if mixed else ''}.tflite"
-
-
-def _table_row(export: Export) -> str:
-    c = export.comparison
-    low, high = c.top1_interval
-    drop_low, drop_high = c.drop_interval
-    return (
-        f"| {export.path.stem} | {export.size:,} "
-        f"| {c.top1:.2%} ({low:.2%} to {high:.2%}) "
-        f"| {verify.points(c.top1_drop)} ({verify.points(drop_low)} to {verify.points(drop_high)}) "
-        f"| {c.p_value:.2f} | {c.agreement:.2%} |"
-    )
-
-
-def _print(export: Export, inputs: ExportInputs) -> None:
-    typer.echo(f"{export.path}: {export.size:,} bytes")
-    typer.echo(f"on {inputs.judged_on}: {export.comparison}")
-    for finding in export.findings:
-        typer.echo(f"lint: {finding}")
+def _side(checkpoint: Path, side: int | None) -> int:
+    """Return the side of the images that EfficientNet-Lite0 takes."""
+    return side or image_side(efficientnet.NAME, weights.about(checkpoint))
 
 
 def _explain(inputs: ExportInputs, stem: Path, *, overwrite: bool) -> None:
     errors = sensitivity.explain(inputs)
-    typer.echo(f"{'layer':<24}{'SQNR, dB':>10}{'regained, points':>18}")
-    for error in errors:
-        points = verify.points(error.regained)
-        typer.echo(f"{error.layer:<24}{error.sqnr_db:>10.1f}{points:>18}")
+    typer.echo("\n".join(report.ranking(errors)))
     written = sensitivity.write(errors, stem, f"{inputs.model.name}, int8", overwrite=overwrite)
     typer.echo(" ".join(str(path) for path in written))
 

@@ -75,17 +75,49 @@ def points(fraction: float) -> str:
     return f"{round(100 * fraction, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
 
 
-def file_scores(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the scores of a .tflite file when `edge_runtime` runs it, float32 (N, classes).
+@dataclass(frozen=True)
+class OutputComparison:
+    """Outputs of a .tflite file and of the float network that it came from, on the same images.
+
+    It needs no labels, and therefore says nothing about accuracy.
+
+    Attributes:
+        images: number of images.
+        mean_cosine: mean of the cosines between the two outputs of an image.
+        least_cosine: smallest of them.
+        max_difference: largest difference of any number.
+        agreement: share of images with the same top-1 class; None if the outputs are features.
+    """
+
+    images: int
+    mean_cosine: float
+    least_cosine: float
+    max_difference: float
+    agreement: float | None
+
+    def __str__(self) -> str:
+        outputs = "features" if self.agreement is None else "scores"
+        same = "" if self.agreement is None else f"agreement {self.agreement:.2%}, "
+        return (
+            f"{same}cosine to the float {outputs} {self.mean_cosine:.4f} (least "
+            f"{self.least_cosine:.4f}), {outputs} differ by at most {self.max_difference:.3f}"
+        )
+
+
+def file_scores(
+    path: Path, images: NDArray[np.uint8], *, features: bool = False
+) -> NDArray[np.float32]:
+    """Return the output of a .tflite file when `edge_runtime` runs it, float32 (N, classes).
 
     Args:
         path: a .tflite file.
         images: uint8 (N, H, W, 3), RGB, 0-255.
+        features: the file's output is features, of which no softmax makes scores.
 
     Raises:
         EdgeRuntimeError: the file cannot be used.
     """
-    with Classifier(path) as classifier:
+    with Classifier(path, scores="none" if features else "auto") as classifier:
         return np.stack([classifier.scores(image) for image in images])
 
 
@@ -108,4 +140,26 @@ def compare(
         gained=gained,
         agreement=float(np.mean(expected.argmax(axis=1) == actual.argmax(axis=1))),
         max_difference=float(np.abs(expected - actual).max()),
+    )
+
+
+def compare_outputs(
+    expected: NDArray[np.float32], actual: NDArray[np.float32], *, features: bool
+) -> OutputComparison:
+    """Compare a file's outputs with the float network's, on images without labels.
+
+    Args:
+        expected: outputs of the float network, float32 (N, outputs).
+        actual: outputs of the file, float32 (N, outputs).
+        features: the outputs are features rather than scores of classes.
+    """
+    norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(actual, axis=1)
+    cosines = (expected * actual).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
+    same = expected.argmax(axis=1) == actual.argmax(axis=1)
+    return OutputComparison(
+        images=len(expected),
+        mean_cosine=float(cosines.mean()),
+        least_cosine=float(cosines.min()),
+        max_difference=float(np.abs(expected - actual).max()),
+        agreement=None if features else float(same.mean()),
     )

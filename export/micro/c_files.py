@@ -18,9 +18,9 @@ from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.support.files import replacing
 from edge_runtime.support.outputs import output_file
+from edge_runtime.tflite.metadata import detached
 from export import committed
 from export.calibration import evenly_spaced
-from export.metadata import detached
 from export.micro import c_source
 from export.micro.agreement import Agreement, agree, open_interpreter
 from export.micro.arena import smallest_arena

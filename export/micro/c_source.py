@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.metadata import Metadata
-from export.graph import operator_name
+from edge_runtime.tflite.graph import operator_name
 
 ALIGNMENT_BYTES = 16  # that flatbuffers and TensorFlow Lite Micro's arena need
 _BYTES_A_LINE = 16

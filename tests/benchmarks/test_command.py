@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from benchmarks import __main__ as command
 from benchmarks import networks, passes
 from benchmarks.results import Results
-from export.metadata import detached
+from edge_runtime.tflite.metadata import detached
 from tests.conftest import GOLDEN, ROOT
 from train import cifar10
 from train.dataset import DataError

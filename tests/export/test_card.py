@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
+from edge_runtime.tflite.metadata import describe
 from export.card import model_card
-from export.metadata import describe
 from tests.conftest import GOLDEN
 
 GRAPH = (GOLDEN / "unlabelled.tflite").read_bytes()

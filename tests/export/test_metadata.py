@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime.inference.attachments import attached_files
 from edge_runtime.inference.metadata import CARD_FILE
-from export.metadata import attach, describe, detached
+from edge_runtime.tflite.metadata import attach, describe, detached
 from tests.export.test_card import GRAPH, card
 
 

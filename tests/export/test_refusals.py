@@ -1,12 +1,13 @@
 """What the commands of `export` refuse to write: nothing that exists is lost unless asked."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from export import committed, make_samples, pipeline, sensitivity, tflite
+from export import committed, make_samples, pipeline, report, sensitivity, tflite
 from export.pipeline import QuantizationMode
 from export.sensitivity import LayerError
 from tests.conftest import GOLDEN, ROOT, run
@@ -118,9 +119,10 @@ def test_all_names_what_it_skips_without_a_data_set(command, tmp_path, monkeypat
     asked = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tflite, "load", lambda path: path)
-    monkeypatch.setattr(tflite, "load_inputs", lambda network, *_, **__: network)
-    monkeypatch.setattr(tflite, "_print", lambda *_: None)
-    monkeypatch.setattr(tflite, "_table_row", str)
+    inputs = SimpleNamespace(judged_on="")
+    monkeypatch.setattr(tflite, "load_inputs", lambda *_, **__: inputs)
+    monkeypatch.setattr(report, "lines", lambda *_: [])
+    monkeypatch.setattr(report, "table", lambda _: [])
     monkeypatch.setattr(
         pipeline, "export_tflite", lambda mode, out, *_, **__: asked.append(out.stem) or mode
     )

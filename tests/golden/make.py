@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from edge_runtime.inference.metadata import LABELS_FILE
-from export.metadata import attach
+from edge_runtime.tflite.metadata import attach
 
 HERE = Path(__file__).parent
 LABELS = {LABELS_FILE: b"red\ngreen\nblue\n"}

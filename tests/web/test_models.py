@@ -11,7 +11,7 @@ from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.resize import fit
-from export.metadata import attach, describe
+from edge_runtime.tflite.metadata import attach, describe
 from tests.conftest import GOLDEN, ROOT
 from tests.edge_runtime.inference.model_files import CARD, archive
 from tests.web.conftest import bring, scores, use, visit

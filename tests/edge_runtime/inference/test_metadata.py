@@ -11,7 +11,7 @@ from edge_runtime.inference.metadata import (
     matching,
     read_metadata,
 )
-from export.metadata import attach, describe
+from edge_runtime.tflite.metadata import attach, describe
 from tests.conftest import GOLDEN
 from tests.edge_runtime.inference.model_files import CARD, GRAPH, archive, flatbuffer
 

@@ -5,7 +5,7 @@ import pytest
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.engine import open_engine
-from export.metadata import detached
+from edge_runtime.tflite.metadata import detached
 from export.micro.agreement import agree, open_interpreter
 from tests.conftest import GOLDEN
 

@@ -3,7 +3,7 @@
 import pytest
 
 from edge_runtime.errors import EdgeRuntimeError
-from export.metadata import detached
+from edge_runtime.tflite.metadata import detached
 from export.micro import arena
 from export.micro.c_source import ALIGNMENT_BYTES
 from tests.conftest import GOLDEN

@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.inference import shipped
 from edge_runtime.support import native_log
-from export.metadata import attach, detached
+from edge_runtime.tflite.metadata import attach, detached
 from tests.conftest import GOLDEN, ROOT, run
 
 runtime = pytest.importorskip("tflite_micro").runtime

@@ -1,6 +1,6 @@
 """Write into a .tflite file what it is and how to use it.
 
-The model card (`export.card`) holds all of it and is attached as `model-card.json`. Other programs
+The model card holds all of it and is attached as `model-card.json`. Other programs
 read standard TFLite Metadata, so what they need is repeated there: a flatbuffer in the graph's
 "TFLITE_METADATA" buffer, after TFLite's metadata_schema.fbs, and the labels as an attached file.
 """
@@ -18,8 +18,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.inference.metadata import CARD_FILE, LABELS_FILE
-from export.graph import packed
+from edge_runtime.tflite.graph import packed
 
+_METADATA = "TFLITE_METADATA"  # name of the buffer
 _DATE = (1980, 1, 1, 0, 0, 0)  # the zip format's first, so that equal inputs give equal bytes
 
 
@@ -28,10 +29,11 @@ def describe(graph: bytes, card: Mapping[str, Any]) -> bytes:
 
     Args:
         graph: a .tflite file without any of them.
-        card: from `export.card.model_card`.
+        card: the model card, whose keys `export.card` defines.
     """
-    labels = "".join(f"{name}\n" for name in card["classes"])
-    files = {LABELS_FILE: labels.encode(), CARD_FILE: json.dumps(card, indent=1).encode() + b"\n"}
+    files = {CARD_FILE: json.dumps(card, indent=1).encode() + b"\n"}
+    if "classes" in card:
+        files[LABELS_FILE] = "".join(f"{name}\n" for name in card["classes"]).encode()
     return attach(_with_metadata(graph, _model_metadata(card)), files)
 
 
@@ -46,6 +48,16 @@ def attach(model: bytes, files: Mapping[str, bytes]) -> bytes:
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(name, _DATE), files[name])
     return data.getvalue()
+
+
+def undescribed(model: bytes) -> bytes:
+    """Return a .tflite file without what `describe` wrote into it."""
+    graph = schema.ModelT.InitFromPackedBuf(detached(model))
+    for entry in graph.metadata or []:
+        if entry.name == _METADATA.encode():
+            graph.buffers[entry.buffer] = schema.BufferT()
+    graph.metadata = [e for e in graph.metadata or [] if e.name != _METADATA.encode()]
+    return packed(graph)
 
 
 def detached(model: bytes) -> bytes:
@@ -66,6 +78,8 @@ _DESCRIPTIONS = 1
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
 _RGB = 1  # ColorSpaceType
 _NORMALIZATION = 1  # ProcessUnitOptions
+
+_MOST_NAMES = 50  # classes that the description names
 
 
 def _model_metadata(card: Mapping[str, Any]) -> bytes:
@@ -107,16 +121,21 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
         table({1: table({}, {0: _RGB})}, {0: _IMAGE}),
         {4: vector(table({1: normalization}, {0: _NORMALIZATION}))},
     )
-    labels = table(
-        {0: text(LABELS_FILE), 1: text("Class names in the order of the scores.")},
-        {2: _AXIS_LABELS},
-    )
-    scores = tensor(
-        "scores",
-        "The score of each class after softmax; they add up to 1.",
-        table({1: table({})}, {0: _FEATURE}),
-        {6: vector(labels)},
-    )
+    if "classes" in card:
+        labels = table(
+            {0: text(LABELS_FILE), 1: text("Class names in the order of the scores.")},
+            {2: _AXIS_LABELS},
+        )
+        output = tensor(
+            "scores",
+            "The score of each class after softmax; they add up to 1.",
+            table({1: table({})}, {0: _FEATURE}),
+            {6: vector(labels)},
+        )
+    else:
+        output = tensor(
+            "features", "Features of the image.", table({1: table({})}, {0: _FEATURE}), {}
+        )
     card_file = table(
         {0: text(CARD_FILE), 1: text("Origin and use of the model, JSON.")}, {2: _DESCRIPTIONS}
     )
@@ -124,8 +143,8 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
     metadata = table(
         {
             0: text(f"{network}-{card['precision']}"),
-            1: text(f"Classifies images as one of: {', '.join(card['classes'])}."),
-            3: vector(table({2: vector(image), 3: vector(scores)})),
+            1: text(_summary(card)),
+            3: vector(table({2: vector(image), 3: vector(output)})),
             **{number: text(said) for number, said in origin.items() if said},
             6: vector(card_file),
             7: text(_PARSER_VERSION),
@@ -135,10 +154,19 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
     return bytes(builder.Output())
 
 
+def _summary(card: Mapping[str, Any]) -> str:
+    if "classes" not in card:
+        return "Gives features of an image, from which classes can be told."
+    classes = card["classes"]
+    if len(classes) > _MOST_NAMES:
+        return f"Classifies images as one of {len(classes):,} classes."
+    return f"Classifies images as one of: {', '.join(classes)}."
+
+
 def _with_metadata(graph: bytes, metadata: bytes) -> bytes:
     """Return a graph with one more buffer, named TFLITE_METADATA in its list of metadata."""
     model = schema.ModelT.InitFromPackedBuf(graph)
     model.buffers.append(schema.BufferT(np.frombuffer(metadata, np.uint8)))
-    entry = schema.MetadataT("TFLITE_METADATA", len(model.buffers) - 1)
+    entry = schema.MetadataT(_METADATA, len(model.buffers) - 1)
     model.metadata = [*(model.metadata or []), entry]
     return packed(model)

@@ -1,0 +1,1 @@
+"""Writing .tflite files: the graph, and what describes it. `inference` reads them."""
