@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edge_runtime.errors import OutputError as OutputError
     from edge_runtime.errors import ResumeError as ResumeError
     from edge_runtime.errors import StreamError as StreamError
+    from edge_runtime.errors import TeachingError as TeachingError
     from edge_runtime.inference.delegates import Availability as Availability
     from edge_runtime.inference.delegates import available_delegates as available_delegates
     from edge_runtime.inference.placement import Placement as Placement
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from edge_runtime.results import Frame as Frame
     from edge_runtime.results import Prediction as Prediction
     from edge_runtime.results import Result as Result
+    from edge_runtime.teaching.report import TeachingReport as TeachingReport
+    from edge_runtime.teaching.teach import teach as teach
 
 _HOME = {
     "Availability": "inference.delegates",
@@ -49,8 +52,11 @@ _HOME = {
     "ResumeError": "errors",
     "Result": "results",
     "StreamError": "errors",
+    "TeachingError": "errors",
+    "TeachingReport": "teaching.report",
     "available_delegates": "inference.delegates",
     "load_image": "inputs.decode",
+    "teach": "teaching.teach",
 }
 __all__ = sorted(_HOME)
 

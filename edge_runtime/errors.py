@@ -6,6 +6,7 @@
     +-- DelegateError     the delegate is not available, or cannot run the model
     +-- ImageError        the image cannot be read
     +-- StreamError       the camera or video cannot be read
+    +-- TeachingError     the photographs cannot be taught
     +-- OutputError       the results may not be written there
     +-- ResumeError       the results of a previous run cannot be resumed
     +-- ClusterError      the Ray cluster cannot be used, or not for these results
@@ -38,6 +39,10 @@ class ImageError(EdgeRuntimeError):
 
 class StreamError(EdgeRuntimeError):
     """A camera or video cannot be opened, or it was lost and did not come back."""
+
+
+class TeachingError(EdgeRuntimeError):
+    """The folders do not hold what can be taught: classes with enough photographs."""
 
 
 class OutputError(EdgeRuntimeError):

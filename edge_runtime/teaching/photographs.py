@@ -1,0 +1,171 @@
+"""The photographs of a folder, one folder for each class: FOLDER/CLASS/*.
+
+A folder that holds the folders `train` and `test` is taught on the former and tested on the latter.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_runtime.errors import TeachingError
+from edge_runtime.inputs.folders import images_below, is_housekeeping
+
+COUNTER_EXAMPLES = "none-of-these"  # the folder of images that belong to no class
+MAX_CLASSES = 1000
+MIN_PHOTOGRAPHS = 2  # of each class
+TRAIN, TEST = "train", "test"
+
+
+class Photograph(NamedTuple):
+    """A photograph and its class.
+
+    Attributes:
+        path: of the file.
+        label: index of the class; -1 for a counter-example.
+    """
+
+    path: str
+    label: int
+
+
+class Photographs(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        classes: names in alphabetical order, without that of counter-examples.
+        photographs: those of all classes in order, then the counter-examples.
+        unreadable: sentences that say which folders could not be searched.
+    """
+
+    classes: tuple[str, ...]
+    photographs: tuple[Photograph, ...]
+    unreadable: tuple[str, ...]
+
+
+def parts_of(folder: Path) -> tuple[Path, Path | None]:
+    """Return the folder to teach on and the one to test on, or None if `folder` has no such parts.
+
+    Raises:
+        TeachingError: it is not a folder.
+    """
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise TeachingError(f"{folder} {what}; expected a folder with one folder for each class.")
+    train, test = folder / TRAIN, folder / TEST
+    return (train, test) if train.is_dir() and test.is_dir() else (folder, None)
+
+
+def find_photographs(folder: Path, left_out: Callable[[str], None]) -> Photographs:
+    """Find the photographs of each class.
+
+    Args:
+        folder: holds a folder for each class; photographs may lie in folders below that.
+        left_out: called with each file that has no suffix of an image or lies beside the classes.
+
+    Raises:
+        TeachingError: there are too few or too many classes, a class has no name that a label can
+            have, or too few photographs.
+    """
+    names = _class_folders(folder, left_out)
+    classes = tuple(name for name in names if name != COUNTER_EXAMPLES)
+    for name in classes:
+        if not name.isprintable() or not name.strip():
+            raise TeachingError(
+                f"{folder} has the class {name!r}, which cannot be a label; rename the folder to "
+                f"printable text."
+            )
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        found = f"{len(classes)} ({', '.join(classes)})" if classes else "none"
+        raise TeachingError(
+            f"Expected {folder} to hold one folder of photographs for each of 2 to "
+            f"{MAX_CLASSES:,} classes, but found {found if len(classes) <= 2 else len(classes)}."
+        )
+    photographs = _photographs(folder, names, classes, left_out)
+    require_enough(photographs, folder)
+    return photographs
+
+
+def find_tests(
+    folder: Path, classes: tuple[str, ...], left_out: Callable[[str], None]
+) -> Photographs:
+    """Find photographs that only judge a model; a class may have none of them.
+
+    Args:
+        folder: holds a folder for each class.
+        classes: that the model is taught.
+        left_out: as in `find_photographs`.
+
+    Raises:
+        TeachingError: there are none, or a folder is named by none of the classes.
+    """
+    names = _class_folders(folder, left_out)
+    for name in names:
+        if name not in (*classes, COUNTER_EXAMPLES):
+            raise TeachingError(
+                f"{folder / name} is none of the classes that are taught "
+                f"({', '.join(classes[:10])}); rename the folder or move it away."
+            )
+    found = _photographs(folder, names, classes, left_out)
+    if not any(photograph.label >= 0 for photograph in found.photographs):
+        raise TeachingError(
+            f"Expected {folder} to hold photographs in folders named like the classes, but found "
+            f"none."
+        )
+    return found
+
+
+def require_enough(found: Photographs, folder: Path) -> None:
+    """Refuse classes with fewer photographs than can be taught.
+
+    Raises:
+        TeachingError: a class has fewer.
+    """
+    for label, name in enumerate(found.classes):
+        count = sum(photograph.label == label for photograph in found.photographs)
+        if count < MIN_PHOTOGRAPHS:
+            raise TeachingError(
+                f"Expected {folder / name} to hold at least {MIN_PHOTOGRAPHS} photographs that can "
+                f"be read, but found {count or 'none'}; add some, or move the folder away."
+            )
+
+
+def _photographs(
+    folder: Path, names: list[str], classes: tuple[str, ...], left_out: Callable[[str], None]
+) -> Photographs:
+    photographs: list[Photograph] = []
+    unreadable: list[str] = []
+    for name in sorted(names, key=lambda name: (name == COUNTER_EXAMPLES, name)):
+        label = -1 if name == COUNTER_EXAMPLES else classes.index(name)
+        for source in images_below(str(folder / name), left_out):
+            if source.error is None:
+                photographs.append(Photograph(source.name, label))
+            else:
+                unreadable.append(str(source.error))
+    return Photographs(classes, tuple(photographs), tuple(unreadable))
+
+
+def _class_folders(folder: Path, left_out: Callable[[str], None]) -> list[str]:
+    """Return the names of the folders in a folder, sorted; hidden ones are no classes."""
+    try:
+        entries = list(_entries(folder))
+    except OSError as exc:
+        raise TeachingError(
+            f"{folder} cannot be searched ({exc.strerror}); check it and its permissions."
+        ) from exc
+    names = []
+    for name, is_folder in entries:
+        if is_folder:
+            names.append(name)
+        else:
+            left_out(str(folder / name))
+    return sorted(names)
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name[0] != "." and not is_housekeeping(entry.name):
+                yield entry.name, entry.is_dir()

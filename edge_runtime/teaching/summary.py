@@ -1,0 +1,85 @@
+"""From what was learnt to the parts of a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.support.metrics import wilson_interval
+from edge_runtime.teaching.learning import Learnt, expected_interval
+from edge_runtime.teaching.photographs import Photograph
+from edge_runtime.teaching.report import (
+    Accuracy,
+    Confusion,
+    CurvePoint,
+    Mislabelled,
+    NearDoubles,
+)
+
+
+def expected(learnt: Learnt, labels: NDArray[np.intp]) -> Accuracy:
+    """Return the accuracy to expect on new photographs."""
+    own = labels >= 0
+    top1 = float((learnt.validation.scores[own].argmax(axis=1) == labels[own]).mean())
+    low, high = expected_interval(top1, learnt.independent, learnt.folds)
+    return Accuracy(top1, low, high, int(own.sum()))
+
+
+def tested(found: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
+    """Return the accuracy on test photographs.
+
+    Args:
+        found: index of the best class of each, (N,).
+        labels: class indices, (N,).
+    """
+    top1 = float((found == labels).mean())
+    return Accuracy(top1, *wilson_interval(top1, len(labels)), len(labels))
+
+
+def confusions(
+    found: NDArray[np.intp], labels: NDArray[np.intp], classes: tuple[str, ...]
+) -> tuple[Confusion, ...]:
+    """Return which classes are taken for which, most frequent first.
+
+    Args:
+        found: index of the best class of each photograph, (N,).
+        labels: class indices, (N,).
+        classes: names by index.
+    """
+    wrong = found != labels
+    pairs = Counter(zip(labels[wrong].tolist(), found[wrong].tolist(), strict=True))
+    ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(Confusion(classes[a], classes[b], count) for (a, b), count in ordered)
+
+
+def mislabelled(
+    learnt: Learnt, photographs: tuple[Photograph, ...], classes: tuple[str, ...]
+) -> tuple[Mislabelled, ...]:
+    """Return the photographs whose labels are probably wrong."""
+    return tuple(
+        Mislabelled(
+            photographs[suspect.photograph].path,
+            classes[photographs[suspect.photograph].label],
+            classes[suspect.looks_like],
+            round(suspect.probability, 3),
+        )
+        for suspect in learnt.suspects
+    )
+
+
+def near_doubles(learnt: Learnt, photographs: tuple[Photograph, ...]) -> tuple[NearDoubles, ...]:
+    """Return the pairs of photographs that are nearly the same, those across classes first."""
+    found = [
+        NearDoubles(a.path, b.path, a.label != b.label)
+        for a, b in ((photographs[p.first], photographs[p.second]) for p in learnt.pairs)
+    ]
+    return tuple(sorted(found, key=lambda pair: not pair.across))
+
+
+def curve(learnt: Learnt, labels: NDArray[np.intp], top1: float) -> tuple[CurvePoint, ...]:
+    """Return the accuracy against photographs a class, up to all that folds are fitted to."""
+    counts = np.bincount(labels[labels >= 0])
+    in_folds = round(float(np.median(counts)) * (learnt.folds - 1) / learnt.folds)
+    return (*(CurvePoint(*point) for point in learnt.curve), CurvePoint(in_folds, top1))
