@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -133,6 +134,25 @@ def numbers(option: str, text: str | None) -> list[float] | None:
         raise typer.BadParameter(
             f"expected {option} to be one number, or numbers separated by commas, but got {text}."
         ) from exc
+
+
+def error_limits(given: list[str] | None) -> float | dict[str, float] | None:
+    """Return what --max-error says as fractions: for all classes, or by the class's name."""
+    if not given:
+        return None
+    limits = {}
+    for text in given:
+        name, _, number = text.rpartition("=")
+        try:
+            limit = float(number.removesuffix("%")) / 100
+        except ValueError:
+            limit = math.nan
+        if not 0 < limit < 1:
+            raise typer.BadParameter(
+                f"expected --max-error to be a percentage such as 1%, or CLASS=1%, but got {text}."
+            )
+        limits[name] = limit
+    return limits[""] if list(limits) == [""] else limits
 
 
 def label_names(path: Path | None) -> list[str] | None:

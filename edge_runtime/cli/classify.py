@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import (
@@ -24,6 +24,8 @@ from edge_runtime.inference.shipped import DEFAULT_MODEL
 from edge_runtime.support.console import complain
 
 if TYPE_CHECKING:
+    from edge_runtime.inference.acceptance import MaxError
+    from edge_runtime.inference.model import Model
     from edge_runtime.jobs.job import Job
 
 
@@ -40,6 +42,9 @@ def classify(
     std: Sequence[float] | None = None,
     fit: str | None = None,
     scores: str = "auto",
+    accept_all: bool = False,
+    max_error: MaxError | None = None,
+    instead: Callable[[Model], int] | None = None,
 ) -> int:
     """Classify the sources, write the results, and return the exit code.
 
@@ -49,6 +54,8 @@ def classify(
         model: as for `edge_runtime.inference.model.Model`, like the arguments that follow.
         threads: None stands for all cores if there may be many images. On a cluster, the largest
             number of actors.
+        instead: what to do with the model instead of classifying the sources; returns the exit
+            code.
 
     Raises:
         OSError: the results cannot be written.
@@ -70,6 +77,8 @@ def classify(
             fit=fit,
             scores=scores,
             allow_urls=True,
+            accept_all=accept_all,
+            max_error=max_error,
         )
     except EdgeRuntimeError as exc:
         complain(str(exc))
@@ -82,10 +91,14 @@ def classify(
         complain(f"auto chose {loaded.reason}")
     if loaded.warnings:
         complain(f"{loaded.path}: {'; '.join(loaded.warnings)}.")
+    if loaded.acceptance is not None and loaded.acceptance.promise:
+        complain(loaded.acceptance.promise)
     if loaded.assumptions:
         complain(f"{loaded.path}: assumed that {', that '.join(loaded.assumptions)}.")
     gc.enable()
     try:
+        if instead is not None:
+            return instead(loaded)
         if not job.ray:
             return run(loaded, sources, job)
         from edge_runtime.jobs import ray

@@ -5,22 +5,24 @@ Whatever `--help` does not need is imported later.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edge_runtime.cli import classify as work
+from edge_runtime.cli.about_models import describe_models, judge_model
 from edge_runtime.cli.checks import (
     check_choice,
     check_delegate,
     check_for_ray,
     check_model,
     check_out,
+    error_limits,
     label_names,
     numbers,
 )
-from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.placement import DELEGATE_CHOICES, SCORES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
 from edge_runtime.output.formats import RESUMABLE, Format
@@ -93,6 +95,20 @@ def classify(
             "decides by what comes out."
         ),
     ] = "auto",
+    accept_all: Annotated[
+        bool,
+        typer.Option(
+            "--accept-all", help="Name a class for every image, whatever the model's threshold."
+        ),
+    ] = False,
+    max_error: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PERCENT|CLASS=PERCENT",
+            help="Accept only scores among which at most this share is wrong, such as 1% or "
+            "cat=1%. Repeatable, once for each class.",
+        ),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="List this many classes for an image.")] = 1,
     threshold: Annotated[
         float,
@@ -145,6 +161,22 @@ def classify(
             "them.",
         ),
     ] = False,
+    judge: Annotated[
+        bool,
+        typer.Option(
+            "--judge",
+            help="Measure how often the model is right on the images of SOURCE, a folder that "
+            "holds a folder for each class.",
+        ),
+    ] = False,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save",
+            help="With --judge, write the thresholds beside the model, where they are found when "
+            "it is used.",
+        ),
+    ] = False,
     _delegates: Annotated[
         bool,
         typer.Option(
@@ -183,20 +215,31 @@ def classify(
     check_model(model)
     means, stds = numbers("--mean", mean), numbers("--std", std)
     names = label_names(labels)
+    error = error_limits(max_error)
+    if accept_all and error is not None:
+        raise typer.BadParameter("expected --accept-all or --max-error, but got both.")
     format: Format = "json" if as_json else "csv" if as_csv else "parquet" if ray else "text"
     if out == "":
         raise typer.BadParameter("expected --out to be a name, but got an empty one.")
     if resume and not (out and format in RESUMABLE):
         raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
-    if overwrite and (resume or not out):
-        raise typer.BadParameter("--overwrite needs --out, and no --resume.")
+    if overwrite and (resume or not (out or save)):
+        raise typer.BadParameter("--overwrite needs --out or --save, and no --resume.")
     if info:
         if as_csv or out or ray:
             raise typer.BadParameter(
                 "--info prints text or, with --json, JSON; omit --csv, --out and --ray."
             )
         asked = delegate if _given(context, "delegate") else None
-        raise typer.Exit(_describe(sources, as_json, asked, threads or 1, gpu_precision))
+        raise typer.Exit(describe_models(sources, as_json, asked, threads or 1, gpu_precision))
+    if judge:
+        if as_csv or out or ray or resume or len(sources) != 1:
+            raise typer.BadParameter(
+                "--judge takes one folder, and prints text or, with --json, JSON; omit --csv, "
+                "--out and --ray."
+            )
+    elif save:
+        raise typer.BadParameter("--save needs --judge.")
     if ray:
         check_for_ray(
             sources,
@@ -243,6 +286,13 @@ def classify(
         std=stds,
         fit=fit,
         scores=scores,
+        accept_all=accept_all,
+        max_error=error,
+        instead=partial(
+            judge_model, folder=Path(sources[0]), as_json=as_json, save=save, overwrite=overwrite
+        )
+        if judge
+        else None,
     )
     raise typer.Exit(code)
 
@@ -251,31 +301,3 @@ def _given(context: typer.Context, option: str) -> bool:
     """Return whether the command line has an option, even if its value is the default."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _describe(
-    models: list[str], as_json: bool, delegate: str | None, threads: int, gpu_precision: str
-) -> int:
-    """Print what model files say about themselves, and return the exit code."""
-    from edge_runtime.inference.description import describe
-    from edge_runtime.output.formats import formatter
-    from edge_runtime.results import Result
-    from edge_runtime.support.console import complain
-
-    failed = False
-    for model in models:
-        try:
-            text = describe(
-                model,
-                as_json=as_json,
-                delegate=delegate,
-                threads=threads,
-                gpu_precision=gpu_precision,
-            )
-            print(text, flush=True)
-        except EdgeRuntimeError as exc:
-            failed = True
-            complain(str(exc))
-            if as_json:
-                print(formatter("json")(model, Result(error=exc)), end="", flush=True)
-    return int(failed)

@@ -13,6 +13,7 @@ from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
 from edge_runtime.support.console import one_line
 
+_MOST_ITEMS = 10
 _MAGIC = b"TFL3"  # LiteRT's file identifier, which follows the first offset
 
 
@@ -75,7 +76,7 @@ def _text(fields: dict[str, Any]) -> str:
     lines["labels"] = ", ".join(fields["labels"]) or "none in the file"
     # The card repeats the labels as classes, and the pre-processing that stands above.
     card = fields["card"].items()
-    lines |= {key: value for key, value in card if key not in ("classes", "preprocessing")}
+    lines |= {key: _short(value) for key, value in card if key not in ("classes", "preprocessing")}
     if "placement" in fields:
         placement = fields["placement"]
         lines |= {key: placement[key] for key in ("delegate", "threads")}
@@ -87,6 +88,16 @@ def _text(fields: dict[str, Any]) -> str:
         for key, value in lines.items()
         if value is not None
     )
+
+
+def _short(value: Any) -> Any:
+    """Return a value of the card without its long lists and tables, which JSON has."""
+    if isinstance(value, list) and len(value) > _MOST_ITEMS:
+        return None
+    if not isinstance(value, Mapping):
+        return value
+    kept = {key: _short(item) for key, item in value.items()}
+    return {key: item for key, item in kept.items() if item not in (None, {})} or None
 
 
 def _phrase(value: Any) -> str:

@@ -18,6 +18,7 @@ from edge_runtime.inference.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.acceptance import Acceptance, MaxError
     from edge_runtime.inference.metadata import Metadata
 
 _SAMPLES = 3  # on which a delegate is compared with the CPU, and scores are told from logits
@@ -36,6 +37,8 @@ class Options(NamedTuple):
     fit: str | None
     scores: str
     allow_urls: bool
+    accept_all: bool
+    max_error: MaxError | None
 
 
 def load(options: Options) -> tuple[Metadata, Engine]:
@@ -115,6 +118,46 @@ def reopen(path: Path, options: Options, engine: Engine) -> Engine:
         threads=options.threads,
         gpu_precision=options.gpu_precision,
     )
+
+
+def acceptance_of(
+    options: Options, metadata: Metadata, labels: tuple[str, ...]
+) -> Acceptance | None:
+    """Return which best classes count; None if all do.
+
+    Args:
+        options: what the caller of `Model` asked for.
+        metadata: of the model file.
+        labels: of the model's classes.
+
+    Raises:
+        OptionError: the error that the caller allows cannot be kept, or not with these options.
+    """
+    shipped_file = options.path.parent == shipped.MODELS
+    if options.accept_all:
+        return None
+    if options.max_error is None and shipped_file and "acceptance" not in metadata.card:
+        return None
+    from edge_runtime.inference.acceptance import accept, read_sidecar
+
+    measured = None if shipped_file else read_sidecar(options.path)
+    if measured is None:
+        measured = metadata.card.get("acceptance")
+    changed = [
+        name
+        for name, given in (
+            ("--mean", options.mean),
+            ("--std", options.std),
+            ("--fit", options.fit),
+            ("--gpu-precision fp16", options.gpu_precision == "fp16" or None),
+        )
+        if given is not None
+    ]
+    if options.max_error is not None and changed:
+        raise OptionError(
+            f"--max-error was not measured with {' and '.join(changed)}; omit that, or --max-error."
+        )
+    return accept(measured, labels, options.max_error)
 
 
 def choose_labels(

@@ -13,7 +13,15 @@ import numpy as np
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.loading import Options, choose_labels, load, reopen, samples, settle
+from edge_runtime.inference.loading import (
+    Options,
+    acceptance_of,
+    choose_labels,
+    load,
+    reopen,
+    samples,
+    settle,
+)
 from edge_runtime.inference.metadata import matching
 from edge_runtime.inference.placement import SCORES
 from edge_runtime.inference.preprocessing import Preprocessing
@@ -24,6 +32,7 @@ from edge_runtime.results import Prediction, Result
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.acceptance import MaxError
     from edge_runtime.inference.engine import Engine
     from edge_runtime.inference.placement import Placement
     from edge_runtime.inference.preprocessing import ImageLike
@@ -49,6 +58,7 @@ class Model:
             arguments make up for all of it.
         threads: CPU threads in all.
         fit: how images of another shape are made to fit.
+        acceptance: which best classes count; None if all do.
         allow_urls: whether images and streams may be named by URLs.
     """
 
@@ -65,6 +75,8 @@ class Model:
         fit: str | None = None,
         scores: str = "auto",
         allow_urls: bool = False,
+        accept_all: bool = False,
+        max_error: MaxError | None = None,
     ) -> None:
         """Load a model.
 
@@ -84,10 +96,15 @@ class Model:
                 and `auto` decides, see `edge_runtime.inference.scores.decide`.
             allow_urls: fetch images and streams that are named by URLs. A service that classifies
                 what it is sent should not: it would fetch any address for anyone.
+            accept_all: let every best class count, whatever its score.
+            max_error: instead of the model's threshold, use the lowest one that keeps the share of
+                wrong results among the accepted below this, 0-1; a mapping says so for single
+                classes. See `edge_runtime.inference.acceptance`.
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is not an image classifier.
-            OptionError: the labels, `mean` or `std` do not fit the model.
+            OptionError: the labels, `mean` or `std` do not fit the model, or no threshold keeps
+                `max_error`.
             DelegateError: the delegate is not available, does not take the model, or computes
                 it wrongly.
             ValueError: an argument has none of the values listed above.
@@ -109,6 +126,8 @@ class Model:
             fit=fit,
             scores=scores,
             allow_urls=allow_urls,
+            accept_all=accept_all,
+            max_error=max_error,
         )
         self.path, self.delegate, self.threads = options.path, delegate, threads
         self.allow_urls = allow_urls
@@ -135,6 +154,7 @@ class Model:
         self.labels, assumptions = choose_labels(options, metadata, engine.output.shape[-1])
         self.assumptions = self.preprocessing.assumptions + assumptions + decision.assumptions
         self.fit = self.preprocessing.fit
+        self.acceptance = acceptance_of(options, metadata, self.labels)
         self.placement: Placement = engine.placement
         self._quantization = engine.output.quantization
         self._score_table = score_table(self._quantization, engine.output.dtype)
@@ -156,7 +176,8 @@ class Model:
             ValueError: `top_k` is not positive, or the model is closed.
         """
         predictions = self.predictions(self.scores(image), top_k=top_k)
-        return Result(predictions=predictions, model=self.name)
+        accepted = self.acceptance is None or self.acceptance.accepts(predictions[0])
+        return Result(predictions=predictions, accepted=accepted, model=self.name)
 
     def scores(self, image: ImageLike) -> NDArray[np.float32]:
         """Return the scores of all classes, float32 (classes,), 0-1.
@@ -227,6 +248,8 @@ class Model:
             "fit": options.fit,
             "scores": "softmax" if self._gives_logits else "none",
             "allow_urls": options.allow_urls,
+            "accept_all": options.accept_all,
+            "max_error": options.max_error,
         }
 
     def close(self) -> None:

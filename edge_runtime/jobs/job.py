@@ -56,6 +56,10 @@ def dependencies(model: Model, content: bytes, job: Job) -> dict[str, Any]:
         "format": job.format,
     }
     del values["allow_urls"]  # it decides what is read, not what comes out
+    # The thresholds are what comes of these, and of what the model's files say.
+    del values["accept_all"], values["max_error"]
+    if model.acceptance is not None:
+        values["thresholds"] = model.acceptance.thresholds.tolist()
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 

@@ -66,6 +66,8 @@ def _text(source: str, result: Result, colours: bool) -> str:
         return ""  # standard error has it
     bold, plain = ("\033[1m", "\033[0m") if colours else ("", "")
     classes = ", ".join(f"{bold}{one_line(p.label)}{plain} {p.score:.3f}" for p in result)
+    if not result.accepted:
+        classes = f"none of these ({classes})" if classes else "none of these"
     name = one_line(source)
     if isinstance(result, Frame):
         name += f" #{result.frame} (age {result.age_ms:.0f} ms, dropped {result.dropped})"

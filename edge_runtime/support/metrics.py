@@ -88,6 +88,38 @@ def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
     return max(0.0, centre - half_width), min(1.0, centre + half_width)
 
 
+def error_bound(wrong: int, images: int) -> float:
+    """Return what the share of wrong images stays below with a confidence of 95 %.
+
+    This is the one-sided bound of Clopper and Pearson (1934, Biometrika 26, 404-413): the share at
+    which so few wrong images would be seen in one of 20 cases.
+
+    Args:
+        wrong: number of wrong images.
+        images: number of all images.
+
+    Raises:
+        ValueError: there are no images, or more are wrong than there are.
+    """
+    if not 0 <= wrong <= images or images == 0:
+        raise ValueError(f"Expected 0 to {images} wrong images of at least 1, but got {wrong}.")
+    if wrong == images:
+        return 1.0
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, images + 1)))])  # of factorials
+    count = np.arange(wrong + 1)
+    ways = logs[images] - logs[count] - logs[images - count]
+    low, high = wrong / images, 1.0
+    for _ in range(40):
+        share = (low + high) / 2
+        terms = ways + count * math.log(share) + (images - count) * math.log1p(-share)
+        most = float(terms.max())
+        if most + math.log(float(np.exp(terms - most).sum())) > math.log(0.05):
+            low = share
+        else:
+            high = share
+    return high
+
+
 def discordant(
     first: NDArray[np.floating | np.integer],
     second: NDArray[np.floating | np.integer],

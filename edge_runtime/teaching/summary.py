@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.inputs.class_folders import Photograph
 from edge_runtime.support.metrics import wilson_interval
 from edge_runtime.teaching.learning import Learnt, expected_interval
-from edge_runtime.teaching.photographs import Photograph
 from edge_runtime.teaching.report import (
     Accuracy,
     Confusion,

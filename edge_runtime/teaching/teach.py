@@ -11,18 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelError
+from edge_runtime.inference.acceptance import measure
 from edge_runtime.inference.model import Model
-from edge_runtime.inputs.listing import LeftOut
-from edge_runtime.support.files import replacing
-from edge_runtime.support.outputs import output_file
-from edge_runtime.teaching import summary
-from edge_runtime.teaching.acceptance import acceptance
-from edge_runtime.teaching.card import taught_card
-from edge_runtime.teaching.embedding import Backbone, Embedded, comparable
-from edge_runtime.teaching.graph import SIDES, backbone_file, with_head
-from edge_runtime.teaching.head import Head
-from edge_runtime.teaching.learning import learn
-from edge_runtime.teaching.photographs import (
+from edge_runtime.inputs.class_folders import (
     Photograph,
     Photographs,
     find_photographs,
@@ -30,6 +21,15 @@ from edge_runtime.teaching.photographs import (
     parts_of,
     require_enough,
 )
+from edge_runtime.inputs.listing import LeftOut
+from edge_runtime.support.files import replacing
+from edge_runtime.support.outputs import output_file
+from edge_runtime.teaching import summary
+from edge_runtime.teaching.card import taught_card
+from edge_runtime.teaching.embedding import Backbone, Embedded, comparable
+from edge_runtime.teaching.graph import SIDES, backbone_file, with_head
+from edge_runtime.teaching.head import Head
+from edge_runtime.teaching.learning import learn
 from edge_runtime.teaching.progress import Progress
 from edge_runtime.teaching.quantized import quantize_head
 from edge_runtime.teaching.report import Accuracy, Confusion, TeachingReport
@@ -118,9 +118,13 @@ def teach(
         quantized = quantize_head(head, backbone.quantization, samples)
         found_int8 = quantized.best(part.features[:, 0], backbone.quantization)
         own = part.labels >= 0
-        accepting = acceptance(
-            learnt.validation.scores[own],
+        scores = learnt.validation.scores
+        best_scores = scores.max(axis=1)
+        accepting = measure(
+            best_scores[own],
+            scores[own].argmax(axis=1),
             part.labels[own],
+            found.classes,
             measured_on="the photographs, by cross-validation",
         )
         progress.stage("writing")
@@ -146,8 +150,6 @@ def teach(
         tested = summary.tested(best, test_part.labels[judging])
         test_confusions = summary.confusions(best, test_part.labels[judging], found.classes)
     unreadable = (*found.unreadable, *tests.unreadable)
-    scores = learnt.validation.scores
-    best_scores = scores.max(axis=1)
     threshold = accepting["threshold"]
     return TeachingReport(
         path=Path(out),

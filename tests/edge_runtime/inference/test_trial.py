@@ -51,7 +51,7 @@ def test_children_find_the_modules_that_this_process_finds(tmp_path, monkeypatch
 def test_a_model_that_crashes_is_an_error(monkeypatch):
     """A child that kills itself stands for LiteRT's crash."""
     crash = [sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"]
-    monkeypatch.setattr(trial, "child_command", lambda *arguments: crash)
+    monkeypatch.setattr("edge_runtime.support.child.child_command", lambda *arguments: crash)
     path = GOLDEN / "two_inputs.tflite"
     with pytest.raises(EdgeRuntimeError, match=r"two_inputs\.tflite crashed LiteRT \(-11\)"):
         ensure_sound(path, "xnnpack")
@@ -61,7 +61,7 @@ def test_a_model_that_crashes_is_an_error(monkeypatch):
 
 def test_a_model_that_hangs_is_an_error(monkeypatch):
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr(trial, "child_command", lambda *arguments: sleep)
+    monkeypatch.setattr("edge_runtime.support.child.child_command", lambda *arguments: sleep)
     monkeypatch.setattr(trial, "TIMEOUT_S", 0.2)
     with pytest.raises(EdgeRuntimeError, match=r"took more than 0\.2 s when it was tried"):
         ensure_sound(GOLDEN / "two_inputs.tflite", "xnnpack")

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from edge_runtime.support.metrics import (
     confusion_matrix,
     discordant,
     drop_interval,
+    error_bound,
     mcnemar_p,
     per_class_accuracy,
     top1,
@@ -78,3 +81,26 @@ def test_drop_interval_covers_the_true_drop_in_95_of_100():
 def test_per_class_accuracy():
     confusion = np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])
     assert per_class_accuracy(confusion).tolist() == [0.75, 1, 0]
+
+
+@pytest.mark.parametrize(("wrong", "images"), [(0, 60), (3, 179), (17, 1000), (400, 10_000)])
+def test_error_bound_is_where_so_few_errors_become_rare(wrong, images):
+    """At the bound, as few errors or fewer come up in one of 20 cases (exact binomial)."""
+    share = error_bound(wrong, images)
+    terms = [
+        math.exp(
+            math.lgamma(images + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(images - k + 1)
+            + k * math.log(share)
+            + (images - k) * math.log1p(-share)
+        )
+        for k in range(wrong + 1)
+    ]
+    assert sum(terms) == pytest.approx(0.05, rel=1e-6)
+
+
+def test_error_bound_at_its_ends():
+    assert error_bound(5, 5) == 1.0
+    with pytest.raises(ValueError, match="Expected 0 to 0 wrong images"):
+        error_bound(0, 0)

@@ -1,0 +1,74 @@
+"""What `edge-classify` does with models instead of images: describe and judge them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import EdgeRuntimeError, OutputError
+from edge_runtime.support.console import complain
+
+if TYPE_CHECKING:
+    from edge_runtime.inference.model import Model
+
+
+def describe_models(
+    models: list[str], as_json: bool, delegate: str | None, threads: int, gpu_precision: str
+) -> int:
+    """Print what model files say about themselves, and return the exit code."""
+    from edge_runtime.inference.description import describe
+    from edge_runtime.output.formats import formatter
+    from edge_runtime.results import Result
+
+    failed = False
+    for model in models:
+        try:
+            text = describe(
+                model,
+                as_json=as_json,
+                delegate=delegate,
+                threads=threads,
+                gpu_precision=gpu_precision,
+            )
+            print(text, flush=True)
+        except EdgeRuntimeError as exc:
+            failed = True
+            complain(str(exc))
+            if as_json:
+                print(formatter("json")(model, Result(error=exc)), end="", flush=True)
+    return int(failed)
+
+
+def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwrite: bool) -> int:
+    """Print how good a model is on a folder of images, and return the exit code.
+
+    Args:
+        model: the model.
+        folder: holds a folder of images for each class.
+        as_json: print JSON.
+        save: write the thresholds beside the model.
+        overwrite: replace those that are there.
+    """
+    from edge_runtime.inference.acceptance import write_sidecar
+    from edge_runtime.jobs.judge import judge
+
+    try:
+        judgement = judge(model, folder)
+        written = None
+        if save:
+            written = write_sidecar(model.path, judgement.acceptance, overwrite=overwrite)
+    except OutputError as exc:
+        complain(str(exc))
+        return 2
+    except EdgeRuntimeError as exc:
+        complain(str(exc))
+        return 1
+    for sentence in judgement.failed:
+        complain(sentence)
+    if judgement.left_out:
+        complain(judgement.left_out)
+    print(json.dumps(judgement.record()) if as_json else judgement.text(), flush=True)
+    if written is not None:
+        complain(f"the thresholds are in {written}, and hold for {model.path}.")
+    return int(bool(judgement.failed))

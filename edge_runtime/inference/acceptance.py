@@ -1,0 +1,211 @@
+"""Which images count as recognised: a threshold for the best score, and the error to expect.
+
+A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `acceptance`:
+
+    threshold    best scores below it count as none of the classes
+    measured_on  names the images, in a phrase; none of them shaped the model
+    images       how many there are
+    table        for rising thresholds: [threshold, accepted, wrong, bound]
+    classes      the same table for images of which a class is the best, by the class's name
+
+`accepted` and `wrong` are numbers of images. `bound` is what the share of wrong ones among the
+accepted stays below with a confidence of 95 %.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import OptionError
+from edge_runtime.results import Prediction
+from edge_runtime.support.metrics import error_bound
+
+KEPT = 0.95  # share of the images of its classes that a default threshold accepts
+SIDECAR = ".acceptance.json"  # follows the name of the model file
+# Int8 scores have steps of 1/256, so that finer thresholds would make no difference.
+_THRESHOLDS = tuple(n / 256 for n in (*range(0, 192, 16), *range(192, 256, 4), *range(253, 257)))
+_MOST_CLASSES = 100  # that have tables of their own
+
+MaxError = float | Mapping[str, float]
+
+
+class Acceptance(NamedTuple):
+    """What the best score must reach.
+
+    Attributes:
+        thresholds: of each class, float32 (classes,).
+        promise: a sentence on what to expect; empty for the default threshold.
+    """
+
+    thresholds: NDArray[np.float32]
+    promise: str = ""
+
+    def accepts(self, best: Prediction) -> bool:
+        """Return whether the best class of an image counts."""
+        return bool(best.score >= self.thresholds[best.index])
+
+
+def measure(
+    best: NDArray[np.floating],
+    found: NDArray[np.integer],
+    labels: NDArray[np.integer],
+    classes: Sequence[str],
+    *,
+    measured_on: str,
+) -> dict[str, Any]:
+    """Return what a model card says about acceptance.
+
+    The default threshold is the largest step of 1/256 that accepts at least `KEPT` of the images.
+
+    Args:
+        best: the best score of each image, (N,); no image shaped the model.
+        found: index of its class, (N,).
+        labels: indices of the true classes, (N,).
+        classes: names in the order of the scores.
+        measured_on: names these images, in a phrase.
+    """
+    wrong = found != labels
+    least = float(np.sort(best)[::-1][math.ceil(KEPT * len(best)) - 1])
+    measured: dict[str, Any] = {
+        "threshold": math.floor(least * 256) / 256,
+        "measured_on": measured_on,
+        "images": len(best),
+        "table": _table(best, wrong),
+    }
+    if len(classes) <= _MOST_CLASSES:
+        measured["classes"] = {
+            name: _table(best[found == at], wrong[found == at]) for at, name in enumerate(classes)
+        }
+    return measured
+
+
+def write_sidecar(model: Path, measured: Mapping[str, Any], *, overwrite: bool) -> Path:
+    """Write what was measured beside a model, and return the file.
+
+    Raises:
+        OutputError: the file exists and `overwrite` is not set, or cannot be written there.
+        OSError: it cannot be written.
+    """
+    from edge_runtime.support.files import file_sha256, replacing
+    from edge_runtime.support.outputs import output_file
+
+    path = model.with_name(model.name + SIDECAR)
+    output_file(path, subject=str(path), overwrite=overwrite)
+    content = {"model_sha256": file_sha256(model), "acceptance": measured}
+    with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_text(json.dumps(content))
+    return path
+
+
+def read_sidecar(model: Path) -> dict[str, Any] | None:
+    """Return the content of the file beside a model, or None if there is none of this model.
+
+    Raises:
+        OptionError: the file is damaged.
+    """
+    path = model.with_name(model.name + SIDECAR)
+    try:
+        found = json.loads(path.read_bytes())
+        measured: dict[str, Any] = found["acceptance"]
+        sha256 = found["model_sha256"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as exc:
+        raise OptionError(f"{path} is damaged; delete it, or write it again with --judge.") from exc
+    from edge_runtime.support.files import file_sha256
+
+    return measured if sha256 == file_sha256(model) else None
+
+
+def accept(
+    measured: Mapping[str, Any] | None, labels: Sequence[str], max_error: MaxError | None
+) -> Acceptance | None:
+    """Return the thresholds to use; None if every best class counts.
+
+    Args:
+        measured: `acceptance` of a model card; None if it has none.
+        labels: names in the order of the scores.
+        max_error: share of wrong results among the accepted that must not be exceeded, 0-1, for all
+            classes or, in a mapping, for some of them. The other classes keep the default
+            threshold. None uses the default threshold for all.
+
+    Raises:
+        OptionError: no threshold keeps `max_error`, or none was measured.
+    """
+    if not isinstance(measured, Mapping) or not isinstance(measured.get("threshold"), float | int):
+        measured = None  # another tool's card
+    if measured is None and max_error is None:
+        return None
+    if measured is None:
+        raise OptionError(
+            "The model does not say how often it is wrong, so no --max-error can be kept; measure "
+            "it on images of your own with --judge FOLDER."
+        )
+    thresholds = np.full(len(labels), measured["threshold"], np.float32)
+    if max_error is None:
+        return Acceptance(thresholds)
+    promises = []
+    limits = max_error if isinstance(max_error, Mapping) else {"": max_error}
+    for name, limit in sorted(limits.items()):  # for all classes first
+        asked = f"--max-error {name}{'=' if name else ''}{100 * limit:g}%"
+        if name and name not in labels:
+            raise OptionError(
+                f"--max-error {name}: the model has no class {name}; its classes are "
+                f"{', '.join(labels[:20])}."
+            )
+        table = measured.get("classes", {}).get(name) if name else measured["table"]
+        if table is None:
+            raise OptionError(f"--max-error {name}: it was measured for all classes together only.")
+        kept = _keeping(table, limit)
+        if kept is None:
+            raise OptionError(
+                f"No threshold keeps {asked} on {measured['measured_on']} "
+                f"({measured['images']:,} images); allow a larger error."
+            )
+        threshold, accepted, wrong, bound = kept
+        thresholds[labels.index(name) if name else slice(None)] = threshold
+        share = accepted / max(table[0][1], 1)
+        what = f"of those taken for {name}, " if name else ""
+        promises.append(
+            f"{asked}: scores from {threshold:.3f} on count; of {measured['measured_on']}, "
+            f"{what}{share:.1%} are accepted, and {wrong} of {accepted:,} were wrong "
+            f"(95 % bound {bound:.2%})."
+        )
+    return Acceptance(thresholds, " ".join(promises))
+
+
+def _keeping(
+    table: Sequence[Sequence[float]], limit: float
+) -> tuple[float, int, int, float] | None:
+    """Return the row with the lowest threshold that keeps a limit; None if none does.
+
+    Thresholds are tested from the strictest that accepts enough images down to the first that
+    fails. A fixed order needs no allowance for the number of tests (Bauer 1991, Stat. Med. 10,
+    871-890; Angelopoulos et al. 2021, arXiv:2110.01052, section 3).
+    """
+    enough = math.log(0.05) / math.log1p(-limit) if 0 < limit < 1 else math.inf
+    kept = None
+    for threshold, accepted, wrong, bound in reversed(table):
+        if accepted < enough:
+            continue
+        if bound > limit:
+            break
+        kept = threshold, int(accepted), int(wrong), bound
+    return kept
+
+
+def _table(best: NDArray[np.float32], wrong: NDArray[np.bool_]) -> list[list[float]]:
+    rows = []
+    for threshold in _THRESHOLDS:
+        accepted = best >= threshold
+        count, errors = int(accepted.sum()), int(wrong[accepted].sum())
+        bound = error_bound(errors, count) if count else 1.0
+        rows.append([threshold, count, errors, round(bound, 5)])
+    return rows

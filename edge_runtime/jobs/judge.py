@@ -1,0 +1,175 @@
+"""How good a model is on images of which the classes are known: FOLDER/CLASS/*."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import TeachingError
+from edge_runtime.inference.acceptance import measure
+from edge_runtime.inference.model import Model
+from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
+from edge_runtime.inputs.listing import LeftOut
+from edge_runtime.inputs.names import Source
+from edge_runtime.jobs.files import classify_files
+from edge_runtime.support.metrics import wilson_interval
+
+_MOST_CONFUSIONS = 10  # in the text; JSON has all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """How good a model is on some images.
+
+    Attributes:
+        model: its name.
+        images: number of images of its classes.
+        right: how many of them it names rightly.
+        classes: numbers of images and of those named rightly, by the class's name.
+        confusions: class, class it is taken for, number of images; most frequent first.
+        accepted: number of images of its classes whose best class counts.
+        accepted_right: how many of these are named rightly.
+        counter_examples: number of images of none of its classes.
+        counter_examples_accepted: how many of these are accepted.
+        acceptance: what a model card would say, see `edge_runtime.inference.acceptance`.
+        failed: a sentence for each image that cannot be read.
+        left_out: a sentence about other files in the folders; empty if there are none.
+    """
+
+    model: str
+    images: int
+    right: int
+    classes: dict[str, tuple[int, int]]
+    confusions: tuple[tuple[str, str, int], ...]
+    accepted: int
+    accepted_right: int
+    counter_examples: int
+    counter_examples_accepted: int
+    acceptance: dict[str, Any]
+    failed: tuple[str, ...]
+    left_out: str
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy, fractions."""
+        return wilson_interval(self.right / self.images, self.images)
+
+    def record(self) -> dict[str, Any]:
+        """Return the judgement as JSON types."""
+        low, high = self.interval
+        return {
+            "model": self.model,
+            "images": self.images,
+            "right": self.right,
+            "top1": self.right / self.images,
+            "interval": [low, high],
+            "classes": {
+                name: {"images": images, "right": right}
+                for name, (images, right) in self.classes.items()
+            },
+            "confusions": [
+                {"label": label, "taken_for": other, "images": count}
+                for label, other, count in self.confusions
+            ],
+            "accepted": self.accepted,
+            "accepted_right": self.accepted_right,
+            "counter_examples": self.counter_examples,
+            "counter_examples_accepted": self.counter_examples_accepted,
+            "acceptance": self.acceptance,
+            "failed": list(self.failed),
+            "left_out": self.left_out,
+        }
+
+    def text(self) -> str:
+        """Return the judgement as lines for a person."""
+        low, high = self.interval
+        lines = [
+            f"{self.model} names {self.right:,} of {self.images:,} images rightly: "
+            f"{self.right / self.images:.1%} (95 % interval {low:.1%} to {high:.1%})"
+        ]
+        width = max(map(len, self.classes))
+        for name, (images, right) in self.classes.items():
+            lines.append(f"  {name:<{width}} {right:>6,} of {images:,}")
+        lines.append(
+            f"Accepted: {self.accepted:,} of {self.images:,}, of which {self.accepted_right:,} are "
+            f"right."
+        )
+        if self.counter_examples:
+            lines.append(
+                f"Of {self.counter_examples:,} in {COUNTER_EXAMPLES}, "
+                f"{self.counter_examples_accepted:,} are accepted."
+            )
+        if self.confusions:
+            lines += ["", "Most confused:"]
+            shown = self.confusions[:_MOST_CONFUSIONS]
+            lines += [f"  {label} taken for {other}: {count}" for label, other, count in shown]
+        lines += ["", f"{'scores from':>11} {'accepted':>9} {'wrong':>7} {'95 % bound':>11}"]
+        before = None
+        for threshold, accepted, wrong, bound in self.acceptance["table"]:
+            if accepted not in (0, before):
+                before = accepted
+                lines.append(
+                    f"{threshold:>11.3f} {accepted / self.images:>9.1%} {wrong:>7,} {bound:>11.2%}"
+                )
+        return "\n".join(lines)
+
+
+def judge(model: Model, folder: Path) -> Judgement:
+    """Classify the images of a folder and compare with the folders' names.
+
+    Args:
+        model: whose classes name the folders; a class may have no folder.
+        folder: holds a folder for each class, and `none-of-these` for counter-examples.
+
+    Raises:
+        TeachingError: there are no such folders or images.
+    """
+    left_out = LeftOut()
+    found = find_tests(folder, model.labels, left_out)
+    sources = [Source(photograph.path) for photograph in found.photographs]
+    failed = list(found.unreadable)
+    labels, best, guessed, accepted = [], [], [], []
+    results = classify_files(model, sources)
+    for photograph, (_, result) in zip(found.photographs, results, strict=True):
+        if result.error is not None:
+            failed.append(str(result.error))
+            continue
+        labels.append(photograph.label)
+        best.append(result[0].score)
+        guessed.append(result[0].index)
+        accepted.append(result.accepted)
+    truth, answer, counts = np.array(labels), np.array(guessed), np.array(accepted, bool)
+    own = truth >= 0
+    if not own.any():
+        raise TeachingError(f"None of the images in {folder} can be read; check the files.")
+    right = own & (truth == answer)
+    pairs = Counter(zip(truth[own & ~right].tolist(), answer[own & ~right].tolist(), strict=True))
+    ordered = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
+    return Judgement(
+        model=model.name,
+        images=int(own.sum()),
+        right=int(right.sum()),
+        classes={
+            name: (int((truth == at).sum()), int((right & (truth == at)).sum()))
+            for at, name in enumerate(model.labels)
+            if (truth == at).any()
+        },
+        confusions=tuple((model.labels[a], model.labels[b], n) for (a, b), n in ordered),
+        accepted=int((own & counts).sum()),
+        accepted_right=int((right & counts).sum()),
+        counter_examples=int((~own).sum()),
+        counter_examples_accepted=int((~own & counts).sum()),
+        acceptance=measure(
+            np.array(best)[own],
+            answer[own],
+            truth[own],
+            model.labels,
+            measured_on=f"{int(own.sum()):,} images that --judge was given",
+        ),
+        failed=tuple(failed),
+        left_out=str(left_out) if left_out.files else "",
+    )

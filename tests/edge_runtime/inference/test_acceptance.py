@@ -1,0 +1,138 @@
+import json
+
+import numpy as np
+import pytest
+
+from edge_runtime import Classifier, OptionError, OutputError
+from edge_runtime.inference import acceptance
+from edge_runtime.inference.acceptance import accept, measure, read_sidecar, write_sidecar
+from tests.conftest import GOLDEN
+
+CLASSES = ("red", "green", "blue")
+
+
+def measured(images: int = 4000, error: float = 0.1, seed: int = 0):
+    """Scores that are right as often as they say, and truths drawn accordingly."""
+    rng = np.random.default_rng(seed)
+    best = 1 - error * 2 * rng.random(images)
+    found = rng.integers(0, 3, images)
+    labels = np.where(rng.random(images) < best, found, (found + 1) % 3)
+    return best, found, labels
+
+
+def test_the_default_threshold_keeps_what_it_says():
+    best, found, labels = measured()
+    card = measure(best, found, labels, CLASSES, measured_on="random images")
+    assert (card["images"], card["measured_on"]) == (4000, "random images")
+    assert card["threshold"] * 256 == int(card["threshold"] * 256)
+    assert (best >= card["threshold"]).mean() >= acceptance.KEPT
+    assert (best >= card["threshold"] + 1 / 256).mean() < acceptance.KEPT
+
+
+def test_the_table_counts():
+    best, found, labels = measured()
+    card = measure(best, found, labels, CLASSES, measured_on="random images")
+    for threshold, accepted, wrong, bound in card["table"]:
+        chosen = best >= threshold
+        assert (accepted, wrong) == (chosen.sum(), (found != labels)[chosen].sum())
+        assert accepted == 0 or bound > wrong / accepted
+    for at, name in enumerate(CLASSES):
+        assert card["classes"][name][0][1] == (found == at).sum()
+    json.dumps(card)
+
+
+@pytest.mark.parametrize("limit", [0.03, 0.06])
+def test_a_promised_error_is_kept_on_other_images(limit):
+    """In 100 draws, the threshold that is chosen errs more than it may in at most 1 of 20."""
+    truth = {}
+    broken = kept = 0
+    for seed in range(100):
+        card = measure(*measured(seed=seed), CLASSES, measured_on="x")
+        try:
+            threshold = float(accept(card, CLASSES, limit).thresholds[0])
+        except OptionError:
+            continue
+        kept += 1
+        if threshold not in truth:
+            best, found, labels = measured(400_000, seed=1000)
+            truth[threshold] = (found != labels)[best >= threshold].mean()
+        broken += truth[threshold] > limit
+    assert kept > 90
+    assert broken / kept <= 0.05 + 0.05  # and what 100 draws may add by chance
+
+
+def test_one_class_can_be_stricter_than_the_others():
+    card = measure(*measured(20_000), CLASSES, measured_on="x")
+    accepted = accept(card, CLASSES, {"green": 0.02})
+    default = np.float32(card["threshold"])
+    assert accepted.thresholds[1] > default
+    assert accepted.thresholds[[0, 2]].tolist() == [default, default]
+    assert accepted.promise.startswith("--max-error green=2%: scores from ")
+    both = accept(card, CLASSES, {"green": 0.02, "": 0.05})
+    assert both.thresholds[1] == accepted.thresholds[1]
+    assert both.thresholds[0] == accept(card, CLASSES, 0.05).thresholds[0]
+
+
+def test_what_cannot_be_promised_is_refused():
+    card = measure(*measured(500), CLASSES, measured_on="500 images")
+    with pytest.raises(OptionError, match=r"No threshold keeps --max-error 0\.1% on 500 images"):
+        accept(card, CLASSES, 0.001)
+    with pytest.raises(OptionError, match="has no class purple; its classes are red, green, blue"):
+        accept(card, CLASSES, {"purple": 0.1})
+    with pytest.raises(OptionError, match="does not say how often it is wrong"):
+        accept(None, CLASSES, 0.1)
+
+
+@pytest.mark.parametrize("card", [None, "text", {}, {"threshold": "high"}, [1, 2]])
+def test_another_tool_s_card_gives_no_threshold(card):
+    assert accept(card, CLASSES, None) is None
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "uint8.tflite"
+    path.write_bytes((GOLDEN / "uint8.tflite").read_bytes())
+    return path
+
+
+def card_with(threshold: float):
+    return {**measure(*measured(), CLASSES, measured_on="x"), "threshold": threshold}
+
+
+def test_a_file_beside_the_model_sets_its_threshold(model):
+    grey = np.full((4, 4, 3), 100, np.uint8)
+    red = np.zeros((4, 4, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+    assert Classifier(model).classify(grey).accepted
+    path = write_sidecar(model, card_with(0.5), overwrite=False)
+    assert path.name == "uint8.tflite.acceptance.json"
+    with Classifier(model) as classifier:
+        assert not classifier.classify(grey).accepted
+        assert classifier.classify(red).accepted
+        assert classifier.classify_batch([grey])[0].accepted is False
+    assert Classifier(model, accept_all=True).classify(grey).accepted
+    strict = Classifier(model, max_error=0.03)
+    assert strict.acceptance.thresholds[0] > 0.9
+    with pytest.raises(OutputError, match="exists; add --overwrite"):
+        write_sidecar(model, card_with(0.7), overwrite=False)
+    write_sidecar(model, card_with(0.7), overwrite=True)
+    assert read_sidecar(model)["threshold"] == 0.7
+
+
+def test_a_file_of_another_model_is_not_used(model):
+    write_sidecar(model, card_with(0.5), overwrite=False)
+    model.write_bytes((GOLDEN / "int8.tflite").read_bytes())
+    assert Classifier(model).acceptance is None
+
+
+def test_a_damaged_file_is_named(model):
+    model.with_name("uint8.tflite.acceptance.json").write_text("{")
+    with pytest.raises(OptionError, match=r"acceptance\.json is damaged; delete it"):
+        Classifier(model)
+
+
+@pytest.mark.parametrize("changed", [{"fit": "pad"}, {"mean": [1.0]}, {"std": [2.0]}])
+def test_no_promise_for_other_preprocessing(model, changed):
+    write_sidecar(model, card_with(0.5), overwrite=False)
+    assert Classifier(model, **changed).acceptance is not None  # the default threshold
+    with pytest.raises(OptionError, match=f"was not measured with --{next(iter(changed))}"):
+        Classifier(model, max_error=0.05, **changed)

@@ -1,0 +1,99 @@
+"""`edge-classify --judge`: how good a model is on a folder of images."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime import Classifier, TeachingError
+from edge_runtime.jobs.judge import judge
+from tests.conftest import GOLDEN, run
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten images of each colour; three of those in `red` are blue."""
+    for name, colour in COLOURS.items():
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(10):
+            shown = COLOURS["blue"] if name == "red" and number < 3 else colour
+            pixels = np.full((4, 4, 3), shown, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def model(tmp_path):
+    return shutil.copy(GOLDEN / "uint8.tflite", tmp_path / "colours.tflite")
+
+
+def test_counts_by_class(folder, model):
+    found = judge(Classifier(model), folder)
+    assert (found.model, found.images, found.right) == ("colours", 30, 27)
+    assert found.classes == {"red": (10, 7), "green": (10, 10), "blue": (10, 10)}
+    assert found.confusions == (("red", "blue", 3),)
+    assert found.interval[0] < 0.9 < found.interval[1]
+    assert (found.accepted, found.accepted_right) == (30, 27)
+    json.dumps(found.record())
+
+
+def test_counter_examples_and_damaged_files(folder, model):
+    (folder / "none-of-these").mkdir()
+    Image.new("RGB", (4, 4), "grey").save(folder / "none-of-these" / "grey.png")
+    (folder / "red" / "broken.png").write_bytes(b"no image")
+    (folder / "red" / "notes.txt").write_text("no image either")
+    found = judge(Classifier(model), folder)
+    assert (found.images, found.counter_examples, found.counter_examples_accepted) == (30, 1, 1)
+    assert len(found.failed) == 1
+    assert "broken.png" in found.failed[0]
+    assert found.left_out.startswith("Left out 1 file")
+
+
+def test_folders_that_do_not_fit(folder, model, tmp_path):
+    (folder / "purple").mkdir()
+    with pytest.raises(TeachingError, match=r"purple is none of the classes"):
+        judge(Classifier(model), folder)
+    with pytest.raises(TeachingError, match=r"named like the classes, but found none"):
+        (tmp_path / "empty").mkdir()
+        judge(Classifier(model), tmp_path / "empty")
+
+
+def test_the_command_judges_and_saves_thresholds(folder, model):
+    result = run("edge-classify", "--model", model, "--judge", folder, "--save")
+    assert result.returncode == 0
+    assert result.stdout.startswith("colours names 27 of 30 images rightly: 90.0% (95 % interval")
+    assert "red taken for blue: 3" in result.stdout
+    assert "colours.tflite.acceptance.json" in result.stderr
+    again = run("edge-classify", "--model", model, "--judge", folder, "--save")
+    assert again.returncode == 2
+    assert "exists; add --overwrite" in again.stderr
+    grey = folder.parent / "grey.png"
+    Image.new("RGB", (4, 4), (100, 100, 100)).save(grey)
+    text = run("edge-classify", "--model", model, grey).stdout
+    assert text.startswith(f"{grey}: none of these (")
+    line = json.loads(run("edge-classify", "--model", model, "--json", grey).stdout)
+    assert line["accepted"] is False
+    assert line["predictions"][0]["score"] < 0.5
+    text = run("edge-classify", "--model", model, "--accept-all", grey).stdout
+    assert "none of these" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--max-error", "1%"], "does not say how often it is wrong"),
+        (["--max-error", "much"], "expected --max-error to be a percentage"),
+        (["--max-error", "0%"], "expected --max-error to be a percentage"),
+        (["--max-error", "1%", "--accept-all"], "got both"),
+        (["--save"], "--save needs --judge"),
+        (["--judge", "--csv"], "--judge takes one folder"),
+    ],
+)
+def test_options_that_cannot_be_meant(folder, model, arguments, said):
+    result = run("edge-classify", "--model", model, *arguments, folder)
+    assert result.returncode == 2
+    assert said in result.stderr.replace("\n", " ")
