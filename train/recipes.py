@@ -222,7 +222,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         precision="bfloat16",
         calibrate=True,
     ),
-    # Rates from 0.001 on lost accuracy in the first epochs, and did not gain it back.
+    # Rates up to 0.02 were tried and ended no better: docs/results.md has the figures.
     ("efficientnet-lite0", "best"): Recipe(
         network="efficientnet-lite0",
         architecture={"side": 192},
