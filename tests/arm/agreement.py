@@ -72,8 +72,8 @@ def cases() -> Iterator[tuple[str, str]]:
 def record_for(model: str, delegate: str) -> tuple[str, str]:
     """Return the model and the delegate whose record on x86-64 fits these on Arm.
 
-    LiteRT's built-in int8 convolutions round twice on x86-64, as its reference kernels do. On Arm
-    they give XNNPACK's scores, so that the record of XNNPACK fits them.
+    LiteRT's built-in int8 convolutions give its reference kernels' values on x86-64, but other
+    values on Arm. There the scores are XNNPACK's within the limits, so its record is the one to use.
     """
     return model, "xnnpack" if model.endswith("int8") else delegate
 
