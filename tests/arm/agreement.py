@@ -73,7 +73,7 @@ def record_for(model: str, delegate: str) -> tuple[str, str]:
     """Return the model and the delegate whose record on x86-64 fits these on Arm.
 
     LiteRT's built-in int8 convolutions give its reference kernels' values on x86-64, but other
-    values on Arm. There the scores are XNNPACK's within the limits, so its record is the one to use.
+    values on Arm. There the scores are XNNPACK's within the limits, so its record fits.
     """
     return model, "xnnpack" if model.endswith("int8") else delegate
 
