@@ -21,12 +21,13 @@ fi
 endef
 
 .NOTPARALLEL:  # demo and test fill one .venv
-.PHONY: help demo test slow needs lint wheel-check release-check models web web-if-possible clean
+.PHONY: help demo test slow arm needs lint wheel-check release-check models web web-if-possible clean
 
 help:
 	@echo 'make demo           install the runtime and classify two images'
 	@echo 'make test           install everything and run the tests'
 	@echo 'make slow           run the long tests, on all of CIFAR-10'
+	@echo 'make arm            test the runtime on emulated Raspberry Pi CPUs'
 	@echo 'make lint           check the code with ruff, import-linter and mypy'
 	@echo 'make wheel-check    build the wheel and try it alone, outside the checkout'
 	@echo 'make release-check  check the version, build the wheel and the page, and try both'
@@ -43,6 +44,10 @@ test: needs .venv/everything .venv-clients/ready web-if-possible
 
 slow: needs .venv/everything .venv-clients/ready web-if-possible
 	$(BIN)/pytest -m slow
+	$(BIN)/python -m tests.arm --all
+
+arm: .venv/everything
+	$(BIN)/python -m tests.arm
 
 needs:
 	@[ -e .venv/everything ] || { \

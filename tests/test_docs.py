@@ -89,7 +89,7 @@ def test_every_command_has_its_table():
 @pytest.fixture(scope="module")
 def options():
     """Every option of every command."""
-    found = {"--slow"}  # of `python -m tests.refresh_docs`
+    found = {"--slow", "--record"}  # of `python -m tests.refresh_docs` and `tests.arm`
     for line in option_tables.COMMANDS:
         command, _ = option_tables.find_command(line.split())
         for each in [command, *getattr(command, "commands", {}).values()]:

@@ -1,0 +1,1 @@
+"""Check the runtime on emulated 64-bit Arm CPUs: `make arm`."""
