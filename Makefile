@@ -40,7 +40,7 @@ demo: .venv/runtime
 
 test: needs .venv/everything .venv-clients/ready web-if-possible
 	@if $(HAS_NODE); then cd web && npm test --silent --if-present; fi
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 slow: needs .venv/everything .venv-clients/ready web-if-possible
 	$(BIN)/pytest -m slow

@@ -92,7 +92,7 @@ def test_a_cluster_that_cannot_be_reached(address, tmp_path):
     (before / "_job.json").write_text("{}")
     started = time.monotonic()
     result = command(SAMPLES[0], "--out", "x.parquet", env={"RAY_ADDRESS": address}, cwd=tmp_path)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120  # Ray itself would wait for many minutes
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
     assert address in result.stderr
