@@ -47,6 +47,14 @@ def vulkan():
 
 
 @pytest.fixture(scope="session")
+def taught(cache, tmp_path_factory):
+    """Return the file of a model that was taught to tell drawn figures apart."""
+    from tests.taught import taught_model
+
+    return taught_model(tmp_path_factory.mktemp("taught"))
+
+
+@pytest.fixture(scope="session")
 def cifar10():
     """Return the full data set, from $EDGE_CIFAR10 or from shared/cifar10 beside the checkout."""
     from train.cifar10 import ENVIRONMENT_VARIABLE, load

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from export import committed
 from tests.conftest import ROOT
+from tests.taught import CLASSES, draw
 
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 IMAGES = committed.read().held_out.images[::2][:200]
@@ -21,11 +23,11 @@ needs_mediapipe = pytest.mark.skipif(
 )
 
 
-def mediapipe(model: str, images, tmp_path) -> list[dict[str, float]]:
+def mediapipe(model: Path, images, tmp_path) -> list[dict[str, float]]:
     """Return MediaPipe's scores of each image by label."""
     archive = tmp_path / "images.npz"
     np.savez(archive, **{f"{i:05}": image for i, image in enumerate(images)})
-    command = [PYTHON, ROOT / "tests" / "mediapipe_client.py", shipped.models()[model], archive]
+    command = [PYTHON, ROOT / "tests" / "mediapipe_client.py", model, archive]
     result = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
@@ -45,7 +47,7 @@ def agreement(results: list[dict[str, float]], labels: list[str]) -> float:
 @needs_mediapipe
 @pytest.mark.parametrize("model", shipped.models())
 def test_mediapipe_gives_our_labels_and_scores(model, tmp_path):
-    results = mediapipe(model, IMAGES, tmp_path)
+    results = mediapipe(shipped.models()[model], IMAGES, tmp_path)
     with Classifier(model) as classifier:
         scores = np.stack([classifier.scores(image) for image in IMAGES])
         assert {*results[0]} == {*classifier.labels}
@@ -53,6 +55,22 @@ def test_mediapipe_gives_our_labels_and_scores(model, tmp_path):
     assert (theirs.argmax(axis=1) == scores.argmax(axis=1)).all()
     # Both use XNNPACK, but different releases may round one step (1/256) differently.
     np.testing.assert_allclose(theirs, scores, atol=1e-4 if model == "cnn-float32" else 1.5 / 256)
+
+
+@needs_mediapipe
+def test_mediapipe_runs_a_taught_model(taught, tmp_path):
+    """On images of the model's size, because MediaPipe does not antialias."""
+    rng = np.random.default_rng(1)
+    images = [
+        np.asarray(draw(name, rng).resize((224, 224), Image.Resampling.BICUBIC))
+        for name in CLASSES * 5
+    ]
+    with Classifier(taught) as classifier:
+        scores = np.stack([classifier.scores(image) for image in images])
+        labels = classifier.labels
+    theirs = np.array([[a[label] for label in labels] for a in mediapipe(taught, images, tmp_path)])
+    # Many layers of int8 arithmetic in two releases of XNNPACK
+    np.testing.assert_allclose(theirs, scores, atol=8 / 256)
 
 
 def photographs(count: int = 200) -> list[np.ndarray]:
@@ -82,8 +100,8 @@ def test_mediapipe_agrees_only_on_photographs_shrunk_before(tmp_path, capsys):
         np.asarray(ImageOps.fit(Image.fromarray(p), (32, 32), Image.Resampling.BICUBIC))
         for p in images
     ]
-    with_it = agreement(mediapipe("cnn-int8", shrunk, tmp_path), expected)
-    without = agreement(mediapipe("cnn-int8", images, tmp_path), expected)
+    with_it = agreement(mediapipe(shipped.models()["cnn-int8"], shrunk, tmp_path), expected)
+    without = agreement(mediapipe(shipped.models()["cnn-int8"], images, tmp_path), expected)
     with capsys.disabled():
         print(f"\nMediaPipe agrees on {with_it:.1%} of shrunk photographs, {without:.1%} of others")
     assert with_it >= 0.95

@@ -49,6 +49,10 @@ def load(options: Options) -> tuple[Metadata, Engine]:
         trial.ensure_sound(options.path, delegate, gpu_precision=options.gpu_precision)
     except OSError as exc:
         raise ModelError(f"{options.path} cannot be read ({exc.strerror}).") from exc
+    if metadata.card.get("kind") == "feature extractor" and options.scores == "auto":
+        raise ModelError(
+            f"{options.path} gives features instead of scores; teach it your classes with edge-teach."
+        )
     engine = open_engine(
         options.path,
         delegate=delegate,

@@ -16,7 +16,7 @@ from edge_runtime.teaching.head import Head
 
 # Logits further below the highest one have scores below 1e-6, which int8 scores cannot tell from 0.
 _LOGITS = 14.0
-_HEADROOM = 1.25  # other photographs may have higher logits
+_HEADROOM = 0.1  # of the range: other photographs may have higher logits
 
 
 class QuantizedHead(NamedTuple):
@@ -66,17 +66,18 @@ def quantize_head(
         features: their quantization.
         samples: features whose logits set the range, float32 (N, features).
     """
-    # Scores do not change if all logits do, so the range may be as small as it can be.
+    # Scores do not change if all logits do. So the weights may be as small as they can be, and the
+    # highest logit 0.
     weights = (head.weights - head.weights.mean(axis=1, keepdims=True)).T
     bias = head.bias - head.bias.mean()
     scales = np.maximum(np.abs(weights).max(axis=1), 1e-9) / 127
     logits = samples @ weights.T + bias
-    high = float(logits.max()) * _HEADROOM
-    low = max(float(logits.min()) * _HEADROOM, high - _LOGITS)
-    scale = max(high - low, 1e-6) / 255
+    high = float(logits.max() + _HEADROOM * np.ptp(logits))
+    reach = min(max(high - float(logits.min()), 1e-3), _LOGITS)
+    bias, scale = bias - high, reach / 255
     return QuantizedHead(
         np.rint(weights / scales[:, np.newaxis]).astype(np.int8),
         scales.astype(np.float32),
         np.rint(bias / (scales * features.scale)).astype(np.int32),
-        Quantization(scale, round(-128 - low / scale)),
+        Quantization(scale, 127),
     )

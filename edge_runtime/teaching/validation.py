@@ -168,10 +168,16 @@ def learning_curve(
 def _best_temperature(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> tuple[float, float]:
     """Return the temperature with the least cross-entropy (Guo et al. 2017, arXiv:1706.04599).
 
+    One photograph more is taken to be wrong, so that few photographs, all of them right, do not
+    promise certainty (Platt 1999, Advances in Large Margin Classifiers, 61-74, section 2.2).
+
     Returns:
         The temperature, 0.05-20, and the mean cross-entropy in nats.
     """
-    of_truth = logits[np.arange(len(labels)), labels].astype(np.float64)
+    wrong = 1 / (len(labels) + 2)
+    truth = logits[np.arange(len(labels)), labels].astype(np.float64)
+    others = (logits.sum(axis=1, dtype=np.float64) - truth) / (logits.shape[1] - 1)
+    of_truth = (1 - wrong) * truth + wrong * others
     top = logits.max(axis=1).astype(np.float64)
 
     def loss(temperature: float) -> float:

@@ -193,3 +193,9 @@ def test_auto_does_not_advise_auto():
     with Classifier(delegate="auto") as classifier:
         assert "use --delegate" not in classifier.reason
         assert "not npu: " in classifier.reason
+
+
+def test_a_feature_extractor_is_no_classifier():
+    backbone = shipped.MODELS.parent / "backbones" / "efficientnet-lite0-int8.tflite"
+    with pytest.raises(ModelError, match=r"gives features instead of scores; .* edge-teach"):
+        Classifier(backbone)

@@ -63,6 +63,19 @@ def test_an_opened_model_gives_the_runtimes_scores(page, name):
     use(page, precision="int8")
 
 
+def test_a_taught_model_gives_the_runtimes_scores(page, taught):
+    image = taught.parent / "drawn" / "disc" / "000.png"
+    page.select_option("#top-k", "0")
+    page.set_input_files("#files", taught)
+    page.wait_for_selector(f"#facts:has-text('{taught.name}')")
+    bring(page, "figure.png", image.read_bytes())
+    with Classifier(taught) as classifier:
+        expected = dict(zip(classifier.labels, classifier.scores(image), strict=True))
+    assert scores(page) == pytest.approx(expected, abs=8 / 256)
+    use(page, network="cnn")
+    use(page, precision="int8")
+
+
 @pytest.mark.parametrize("name", ["unlabelled", "uint8"])
 def test_normalization_comes_from_the_card(page, tmp_path, name):
     """Each channel has its own mean and deviation; LiteRT's own interpreter gives the scores."""

@@ -98,3 +98,13 @@ def test_metadata_that_is_left_out_is_said(tmp_path):
         result = run("edge-classify", *more, "--model", path, image)
         assert result.returncode == 0, result.stderr
         assert ("model-card.json has another layout" in result.stderr) is warned
+
+
+def test_info_leaves_long_lists_to_json(taught):
+    """A taught model's card lists hashes and tables of thresholds."""
+    text = run("edge-classify", "--info", taught).stdout
+    assert max(map(len, text.splitlines())) < 400
+    assert "threshold" in text
+    card = json.loads(run("edge-classify", "--info", "--json", taught).stdout)["card"]
+    assert len(card["taught"]["photographs_sha256"]) == 30
+    assert len(card["acceptance"]["table"]) > 10

@@ -47,6 +47,19 @@ def assert_the_gpu_agrees(environment, model, precision, tolerance):
         assert difference <= tolerance
 
 
+def test_the_gpu_runs_a_taught_model(vulkan, taught):
+    options = ("--json", "--top-k", "3", "--model", taught)
+    images = sorted((taught.parent / "drawn").glob("*/00[0-2].png"))
+    ours, theirs = (
+        run("edge-classify", *options, "--delegate", delegate, *images, env=vulkan)
+        for delegate in ("gpu", "xnnpack")
+    )
+    assert ours.returncode == 0, ours.stderr
+    for a, b in zip(ours.stdout.splitlines(), theirs.stdout.splitlines(), strict=True):
+        gpu, cpu = ({p["label"]: p["score"] for p in json.loads(x)["predictions"]} for x in (a, b))
+        assert gpu == pytest.approx(cpu, abs=16 / 256)
+
+
 def test_the_gpu_logs_nothing(vulkan):
     result = run("edge-classify", "--delegate", "gpu", CAT, env=vulkan)
     assert (result.returncode, result.stderr) == (0, "")
