@@ -51,7 +51,8 @@ def load(options: Options) -> tuple[Metadata, Engine]:
         raise ModelError(f"{options.path} cannot be read ({exc.strerror}).") from exc
     if metadata.card.get("kind") == "feature extractor" and options.scores == "auto":
         raise ModelError(
-            f"{options.path} gives features instead of scores; teach it your classes with edge-teach."
+            f"{options.path} gives features instead of scores; teach it your classes with "
+            f"edge-teach."
         )
     engine = open_engine(
         options.path,
