@@ -21,9 +21,9 @@ from benchmarks.macs import multiply_adds
 from benchmarks.results import OURS, Results, Row, Subject
 from benchmarks.roofline import Probe
 from benchmarks.turns import Call, take_turns
-from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference import shipped
+from edge_runtime.support.environment import read_environment
 from edge_runtime.support.timing import Summary, compare_times, summarize
 
 

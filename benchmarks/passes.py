@@ -15,7 +15,7 @@ from benchmarks.cross_check import cross_check
 from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import Results
 from edge_runtime.benchmark.disturbance import Watch
-from edge_runtime.benchmark.environment import read_environment
+from edge_runtime.support.environment import read_environment
 from train import cifar10
 from train.dataset import DataError
 from train.networks import CIFAR10_NETWORKS

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from edge_runtime.errors import ResumeError as ResumeError
     from edge_runtime.errors import StreamError as StreamError
     from edge_runtime.errors import TeachingError as TeachingError
+    from edge_runtime.inference.check import Verdict as Verdict
+    from edge_runtime.inference.check import check as check
     from edge_runtime.inference.delegates import Availability as Availability
     from edge_runtime.inference.delegates import available_delegates as available_delegates
     from edge_runtime.inference.placement import Placement as Placement
@@ -54,7 +56,9 @@ _HOME = {
     "StreamError": "errors",
     "TeachingError": "errors",
     "TeachingReport": "teaching.report",
+    "Verdict": "inference.check",
     "available_delegates": "inference.delegates",
+    "check": "inference.check",
     "load_image": "inputs.decode",
     "teach": "teaching.teach",
 }

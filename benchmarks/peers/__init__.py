@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.contenders import Contender, Missing, Runner
 from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import Subject
-from edge_runtime.benchmark.environment import read_environment
+from edge_runtime.support.environment import read_environment
 from edge_runtime.support.files import file_sha256
 
 # The packages that each peer needs, known before any of them is imported.

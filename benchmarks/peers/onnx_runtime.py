@@ -14,7 +14,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from benchmarks.peers.convertible import ConvertibleNetwork, channels_first, first_scores
 from benchmarks.peers.onnx_graph import INPUT, onnx_file
-from edge_runtime.benchmark.environment import read_environment
+from edge_runtime.support.environment import read_environment
 from edge_runtime.support.files import replacing
 
 PRECISIONS = ("float32", "int8")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import typer
 
-from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.benchmark.pipeline import Setting
 from edge_runtime.benchmark.publish import Previous
 from edge_runtime.benchmark.record import RecordError, read
@@ -21,6 +20,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference.placement import require_delegate
 from edge_runtime.inputs.listing import expand
 from edge_runtime.inputs.names import STANDARD_INPUT
+from edge_runtime.support.environment import read_environment
 from edge_runtime.support.outputs import output_file
 
 

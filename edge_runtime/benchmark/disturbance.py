@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge_runtime.benchmark.environment import Throttling, read_throttling
+from edge_runtime.support.environment import Throttling, read_throttling
 
 # Above these limits a run counts as disturbed. The background work of an idle system stays well
 # below the first one. The second is lower, because the hypervisor takes time from the measured

@@ -15,11 +15,11 @@ from pathlib import Path
 from edge_runtime.benchmark.cold_start import cold_start
 from edge_runtime.benchmark.contestant import Contestant
 from edge_runtime.benchmark.disturbance import Watch
-from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.benchmark.latency import take_turns
 from edge_runtime.benchmark.session import Measurement, Plan, Session
 from edge_runtime.benchmark.verdicts import evaluate
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.support.environment import read_environment
 
 
 def run(

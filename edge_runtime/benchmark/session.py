@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from edge_runtime.benchmark.cold_start import ColdStart
 from edge_runtime.benchmark.disturbance import Conditions
-from edge_runtime.benchmark.environment import Environment
 from edge_runtime.benchmark.images import BenchmarkImages
 from edge_runtime.benchmark.pipeline import STAGES, Setting
 from edge_runtime.benchmark.sustained import Sustained
 from edge_runtime.inference.placement import Placement
+from edge_runtime.support.environment import Environment
 from edge_runtime.support.timing import Summary, TimeRatio
 
 END_TO_END = "end_to_end"

@@ -1,4 +1,4 @@
-"""What `edge-classify` does with models instead of images: describe and judge them."""
+"""What `edge-classify` does with models instead of images: describe, check and judge them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.support.console import complain
 
 if TYPE_CHECKING:
     from edge_runtime.inference.model import Model
+
+
+def list_delegates(wanted: bool) -> None:
+    """Print which delegates work here; the callback of --delegates."""
+    if wanted:
+        from edge_runtime.inference.delegates import available_delegates
+
+        for delegate, available, reason in available_delegates():
+            typer.echo(f"{delegate}: {'available' if available else reason}")
+        raise typer.Exit
 
 
 def describe_models(
@@ -38,6 +50,32 @@ def describe_models(
             if as_json:
                 print(formatter("json")(model, Result(error=exc)), end="", flush=True)
     return int(failed)
+
+
+def check_models(models: list[str], delegates: list[str], *, as_json: bool) -> int:
+    """Print whether models compute here what they should, and return the exit code.
+
+    Args:
+        models: as for `edge_runtime.inference.check.check`, like `delegates`.
+        delegates: those that the user named must be available.
+        as_json: print JSON.
+    """
+    from edge_runtime.inference.check import check
+    from edge_runtime.support.environment import read_environment
+
+    environment = read_environment()
+    try:
+        verdicts = check(models, delegates)
+    except EdgeRuntimeError as exc:
+        complain(str(exc))
+        return 1
+    if as_json:
+        found = [verdict._asdict() for verdict in verdicts]
+        print(json.dumps({"environment": environment.record(), "verdicts": found}), flush=True)
+    else:
+        print(*environment.lines(), *verdicts, sep="\n", flush=True)
+    good = all(v.right or (v.right is None and not delegates) for v in verdicts)
+    return 0 if good else 1
 
 
 def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwrite: bool) -> int:

@@ -12,6 +12,12 @@ import typer
 from edge_runtime.errors import DelegateError, ModelError, OutputError
 
 
+def given(context: typer.Context, option: str) -> bool:
+    """Return whether the command line has an option, even if its value is the default."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """Reject a value that is not one of the choices."""
     if value not in choices:
@@ -136,12 +142,14 @@ def numbers(option: str, text: str | None) -> list[float] | None:
         ) from exc
 
 
-def error_limits(given: list[str] | None) -> float | dict[str, float] | None:
+def error_limits(texts: list[str] | None, accept_all: bool) -> float | dict[str, float] | None:
     """Return what --max-error says as fractions: for all classes, or by the class's name."""
-    if not given:
+    if not texts:
         return None
+    if accept_all:
+        raise typer.BadParameter("expected --accept-all or --max-error, but got both.")
     limits = {}
-    for text in given:
+    for text in texts:
         name, _, number = text.rpartition("=")
         try:
             limit = float(number.removesuffix("%")) / 100

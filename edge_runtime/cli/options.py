@@ -12,7 +12,12 @@ from typing import Annotated
 import typer
 
 from edge_runtime.cli import classify as work
-from edge_runtime.cli.about_models import describe_models, judge_model
+from edge_runtime.cli.about_models import (
+    check_models,
+    describe_models,
+    judge_model,
+    list_delegates,
+)
 from edge_runtime.cli.checks import (
     check_choice,
     check_delegate,
@@ -20,6 +25,7 @@ from edge_runtime.cli.checks import (
     check_model,
     check_out,
     error_limits,
+    given,
     label_names,
     numbers,
 )
@@ -29,15 +35,6 @@ from edge_runtime.output.formats import RESUMABLE, Format
 from edge_runtime.support.options import finite, make_app, version_printer
 
 app = make_app()
-
-
-def _list_delegates(wanted: bool) -> None:
-    if wanted:
-        from edge_runtime.inference.delegates import available_delegates
-
-        for delegate, available, reason in available_delegates():
-            typer.echo(f"{delegate}: {'available' if available else reason}")
-        raise typer.Exit
 
 
 @app.command()
@@ -105,8 +102,8 @@ def classify(
         list[str] | None,
         typer.Option(
             metavar="PERCENT|CLASS=PERCENT",
-            help="Accept only scores among which at most this share is wrong, such as 1% or "
-            "cat=1%. Repeatable, once for each class.",
+            help="Accept only scores of which at most this share is wrong: 1%, or for one class "
+            "cat=1%. Repeatable.",
         ),
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="List this many classes for an image.")] = 1,
@@ -161,27 +158,32 @@ def classify(
             "them.",
         ),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Check that the models named as SOURCE, or all shipped ones, are right here.",
+        ),
+    ] = False,
     judge: Annotated[
         bool,
         typer.Option(
             "--judge",
-            help="Measure how often the model is right on the images of SOURCE, a folder that "
-            "holds a folder for each class.",
+            help="Measure how often the model is right on the images of SOURCE/CLASS/.",
         ),
     ] = False,
     save: Annotated[
         bool,
         typer.Option(
             "--save",
-            help="With --judge, write the thresholds beside the model, where they are found when "
-            "it is used.",
+            help="Write the thresholds that --judge finds beside the model, which then has them.",
         ),
     ] = False,
     _delegates: Annotated[
         bool,
         typer.Option(
             "--delegates",
-            callback=_list_delegates,
+            callback=list_delegates,
             is_eager=True,
             help="List which delegates can run a model here, and why the others cannot.",
         ),
@@ -197,11 +199,13 @@ def classify(
     ] = False,
 ) -> None:
     """Classify images, videos and cameras with a quantized network, on this device."""
-    if info and (not sources or _given(context, "model")):
+    if (info and not sources) or ((info or check) and given(context, "model")):
+        option = "--info" if info else "--check"
         raise typer.BadParameter(
-            f"--info describes the models named as SOURCE: edge-classify --info {model}."
+            f"{option} takes the models as SOURCE: edge-classify {option} {model}."
         )
-    if not sources:
+    sources = sources or []
+    if not (sources or check):
         raise typer.BadParameter("expected at least one SOURCE; see edge-classify --help.")
     if as_json and as_csv:
         raise typer.BadParameter("expected --json or --csv, but got both.")
@@ -215,9 +219,7 @@ def classify(
     check_model(model)
     means, stds = numbers("--mean", mean), numbers("--std", std)
     names = label_names(labels)
-    error = error_limits(max_error)
-    if accept_all and error is not None:
-        raise typer.BadParameter("expected --accept-all or --max-error, but got both.")
+    error = error_limits(max_error, accept_all)
     format: Format = "json" if as_json else "csv" if as_csv else "parquet" if ray else "text"
     if out == "":
         raise typer.BadParameter("expected --out to be a name, but got an empty one.")
@@ -225,21 +227,22 @@ def classify(
         raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
     if overwrite and (resume or not (out or save)):
         raise typer.BadParameter("--overwrite needs --out or --save, and no --resume.")
-    if info:
-        if as_csv or out or ray:
-            raise typer.BadParameter(
-                "--info prints text or, with --json, JSON; omit --csv, --out and --ray."
-            )
-        asked = delegate if _given(context, "delegate") else None
-        raise typer.Exit(describe_models(sources, as_json, asked, threads or 1, gpu_precision))
-    if judge:
-        if as_csv or out or ray or resume or len(sources) != 1:
-            raise typer.BadParameter(
-                "--judge takes one folder, and prints text or, with --json, JSON; omit --csv, "
-                "--out and --ray."
-            )
-    elif save:
+    named = [delegate] if given(context, "delegate") else []
+    for option, asked, allowed in (
+        ("--info", info, "prints text or, with --json, JSON"),
+        ("--check", check, "takes models as SOURCE, --delegate and --json"),
+        ("--judge", judge, "takes one folder, and prints text or, with --json, JSON"),
+    ):
+        others = as_csv or out or ray or info + check + judge > 1
+        if asked and (others or (judge and len(sources) != 1)):
+            raise typer.BadParameter(f"{option} {allowed}; omit --csv, --out, --ray and the like.")
+    if save and not judge:
         raise typer.BadParameter("--save needs --judge.")
+    if check:
+        raise typer.Exit(check_models(sources, named, as_json=as_json))
+    if info:
+        asked_of = named[0] if named else None
+        raise typer.Exit(describe_models(sources, as_json, asked_of, threads or 1, gpu_precision))
     if ray:
         check_for_ray(
             sources,
@@ -295,9 +298,3 @@ def classify(
         else None,
     )
     raise typer.Exit(code)
-
-
-def _given(context: typer.Context, option: str) -> bool:
-    """Return whether the command line has an option, even if its value is the default."""
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "COMMANDLINE"

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from edge_runtime.benchmark.environment import read_environment
 from edge_runtime.benchmark.pipeline import STAGES, Setting
 from edge_runtime.benchmark.record import to_record
 from edge_runtime.benchmark.session import END_TO_END, Measurement, Session
 from edge_runtime.benchmark.table import to_text
 from edge_runtime.benchmark.verdicts import evaluate
 from edge_runtime.inference.placement import Placement
+from edge_runtime.support.environment import read_environment
 from tests.edge_runtime.benchmark.test_run import plan
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.benchmark.environment import Environment, read_environment, read_throttling
+from edge_runtime.support.environment import Environment, read_environment, read_throttling
 
 X86 = """\
 processor\t: 0
