@@ -24,6 +24,7 @@ from tests.conftest import ROOT
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_TESTED = "not tested: "
 CLIP = "clip.avi"  # the video of the examples
+CALIBRATION = "export/calibration"  # committed images
 PHOTOGRAPHS = "photographs"  # the folder of the examples of edge-teach
 _BIN = Path(sys.executable).parent
 _DATA = "EDGE_CIFAR10"
@@ -95,11 +96,16 @@ def prepare(folder: Path, text: str) -> None:
 
     That is the video, and the photographs that a block of docs/teach.md makes.
     """
-    for name in ("edge_runtime", "examples", "export"):
+    for name in ("edge_runtime", "examples"):
         (folder / name).symlink_to(ROOT / name)
     if CLIP in text:
         _make_clip(folder / CLIP)
-    if f"edge-teach {PHOTOGRAPHS}" in text or f'teach("{PHOTOGRAPHS}"' in text:
+    needs_photographs = f"edge-teach {PHOTOGRAPHS}" in text or f'teach("{PHOTOGRAPHS}"' in text
+    if needs_photographs or CALIBRATION in text:
+        # Not all of the package: it would shadow the real one in `python -m export.tflite`.
+        (folder / CALIBRATION).parent.mkdir()
+        (folder / CALIBRATION).symlink_to(ROOT / CALIBRATION)
+    if needs_photographs:
         run_python(_maker_of_photographs(), folder)
 
 
