@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge_runtime.teaching.photographs import COUNTER_EXAMPLES
+from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES
 
 _MOST_LINES = 10  # of each list in the text; JSON has all
 _FEW_PHOTOGRAPHS = 5  # a class, below which figures say little
