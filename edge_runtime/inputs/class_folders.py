@@ -47,7 +47,7 @@ class Photographs(NamedTuple):
 
 
 def parts_of(folder: Path) -> tuple[Path, Path | None]:
-    """Return the folder to learn from and the one to test on, which is None without such parts.
+    """Return the folder to teach on and the one to test on, or None if `folder` has no such parts.
 
     Raises:
         TeachingError: it is not a folder.
