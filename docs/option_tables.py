@@ -21,6 +21,7 @@ import typer.main
 COMMANDS = {
     "edge-classify": "edge_runtime.cli.options:app",
     "edge-benchmark": "edge_runtime.benchmark.cli:app",
+    "edge-teach": "edge_runtime.teaching.cli:app",
     "python -m train": "train.__main__:app",
     "python -m export.tflite": "export.tflite:main",
     "python -m export.micro": "export.micro.__main__:main",

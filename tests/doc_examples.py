@@ -24,6 +24,8 @@ from tests.conftest import ROOT
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_TESTED = "not tested: "
 CLIP = "clip.avi"  # the video of the examples
+CALIBRATION = "export/calibration"  # committed images
+PHOTOGRAPHS = "photographs"  # the folder of the examples of edge-teach
 _BIN = Path(sys.executable).parent
 _DATA = "EDGE_CIFAR10"
 _TIMEOUT_S = 1200
@@ -90,11 +92,21 @@ def blocks(language: str) -> list[Block]:
 
 
 def prepare(folder: Path, text: str) -> None:
-    """Put into a folder what examples find in a checkout, and the video if they name it."""
+    """Put into a folder what examples find in a checkout, and what else they name.
+
+    That is the video, and the photographs that a block of docs/teach.md makes.
+    """
     for name in ("edge_runtime", "examples"):
         (folder / name).symlink_to(ROOT / name)
     if CLIP in text:
         _make_clip(folder / CLIP)
+    needs_photographs = f"edge-teach {PHOTOGRAPHS}" in text or f'teach("{PHOTOGRAPHS}"' in text
+    if needs_photographs or CALIBRATION in text:
+        # Not all of the package: it would shadow the real one in `python -m export.tflite`.
+        (folder / CALIBRATION).parent.mkdir()
+        (folder / CALIBRATION).symlink_to(ROOT / CALIBRATION)
+    if needs_photographs:
+        run_python(_maker_of_photographs(), folder)
 
 
 def run(example: Example, folder: Path) -> str:
@@ -144,6 +156,11 @@ def steady(command: str, output: str) -> str:
         return "\n".join(" ".join(line.split()) for line in output.splitlines())
     if "export.micro" in command:  # how XNNPACK rounds depends on the CPU
         output = re.sub(r"^(against --delegate xnnpack, [^:]*:).*", r"\1", output, flags=re.M)
+    if "edge-teach" in command or "taught.tflite" in command:
+        # The backbone's rounding depends on the CPU, and with it all figures but the counts.
+        output = re.sub(r"^  .* taken for .*\n", "", output, flags=re.MULTILINE)
+        count = r"(^  [\w-]+ +\d+$)"  # of the photographs of a class
+        output = re.sub(rf"{count}|\d[\d.,]*", lambda n: n[1] or "N", output, flags=re.MULTILINE)
     output = re.sub(r"[\d.,]+ images/s", "R images/s", output)
     output = re.sub(r"\(age \d+ ms", "(age N ms", output)
     output = re.sub(r'"(captured_at|age_ms)": [\d.]+', r'"\1": N', output)
@@ -204,6 +221,12 @@ def _require_extras(command: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for extra in re.findall(r"[\w-]+", "".join(re.findall(r"\[(.*?)\]", command))):
         assert extra in project["optional-dependencies"], f"there is no extra {extra}"
+
+
+def _maker_of_photographs() -> Block:
+    """Return the block of the guide that makes the folder of photographs."""
+    (block,) = [b for b in blocks("python") if f'Path("{PHOTOGRAPHS}", ' in b.text]
+    return block
 
 
 def _make_clip(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The photographs of a folder, one folder for each class: FOLDER/CLASS/*.
 
-A folder that holds the folders `train` and `test` is taught on the former and tested on the latter.
+If the folder holds the folders `train` and `test`, the model learns from `train` and is tested on
+`test`.
 """
 
 from __future__ import annotations
@@ -99,14 +100,14 @@ def find_tests(
         left_out: as in `find_photographs`.
 
     Raises:
-        TeachingError: there are none, or a folder is named by none of the classes.
+        TeachingError: there are none, or a folder has the name of no class.
     """
     names = _class_folders(folder, left_out)
     for name in names:
         if name not in (*classes, COUNTER_EXAMPLES):
             raise TeachingError(
-                f"{folder / name} is none of the classes that are taught "
-                f"({', '.join(classes[:10])}); rename the folder or move it away."
+                f"{folder / name} has the name of no class ({', '.join(classes[:10])}); rename the "
+                f"folder or move it away."
             )
     found = _photographs(folder, names, classes, left_out)
     if not any(photograph.label >= 0 for photograph in found.photographs):

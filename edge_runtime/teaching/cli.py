@@ -35,8 +35,9 @@ def teach(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Folder with a folder of photographs for each class. `none-of-these` holds "
-            "counter-examples. If there are `train` and `test`, they hold the classes.",
+            help="Folder that holds a folder of photographs for each class. `none-of-these` holds "
+            "counter-examples. If it holds `train` and `test`, the model learns from the first and "
+            "is judged on the second.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Write the model to this file.", metavar="FILE")] = Path(
@@ -102,7 +103,7 @@ def teach(
         )
     except KeyboardInterrupt:
         progress.clear()
-        say("stopped; no model was written, and the photographs that were read are remembered.")
+        say("stopped; no model was written, but the features of the photographs so far are kept.")
         raise typer.Exit(INTERRUPTED) from None
     except OutputError as exc:
         progress.clear()
@@ -116,7 +117,7 @@ def teach(
     for sentence in report.unreadable:
         say(sentence)
     if report.unreadable:
-        say(f"left out {len(report.unreadable):,} that cannot be read.")
+        say(f"left out what cannot be read: {len(report.unreadable):,}.")
     if report.left_out:
         say(report.left_out)
     typer.echo(json.dumps(report.record(), indent=1) if as_json else report.text())

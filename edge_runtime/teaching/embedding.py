@@ -97,7 +97,9 @@ class Backbone:
         try:
             content = Path(path).read_bytes()
         except OSError as exc:
-            error = ImageError(f"{path} cannot be read ({exc.strerror}).")
+            error = ImageError(
+                f"{path} cannot be read ({exc.strerror}); check it and its permissions."
+            )
             return Embedded(None, "", error)
         sha256 = hashlib.sha256(content).hexdigest()
         known = self._store.get(sha256)
@@ -121,8 +123,8 @@ def comparable(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Bring the features of all layers to one size.
 
-    The last layer's vary by 1 in the mean square, and those of each layer before it by a quarter of
-    that: what they add helps with textures, and too much of it harms.
+    The last layer's features get a mean square deviation of 1, and those of each earlier layer a
+    quarter of that. Earlier layers help with textures, but harm if they weigh as much.
 
     Args:
         features: int8 (N, views, features).
@@ -130,7 +132,7 @@ def comparable(
         quantization: of the features.
 
     Returns:
-        Features, float32 (N, views, features), and by what real features were multiplied, float32
+        Features, float32 (N, views, features), and the factors of real features, float32
         (features,).
     """
     real = quantization.dequantize(features)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES
+
 _MOST_LINES = 10  # of each list in the text; JSON has all
 _FEW_PHOTOGRAPHS = 5  # a class, below which figures say little
 
@@ -146,18 +148,18 @@ class TeachingReport:
     def text(self) -> str:
         """Return the report as lines for a person."""
         lines = [f"{_count(sum(self.classes.values()))} of {len(self.classes)} classes"]
-        width = max(map(len, self.classes))
+        width = max(map(len, [*self.classes, COUNTER_EXAMPLES if self.counter_examples else ""]))
         for name, count in self.classes.items():
             note = "  (few: the figures below say little)" if count < _FEW_PHOTOGRAPHS else ""
             lines.append(f"  {name:<{width}} {count:>6,}{note}")
         if self.counter_examples:
-            lines.append(f"  {'none-of-these':<{width}} {self.counter_examples:>6,}")
+            lines.append(f"  {COUNTER_EXAMPLES:<{width}} {self.counter_examples:>6,}")
         lines += ["", f"Expected on new photographs like these: {self.expected}"]
         if self.tested is not None:
-            lines.append(f"On {_count(self.tested.photographs)} of the test: {self.tested}")
+            lines.append(f"On {_count(self.tested.photographs, 'test ')}: {self.tested}")
         lines.append(
-            f"Best scores below {self.threshold:.2f} count as none of these: "
-            f"{self.accepted:.1%} of the photographs score more{self._counter_examples()}."
+            f"Threshold for none of these: {self.threshold:.2f}, which {self.accepted:.1%} of the "
+            f"photographs reach{self._counter_examples()}."
         )
         lines += self._curve()
         confusions = [
@@ -189,7 +191,7 @@ class TeachingReport:
     def _counter_examples(self) -> str:
         if self.counter_examples_accepted is None:
             return ""
-        return f", and {self.counter_examples_accepted:.1%} of none-of-these do"
+        return f", and {self.counter_examples_accepted:.1%} of the counter-examples"
 
     def _curve(self) -> list[str]:
         if len(self.curve) < 2:
@@ -208,13 +210,15 @@ def _section(title: str, lines: list[str]) -> list[str]:
     if not lines:
         return []
     more = (
-        [f"  and {len(lines) - _MOST_LINES} more, see --json"] if len(lines) > _MOST_LINES else []
+        [f"  and {len(lines) - _MOST_LINES} more; --json lists all"]
+        if len(lines) > _MOST_LINES
+        else []
     )
     return ["", f"{title}:", *lines[:_MOST_LINES], *more]
 
 
-def _count(photographs: int) -> str:
-    return f"{photographs:,} photograph{'s' if photographs != 1 else ''}"
+def _count(photographs: int, kind: str = "") -> str:
+    return f"{photographs:,} {kind}photograph{'s' if photographs != 1 else ''}"
 
 
 def _quoted(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""From what was learnt to the parts of a report."""
+"""Summarise what was learnt as the parts of a report."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def find_suspects(
 
     A label is taken to be wrong with the same probability for every photograph, and then to be
     any other class. That probability and the temperature of the scores are those that make the
-    labels most likely; the former by expectation maximisation (Dempster et al. 1977, J. R. Stat.
-    Soc. B 39, 1-38).
+    labels most likely. Expectation maximisation finds the probability (Dempster et al. 1977, J. R.
+    Stat. Soc. B 39, 1-38).
 
     Args:
         scores: of heads that were fitted without the photograph, float32 (N, classes).

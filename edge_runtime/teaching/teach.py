@@ -68,7 +68,8 @@ def teach(
 
     Args:
         folder: holds a folder of photographs for each class. The folder `none-of-these` holds
-            counter-examples. If there are the folders `train` and `test`, they hold the classes.
+            counter-examples. If there are `train` and `test`, the model learns from the first and
+            is judged on the second.
         out: the .tflite file to write.
         test: folder of photographs that only judge the model; it replaces the folder's own `test`.
         side: of the model's input in pixels, one of `SIDES`. Smaller is faster and less accurate.

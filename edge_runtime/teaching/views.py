@@ -1,4 +1,4 @@
-"""Views of a photograph, from which a head learns what does not matter."""
+"""Views of a photograph, from which a head learns to ignore size and direction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 # As the runtime crops it, its middle enlarged, and mirrored.
 VIEWS = ("plain", "enlarged", "mirrored")
-# From which cross-validation chooses: mirrored text and arrows are not what they were.
+# Cross-validation chooses one of these sets, because mirrors harm text and arrows.
 VIEW_SETS = ((0,), (0, 1), (0, 1, 2))
 _ENLARGED = 0.8  # of the sides
 
