@@ -19,7 +19,7 @@ def shapes(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def taught(shapes):
+def shapes_model(shapes):
     """The path of a model that was taught these, and the report as JSON."""
     path = shapes.parent / "taught.tflite"
     result = run("edge-teach", shapes, "--out", path, "--json")

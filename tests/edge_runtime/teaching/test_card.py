@@ -15,8 +15,8 @@ def card_of(path):
     return json.loads(zipfile.ZipFile(path).read("model-card.json"))
 
 
-def test_the_card_says_what_was_taught(taught, shapes):
-    path, report = taught
+def test_the_card_says_what_was_taught(shapes_model, shapes):
+    path, report = shapes_model
     card = card_of(path)
     assert card["classes"] == ["disc", "ring", "square"]
     assert card["io"]["input"]["shape"] == [1, 224, 224, 3]
@@ -35,8 +35,8 @@ def test_the_card_says_what_was_taught(taught, shapes):
     assert card["acceptance"]["threshold"] == report["threshold"]
 
 
-def test_names_places_and_order_of_photographs_do_not_change_a_byte(taught, shapes, tmp_path):
-    path, _ = taught
+def test_names_places_and_order_of_photographs_do_not_change_a_byte(shapes_model, shapes, tmp_path):
+    path, _ = shapes_model
     elsewhere = tmp_path / "else where"
     for folder in shapes.iterdir():
         for at, photograph in enumerate(sorted(folder.iterdir(), reverse=True)):
@@ -47,8 +47,8 @@ def test_names_places_and_order_of_photographs_do_not_change_a_byte(taught, shap
     assert (tmp_path / "again.tflite").read_bytes() == path.read_bytes()
 
 
-def test_another_photograph_changes_the_card(taught, shapes, tmp_path):
-    path, _ = taught
+def test_another_photograph_changes_the_card(shapes_model, shapes, tmp_path):
+    path, _ = shapes_model
     changed = shutil.copytree(shapes, tmp_path / "changed")
     with (changed / "disc" / "00.png").open("ab") as stream:
         stream.write(b"\0")  # the same pixels in another file
