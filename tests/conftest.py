@@ -18,7 +18,7 @@ SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # part of Debia
 def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[str]:
     """Run a console script of this package, or Python with arguments, and capture the output."""
     program: list[str | os.PathLike] = [sys.executable, *command]
-    if command[0] in ("edge-classify", "edge-benchmark"):
+    if command[0] in ("edge-classify", "edge-benchmark", "edge-teach"):
         program = [Path(sys.executable).parent / command[0], *command[1:]]
     return subprocess.run(program, capture_output=True, text=True, timeout=240, **options)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from edge_runtime.inputs.folders import images_below, is_housekeeping
 COUNTER_EXAMPLES = "none-of-these"  # the folder of images that belong to no class
 MAX_CLASSES = 1000
 MIN_PHOTOGRAPHS = 2  # of each class
-TRAIN, TEST = "train", "test"
+_PARTS = TRAIN, TEST = "train", "test"
 
 
 class Photograph(NamedTuple):
@@ -46,17 +47,34 @@ class Photographs(NamedTuple):
     unreadable: tuple[str, ...]
 
 
-def parts_of(folder: Path) -> tuple[Path, Path | None]:
-    """Return the folder to teach on and the one to test on, or None if `folder` has no such parts.
+class Parts(NamedTuple):
+    """The folders of a data set.
+
+    Attributes:
+        train: folder to teach on.
+        test: folder to test on; None if there is none.
+        others: names of folders beside these two, which are not read.
+    """
+
+    train: Path
+    test: Path | None
+    others: tuple[str, ...]
+
+
+def parts_of(folder: Path) -> Parts:
+    """Return the folder to teach on, and the one to test on if `folder` has both.
 
     Raises:
-        TeachingError: it is not a folder.
+        TeachingError: it is not a folder, or cannot be searched.
     """
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         raise TeachingError(f"{folder} {what}; expected a folder with one folder for each class.")
     train, test = folder / TRAIN, folder / TEST
-    return (train, test) if train.is_dir() and test.is_dir() else (folder, None)
+    if not (train.is_dir() and test.is_dir()):
+        return Parts(folder, None, ())
+    others = [name for name in _class_folders(folder, lambda name: None) if name not in _PARTS]
+    return Parts(train, test, tuple(others))
 
 
 def find_photographs(folder: Path, left_out: Callable[[str], None]) -> Photographs:
@@ -73,10 +91,10 @@ def find_photographs(folder: Path, left_out: Callable[[str], None]) -> Photograp
     names = _class_folders(folder, left_out)
     classes = tuple(name for name in names if name != COUNTER_EXAMPLES)
     for name in classes:
-        if not name.isprintable() or not name.strip():
+        if not name.isprintable() or name != name.strip():  # programs strip the lines of labels
             raise TeachingError(
                 f"{folder} has the class {name!r}, which cannot be a label; rename the folder to "
-                f"printable text."
+                f"printable text without spaces around it."
             )
     if not 2 <= len(classes) <= MAX_CLASSES:
         found = f"{len(classes)} ({', '.join(classes)})" if classes else "none"
@@ -169,4 +187,7 @@ def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name[0] != "." and not is_housekeeping(entry.name):
-                yield entry.name, entry.is_dir()
+                is_folder = False
+                with suppress(OSError):  # a link that leads to itself
+                    is_folder = entry.is_dir()
+                yield entry.name, is_folder

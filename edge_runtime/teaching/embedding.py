@@ -103,7 +103,7 @@ class Backbone:
             return Embedded(None, "", error)
         sha256 = hashlib.sha256(content).hexdigest()
         known = self._store.get(sha256)
-        if known is not None:
+        if known is not None and known.size == len(VIEWS) * sum(self.blocks):
             return Embedded(known.reshape(len(VIEWS), -1), sha256)
         engine = self._engine
         try:

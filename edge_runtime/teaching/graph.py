@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from edge_runtime.inference.quantization import Quantization
@@ -47,7 +47,10 @@ def resized(model: bytes, side: int) -> bytes:
         side: of the images, in pixels.
     """
     with native_log.dropped():
-        interpreter = Interpreter(model_content=model)
+        interpreter = Interpreter(  # XNNPACK would keep the new shapes to itself
+            model_content=model,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
         (image,) = interpreter.get_input_details()
         interpreter.resize_tensor_input(image["index"], [1, side, side, 3], strict=False)
         interpreter.allocate_tensors()

@@ -115,7 +115,8 @@ def fit(
             bias = bias_ahead - np.float32(2) * error.sum(axis=0)
             if float((change * (weights - before)).sum()) > 0:
                 momentum = 1.0
-            if np.abs(weights - before).max() <= _TOLERANCE * np.abs(weights).max():
+            moved, size = (np.abs(w).max(initial=0) for w in (weights - before, weights))
+            if moved <= _TOLERANCE * size:  # photographs that are all the same have no dimension
                 break
         heads.append(Head(weights, bias))
     return heads

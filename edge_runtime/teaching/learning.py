@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.errors import TeachingError
 from edge_runtime.support.metrics import wilson_interval
 from edge_runtime.teaching.doubles import Pair, group, near_doubles
 from edge_runtime.teaching.head import Head
@@ -57,11 +58,19 @@ def learn(
         labels: class indices, (N,); -1 marks counter-examples.
         classes: how many there are.
         stage: is told what follows.
+
+    Raises:
+        TeachingError: all photographs are nearly the same.
     """
     stage("looking for near-doubles")
-    pairs = near_doubles(features[:, 0])
+    pairs = near_doubles(features[:, 0], labels)
     groups = group(len(labels), pairs)
     material = Material(features, labels, classes, assign_folds(labels, groups))
+    if len(np.unique(material.folds)) < 2:
+        raise TeachingError(
+            "The photographs are all nearly the same, so that nothing can be learnt from them; add "
+            "others."
+        )
     stage("cross-validating")
     validation = cross_validate(material)
     choice = validation.choice
@@ -70,14 +79,17 @@ def learn(
     stage("fitting")
     (head,) = fit_heads(material, choice.views, [choice.strength])
     own = np.flatnonzero(labels >= 0)
-    suspects, _ = find_suspects(validation.scores[own], labels[own])
+    # Heads that saw nothing of a class, such as one that is a single burst, cannot judge it.
+    seen = [k for k in range(classes) if len(np.unique(material.folds[labels == k])) > 1]
+    judged = np.flatnonzero(np.isin(labels, seen))
+    suspects, _ = find_suspects(validation.scores[judged], labels[judged])
     return Learnt(
         head=Head(head.weights / choice.temperature, head.bias / choice.temperature),
         validation=validation,
         independent=len(np.unique(groups[own])),
         folds=len(np.unique(material.folds)),
         pairs=pairs,
-        suspects=[s._replace(photograph=int(own[s.photograph])) for s in suspects],
+        suspects=[s._replace(photograph=int(judged[s.photograph])) for s in suspects],
         curve=curve,
     )
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from edge_runtime.inference.quantization import Quantization
 from edge_runtime.teaching.head import Head
 
-# Logits further below the highest one have scores below 1e-6, which int8 scores cannot tell from 0.
+# Logits this far below a photograph's highest one have scores below 1e-6, which int8 scores cannot
+# tell from 0.
 _LOGITS = 14.0
+_MOST_BIAS = 2.0**30  # steps; the kernel adds the products to it in 32 bits
 _HEADROOM = 0.1  # of the range: other photographs may have higher logits
 
 
@@ -70,11 +72,13 @@ def quantize_head(
     # highest logit 0.
     weights = (head.weights - head.weights.mean(axis=1, keepdims=True)).T
     bias = head.bias - head.bias.mean()
-    scales = np.maximum(np.abs(weights).max(axis=1), 1e-9) / 127
     logits = samples @ weights.T + bias
     high = float(logits.max() + _HEADROOM * np.ptp(logits))
-    reach = min(max(high - float(logits.min()), 1e-3), _LOGITS)
-    bias, scale = bias - high, reach / 255
+    # The least sure photograph needs those of its logits that matter.
+    low = max(float(logits.min()), float(logits.max(axis=1).min()) - _LOGITS)
+    bias, scale = bias - high, max(high - low, 1e-3) / 255
+    scales = np.maximum(np.abs(weights).max(axis=1), 1e-9) / 127
+    scales = np.maximum(scales, np.abs(bias) / (_MOST_BIAS * features.scale))
     return QuantizedHead(
         np.rint(weights / scales[:, np.newaxis]).astype(np.int8),
         scales.astype(np.float32),

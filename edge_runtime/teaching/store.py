@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from edge_runtime.support.files import file_sha256
 from edge_runtime.teaching.views import VIEWS
 
 _MAX_ROWS = 50_000  # 6 kB each
-_COMMIT_EVERY = 50
+_PATIENCE_S = 1.0  # for another process that writes
 
 
 def open_store(backbone: Path) -> FeatureStore:
@@ -52,42 +52,49 @@ class FeatureStore:
         """
         self._backbone = backbone
         self._lock = Lock()
-        self._waiting = 0
         self._connection: sqlite3.Connection | None = None
         with suppress(OSError, sqlite3.Error):
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, check_same_thread=False)
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS features (backbone TEXT, sha256 TEXT, row BLOB, "
-                "PRIMARY KEY (backbone, sha256))"
-            )
-            self._connection = connection
+            try:
+                self._connection = _connect(path)
+            except sqlite3.OperationalError:  # locked, or not writable
+                pass
+            except sqlite3.DatabaseError:  # damaged
+                path.unlink()
+                self._connection = _connect(path)
 
     def get(self, sha256: str) -> NDArray[np.int8] | None:
         """Return the features of a photograph, int8 (views * features,); None if not kept."""
-        if self._connection is None:
-            return None
-        with self._lock, suppress(sqlite3.Error):
-            found = self._connection.execute(
-                "SELECT row FROM features WHERE backbone = ? AND sha256 = ?",
-                (self._backbone, sha256),
-            ).fetchone()
-            return None if found is None else np.frombuffer(found[0], np.int8)
-        return None
+        found = self._execute(
+            "SELECT row FROM features WHERE backbone = ? AND sha256 = ?", self._backbone, sha256
+        )
+        return np.frombuffer(found[0][0], np.int8) if found else None
 
     def put(self, sha256: str, features: NDArray[np.int8]) -> None:
         """Keep the features of a photograph."""
-        if self._connection is None:
-            return
-        with self._lock, suppress(sqlite3.Error):
-            self._connection.execute(
-                "INSERT OR REPLACE INTO features VALUES (?, ?, ?)",
-                (self._backbone, sha256, features.tobytes()),
-            )
-            self._waiting += 1
-            if self._waiting >= _COMMIT_EVERY:
-                self._connection.commit()
-                self._waiting = 0
+        self._execute(
+            "INSERT OR REPLACE INTO features VALUES (?, ?, ?)",
+            self._backbone,
+            sha256,
+            features.tobytes(),
+        )
+
+    def _execute(self, statement: str, *values: str | bytes | int) -> list[Any]:
+        """Return the rows; after an error the store does nothing, so that nobody waits twice."""
+        with self._lock:
+            if self._connection is None:
+                return []
+            try:
+                return self._connection.execute(statement, values).fetchall()
+            except sqlite3.Error:
+                self._close()
+                return []
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
 
     def __enter__(self) -> Self:
         return self
@@ -98,12 +105,27 @@ class FeatureStore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._connection is not None:
-            with suppress(sqlite3.Error):
-                self._connection.execute(  # the oldest go first
-                    "DELETE FROM features WHERE rowid IN (SELECT rowid FROM features "
-                    "ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
-                    (_MAX_ROWS,),
-                )
-                self._connection.commit()
-            self._connection.close()
+        self._execute(  # the oldest go first
+            "DELETE FROM features WHERE rowid IN (SELECT rowid FROM features "
+            "ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
+            _MAX_ROWS,
+        )
+        with self._lock:
+            self._close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open or make the file. Each row is committed by itself, so that no process waits long."""
+    connection = sqlite3.connect(
+        path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA synchronous = OFF")  # rows may be lost if the power fails
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS features (backbone TEXT, sha256 TEXT, row BLOB, "
+            "PRIMARY KEY (backbone, sha256))"
+        )
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -82,4 +82,5 @@ def curve(learnt: Learnt, labels: NDArray[np.intp], top1: float) -> tuple[CurveP
     """Return the accuracy against photographs a class, up to all that folds are fitted to."""
     counts = np.bincount(labels[labels >= 0])
     in_folds = round(float(np.median(counts)) * (learnt.folds - 1) / learnt.folds)
-    return (*(CurvePoint(*point) for point in learnt.curve), CurvePoint(in_folds, top1))
+    fewer = (CurvePoint(*point) for point in learnt.curve if point[0] < in_folds)
+    return (*fewer, CurvePoint(in_folds, top1))

@@ -42,6 +42,8 @@ def find_suspects(
     Returns:
         The suspects, and the estimated share of wrong labels.
     """
+    if not len(labels):
+        return [], 0.0
     rows = np.arange(len(labels))
     others = scores.shape[1] - 1
     logs = np.log(np.maximum(scores.astype(np.float64), 1e-12))

@@ -14,6 +14,8 @@ from edge_runtime.errors import ModelError
 from edge_runtime.inference.acceptance import measure
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import (
+    TEST,
+    TRAIN,
     Photograph,
     Photographs,
     find_photographs,
@@ -90,9 +92,9 @@ def teach(
     started = time.monotonic()
     progress = progress or Progress()
     file = output_file(out, overwrite=overwrite, trial=True)
-    learnt_from, tested_on = parts_of(Path(folder))
+    learnt_from, tested_on, others = parts_of(Path(folder))
     if test is not None:
-        tested_on = parts_of(Path(test))[0]
+        tested_on = parts_of(Path(test)).train
     left_out = LeftOut()
     found = find_photographs(learnt_from, left_out)
     tests = Photographs(found.classes, (), ())
@@ -173,23 +175,37 @@ def teach(
         tested=tested,
         test_confusions=test_confusions,
         unreadable=(*unreadable, *(str(e.error) for e in embedded if e.error is not None)),
-        left_out=str(left_out) if left_out.files else "",
+        left_out=_left_out(left_out.files, others),
         agreement=float((head.logits(samples).argmax(axis=1) == found_int8).mean()),
         seconds=time.monotonic() - started,
     )
 
 
 def _readable(photographs: Sequence[Photograph], embedded: Sequence[Embedded]) -> _Part:
+    """Return the photographs that could be read, in an order that their names do not change."""
     pairs = [
         (photograph, result)
         for photograph, result in zip(photographs, embedded, strict=True)
         if result.features is not None
     ]
+    pairs.sort(key=lambda pair: (pair[0].label, pair[1].sha256))
     return _Part(
         tuple(photograph for photograph, _ in pairs),
         np.array([result.features for _, result in pairs], np.int8),
         tuple(result.sha256 for _, result in pairs),
     )
+
+
+def _left_out(files: int, folders: Sequence[str]) -> str:
+    parts = []
+    if files:
+        parts.append(
+            f"{files:,} file{'s' if files > 1 else ''} without an image's suffix or beside the "
+            f"folders of the classes"
+        )
+    if folders:
+        parts.append(f"what lies beside the folders {TRAIN} and {TEST} ({', '.join(folders)})")
+    return f"left out {' and '.join(parts)}." if parts else ""
 
 
 def _ensure_right(path: Path, part: _Part, expected: NDArray[np.intp]) -> None:
