@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from edge_runtime.inference.quantization import Quantization
 from edge_runtime.teaching.head import Head
 
-# Logits further below the highest one have scores below 1e-6, which int8 scores cannot tell from 0.
+# Logits this far below a photograph's highest one have scores below 1e-6, which int8 scores cannot
+# tell from 0.
 _LOGITS = 14.0
 _HEADROOM = 0.1  # of the range: other photographs may have higher logits
 
@@ -73,8 +74,9 @@ def quantize_head(
     scales = np.maximum(np.abs(weights).max(axis=1), 1e-9) / 127
     logits = samples @ weights.T + bias
     high = float(logits.max() + _HEADROOM * np.ptp(logits))
-    reach = min(max(high - float(logits.min()), 1e-3), _LOGITS)
-    bias, scale = bias - high, reach / 255
+    # A photograph with low logits needs its own highest ones.
+    low = max(float(logits.min()), float(logits.max(axis=1).min()) - _LOGITS)
+    bias, scale = bias - high, max(high - low, 1e-3) / 255
     return QuantizedHead(
         np.rint(weights / scales[:, np.newaxis]).astype(np.int8),
         scales.astype(np.float32),
