@@ -34,6 +34,7 @@ def main(
     folder: Annotated[
         Path,
         typer.Argument(
+            metavar="FOLDER",
             help="Folder with a folder of photographs for each class. If there are `train` and "
             "`test`, their photographs are pooled.",
         ),
