@@ -33,3 +33,12 @@ def pss_mib(process: int) -> float:
             continue
         total_kib += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
     return total_kib / 1024
+
+
+def peak_resident_mib(process: int) -> float:
+    """Return the largest resident memory of a process until now, in MiB; 0 if it has ended."""
+    try:
+        rows = (Path("/proc") / str(process) / "status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(row.split()[1]) for row in rows if row.startswith("VmHWM:")) / 1024

@@ -31,6 +31,7 @@ COMMANDS = {
     "python -m benchmarks.cold_start": "benchmarks.cold_start:main",
     "python -m benchmarks.memory": "benchmarks.memory:main",
     "python -m benchmarks.runtime": "benchmarks.runtime:main",
+    "python -m benchmarks.teaching": "benchmarks.teaching.__main__:main",
     "python -m benchmarks.training": "benchmarks.training:main",
 }
 _TABLE = re.compile(r"(<!-- options: ([^\n]*) -->\n)(.*?)(<!-- end of options -->\n)", re.DOTALL)

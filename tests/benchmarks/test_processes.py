@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import descendants, pss_mib
+from benchmarks.processes import descendants, peak_resident_mib, pss_mib
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
@@ -31,3 +31,14 @@ def test_descendants_include_grandchildren():
         grandchild = int(child.stdout.readline())
         assert {child.pid, grandchild} <= set(descendants(os.getpid()))
         child.stdin.close()
+
+
+def test_the_peak_of_a_process_stays_when_memory_is_freed():
+    code = "block = bytearray(2**26); del block; print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        child.stdout.readline()
+        assert pss_mib(child.pid) < 64 < peak_resident_mib(child.pid) < 128
+        child.stdin.close()
+    assert peak_resident_mib(2**22 + 1) == 0
