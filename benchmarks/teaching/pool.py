@@ -66,7 +66,7 @@ def find_pool(folder: Path) -> Photographs:
     Raises:
         TeachingError: the folder is not as `edge-teach` expects it.
     """
-    learnt_from, tested_on = parts_of(folder)
+    learnt_from, tested_on, _ = parts_of(folder)
     found = find_photographs(learnt_from, _ignore)
     photographs: Sequence[Photograph] = found.photographs
     if tested_on is not None:
