@@ -12,11 +12,13 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
+from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.quantization import Quantization
 from edge_runtime.support import native_log
 from edge_runtime.teaching.quantized import QuantizedHead
+from edge_runtime.tflite.card import input_and_output
 from edge_runtime.tflite.graph import packed
-from edge_runtime.tflite.metadata import undescribed
+from edge_runtime.tflite.metadata import describe, undescribed
 
 BACKBONE = Path(__file__).parents[1] / "backbones" / "efficientnet-lite0-int8.tflite"
 SIDES = (128, 160, 192, 224)  # pixels; the backbone was trained at the last one
@@ -33,7 +35,9 @@ def backbone_file(side: int) -> Iterator[Path]:
         return
     with TemporaryDirectory() as folder:
         path = Path(folder) / BACKBONE.name
-        path.write_bytes(resized(BACKBONE.read_bytes(), side))
+        graph = resized(undescribed(BACKBONE.read_bytes()), side)
+        card = {**read_metadata(BACKBONE).card, "io": input_and_output(graph)}
+        path.write_bytes(describe(graph, card))
         yield path
 
 
