@@ -28,6 +28,7 @@ from typing import Any, Self, overload
 from edge_runtime.errors import EdgeRuntimeError
 
 LAYOUT = 2
+NONE_OF_THESE = "none-of-these"  # a model's output of this name is never a prediction
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class _Tally:
         self._agreeing += int((taught.head.logits(real[test]).argmax(axis=1) == found).sum())
         self._gains[test] += (found == truth).astype(float) - (by_ridge == truth)
         self._tests[test] += 1
-        top, low, high, _ = expected(taught.learnt, labels)
+        top, low, high, _ = expected(taught.learnt, taught.learnt.validation.scores, labels)
         self._draws.append((top1(logits, truth), top1(of_ridge, truth), top, low, high))
 
     def row(self) -> AccuracyRow:

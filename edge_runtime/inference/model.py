@@ -27,7 +27,7 @@ from edge_runtime.inference.placement import SCORES
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.scores import decide, score_table, softmax
 from edge_runtime.inputs.resize import FITS
-from edge_runtime.results import Prediction, Result
+from edge_runtime.results import NONE_OF_THESE, Prediction, Result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -222,6 +222,8 @@ class Model:
     def predictions(self, scores: NDArray[np.float32], *, top_k: int = 1) -> tuple[Prediction, ...]:
         """Return the `top_k` best classes, best first.
 
+        A last output named `none-of-these` lowers the scores of all classes, but is none itself.
+
         Args:
             scores: float32 (classes,), 0-1.
 
@@ -229,7 +231,10 @@ class Model:
             ValueError: `top_k` is not positive.
         """
         _require("top_k", top_k >= 1, "at least 1", top_k)
-        best = (-scores).argsort(kind="stable")[:top_k].tolist()
+        order = (-scores).argsort(kind="stable")
+        if self.labels[-1] == NONE_OF_THESE:
+            order = order[order != len(self.labels) - 1]
+        best = order[:top_k].tolist()
         return tuple(Prediction(self.labels[i], i, float(scores[i])) for i in best)
 
     def arguments(self) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from edge_runtime.errors import TeachingError
 from edge_runtime.inputs.folders import images_below, is_housekeeping
+from edge_runtime.results import NONE_OF_THESE
 
-COUNTER_EXAMPLES = "none-of-these"  # the folder of images that belong to no class
+COUNTER_EXAMPLES = NONE_OF_THESE  # the folder of images that belong to no class
 MAX_CLASSES = 1000
 MIN_PHOTOGRAPHS = 2  # of each class
 _PARTS = TRAIN, TEST = "train", "test"

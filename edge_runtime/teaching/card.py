@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.results import NONE_OF_THESE
 from edge_runtime.support.files import file_sha256
 from edge_runtime.teaching.graph import BACKBONE
 from edge_runtime.teaching.learning import Learnt
@@ -47,7 +48,6 @@ def taught_card(
     """
     choice = learnt.validation.choice
     hashes = sorted(sha256)
-    features = int(learnt.head.weights.shape[0])
     taught: dict[str, Any] = {
         "photographs": {name: int((labels == at).sum()) for at, name in enumerate(classes)},
         "counter_examples": int((labels < 0).sum()),
@@ -64,8 +64,8 @@ def taught_card(
         "schema_version": SCHEMA_VERSION,
         "network": f"{backbone['network']}-taught",
         "precision": backbone["precision"],
-        "classes": list(classes),
-        "parameters": backbone["parameters"] + (features + 1) * len(classes),
+        "classes": [*classes, NONE_OF_THESE] if (labels < 0).any() else list(classes),
+        "parameters": backbone["parameters"] + learnt.head.weights.size + learnt.head.bias.size,
         "preprocessing": backbone["preprocessing"],
         "io": input_and_output(graph),
         "taught": taught,

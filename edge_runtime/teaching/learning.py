@@ -65,7 +65,8 @@ def learn(
     stage("looking for near-doubles")
     pairs = near_doubles(features[:, 0], labels)
     groups = group(len(labels), pairs)
-    material = Material(features, labels, classes, assign_folds(labels, groups))
+    outputs = classes + int((labels < 0).any())
+    material = Material(features, labels, classes, outputs, assign_folds(labels, groups))
     if len(np.unique(material.folds)) < 2:
         raise TeachingError(
             "The photographs are all nearly the same, so that nothing can be learnt from them; add "
@@ -82,7 +83,8 @@ def learn(
     # Heads that saw nothing of a class, such as one that is a single burst, cannot judge it.
     seen = [k for k in range(classes) if len(np.unique(material.folds[labels == k])) > 1]
     judged = np.flatnonzero(np.isin(labels, seen))
-    suspects, _ = find_suspects(validation.scores[judged], labels[judged])
+    of_classes = validation.scores[judged, :classes]
+    suspects, _ = find_suspects(of_classes / of_classes.sum(axis=1, keepdims=True), labels[judged])
     return Learnt(
         head=Head(head.weights / choice.temperature, head.bias / choice.temperature),
         validation=validation,

@@ -52,9 +52,18 @@ class QuantizedHead(NamedTuple):
         logits: NDArray[np.int16] = np.clip(rounded, -128, 127).astype(np.int16)
         return logits
 
-    def best(self, features: NDArray[np.int8], quantization: Quantization) -> NDArray[np.intp]:
-        """Return the index of the best class of each photograph, (N,)."""
-        best: NDArray[np.intp] = self.integer_logits(features, quantization).argmax(axis=1)
+    def best(
+        self, features: NDArray[np.int8], quantization: Quantization, classes: int
+    ) -> NDArray[np.intp]:
+        """Return the index of the best class of each photograph, (N,).
+
+        Args:
+            features: int8 (N, features).
+            quantization: of the features.
+            classes: how many of the outputs are classes.
+        """
+        logits = self.integer_logits(features, quantization)[:, :classes]
+        best: NDArray[np.intp] = logits.argmax(axis=1)
         return best
 
 

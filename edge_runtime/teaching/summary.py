@@ -19,10 +19,16 @@ from edge_runtime.teaching.report import (
 )
 
 
-def expected(learnt: Learnt, labels: NDArray[np.intp]) -> Accuracy:
-    """Return the accuracy to expect on new photographs."""
+def expected(learnt: Learnt, scores: NDArray[np.float32], labels: NDArray[np.intp]) -> Accuracy:
+    """Return the accuracy to expect on new photographs.
+
+    Args:
+        learnt: what was learnt.
+        scores: of the classes, by cross-validation, float32 (N, classes).
+        labels: class indices, (N,); -1 marks counter-examples.
+    """
     own = labels >= 0
-    top1 = float((learnt.validation.scores[own].argmax(axis=1) == labels[own]).mean())
+    top1 = float((scores[own].argmax(axis=1) == labels[own]).mean())
     low, high = expected_interval(top1, learnt.independent, learnt.folds)
     return Accuracy(top1, low, high, int(own.sum()))
 

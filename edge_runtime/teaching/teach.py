@@ -115,13 +115,14 @@ def teach(
         require_enough(found._replace(photographs=part.photographs), learnt_from)
         features, factor = comparable(part.features, backbone.blocks, backbone.quantization)
         learnt = learn(features, part.labels, len(found.classes), progress.stage)
-        expected = summary.expected(learnt, part.labels)
+        scores = learnt.validation.scores[:, : len(found.classes)]
+        expected = summary.expected(learnt, scores, part.labels)
         head = Head(learnt.head.weights * factor[:, np.newaxis], learnt.head.bias)
         samples = backbone.quantization.dequantize(part.features[:, 0])
         quantized = quantize_head(head, backbone.quantization, samples)
-        found_int8 = quantized.best(part.features[:, 0], backbone.quantization)
+        found_int8 = quantized.best(part.features[:, 0], backbone.quantization, len(found.classes))
+        found_float = head.logits(samples)[:, : len(found.classes)].argmax(axis=1)
         own = part.labels >= 0
-        scores = learnt.validation.scores
         best_scores = scores.max(axis=1)
         accepting = measure(
             best_scores[own],
@@ -149,7 +150,9 @@ def teach(
     test_confusions: tuple[Confusion, ...] = ()
     test_part = _readable(tests.photographs, embedded[len(found.photographs) :])
     if (judging := test_part.labels >= 0).any():
-        best = quantized.best(test_part.features[judging, 0], backbone.quantization)
+        best = quantized.best(
+            test_part.features[judging, 0], backbone.quantization, len(found.classes)
+        )
         tested = summary.tested(best, test_part.labels[judging])
         test_confusions = summary.confusions(best, test_part.labels[judging], found.classes)
     unreadable = (*found.unreadable, *tests.unreadable)
@@ -176,7 +179,7 @@ def teach(
         test_confusions=test_confusions,
         unreadable=(*unreadable, *(str(e.error) for e in embedded if e.error is not None)),
         left_out=_left_out(left_out.files, others),
-        agreement=float((head.logits(samples).argmax(axis=1) == found_int8).mean()),
+        agreement=float((found_float == found_int8).mean()),
         seconds=time.monotonic() - started,
     )
 

@@ -43,7 +43,7 @@ class Validation(NamedTuple):
     Attributes:
         choice: the best choice.
         scores: of each photograph, by a head that was fitted without its group, float32
-            (N, classes).
+            (N, outputs).
     """
 
     choice: Choice
@@ -57,13 +57,20 @@ class Material(NamedTuple):
         features: float32 (N, views, features).
         labels: class indices, (N,); -1 marks counter-examples.
         classes: how many there are.
+        outputs: of the head: one for each class, and one more if there are counter-examples.
         folds: the fold of each photograph, (N,).
     """
 
     features: NDArray[np.float32]
     labels: NDArray[np.intp]
     classes: int
+    outputs: int
     folds: NDArray[np.intp]
+
+    @property
+    def wanted(self) -> NDArray[np.intp]:
+        """Index of the output that should be highest, (N,)."""
+        return np.where(self.labels < 0, self.classes, self.labels)
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Material:
         """Return some of the photographs."""
@@ -108,9 +115,8 @@ def cross_validate(material: Material, advance: Callable[[], None] = lambda: Non
         advance: called after each fold.
     """
     best: tuple[float, Choice, NDArray[np.float32]] | None = None
-    own = material.labels >= 0
     for views in VIEW_SETS:
-        held_out = np.zeros((len(STRENGTHS), len(material.labels), material.classes), np.float32)
+        held_out = np.zeros((len(STRENGTHS), len(material.labels), material.outputs), np.float32)
         for fold in np.unique(material.folds):
             inside = material.folds == fold
             heads = fit_heads(material.take(~inside), views, STRENGTHS)
@@ -118,7 +124,7 @@ def cross_validate(material: Material, advance: Callable[[], None] = lambda: Non
                 held_out[at, inside] = head.logits(material.features[inside, 0])
             advance()
         for strength, logits in zip(STRENGTHS, held_out, strict=True):
-            temperature, loss = _best_temperature(logits[own], material.labels[own])
+            temperature, loss = _best_temperature(logits, material.wanted)
             if best is None or loss < best[0]:
                 best = loss, Choice(views, strength, temperature), logits
     assert best is not None
@@ -130,11 +136,9 @@ def fit_heads(material: Material, views: tuple[int, ...], strengths: Sequence[fl
     """Fit one head for features for each strength, to all photographs of the material."""
     features = material.features[:, list(views)]
     rows = features.reshape(-1, features.shape[2])
-    targets = np.full((len(material.labels), material.classes), 1 / material.classes, np.float32)
-    own = material.labels >= 0  # counter-examples are taught to score the same for all classes
-    targets[own] = np.eye(material.classes, dtype=np.float32)[material.labels[own]]
+    targets = np.eye(material.outputs, dtype=np.float32)[material.wanted]
     # A photograph's views scatter little, so their mean defines the space as well, and faster.
-    space = space_of(features.mean(axis=1), max(_DIMENSIONS, material.classes))
+    space = space_of(features.mean(axis=1), max(_DIMENSIONS, material.outputs))
     heads = fit(space.coordinates(rows), np.repeat(targets, len(views), axis=0), strengths)
     return [in_features(head, space) for head in heads]
 
@@ -158,7 +162,7 @@ def learning_curve(
             kept = [rest[material.labels[rest] == k][:number] for k in range(material.classes)]
             few = material.take(np.sort(np.concatenate([*kept, rest[material.labels[rest] < 0]])))
             (head,) = fit_heads(few, choice.views, [choice.strength])
-            logits = head.logits(material.features[inside, 0])
+            logits = head.logits(material.features[inside, 0])[:, : material.classes]
             right[inside] = logits.argmax(axis=1) == material.labels[inside]
         advance()
         curve.append((number, float(right[own].mean())))

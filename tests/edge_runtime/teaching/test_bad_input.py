@@ -86,7 +86,7 @@ def test_unreadable_photographs_are_named_and_left_out(folder):
     assert len(report["unreadable"]) == 4
     for name in ("disc/text.jpg", "ring/cut.png", "ring/empty.png", "square/nowhere.png"):
         assert f"own/{name} " in messages
-    assert "left out 4 that cannot be read." in messages
+    assert "left out what cannot be read: 4." in messages
 
 
 def test_a_class_without_a_readable_photograph(folder):

@@ -100,7 +100,7 @@ def test_the_float_heads_classes_stay(backbone):
     ordered = np.sort(logits, axis=1)
     clear = ordered[:, -1] - ordered[:, -2] > 2 * quantized.logits.scale
     assert clear.sum() >= 6
-    best = quantized.best(features, quantization)
+    best = quantized.best(features, quantization, logits.shape[1])
     assert (best == logits.argmax(axis=1))[clear].all()
 
 
@@ -112,7 +112,7 @@ def test_logits_of_every_photograph_fit_beside_much_higher_ones(backbone):
     assert logits.max() > 50
     quantized = quantize_head(random_head(3, size=2.0), quantization, real)
     assert -128 <= quantized.logits.zero_point <= 127
-    assert (quantized.best(features, quantization) == logits.argmax(axis=1)).all()
+    assert (quantized.best(features, quantization, logits.shape[1]) == logits.argmax(axis=1)).all()
 
 
 def test_all_logits_high_above_0_keep_a_valid_zero_point():
@@ -123,7 +123,7 @@ def test_all_logits_high_above_0_keep_a_valid_zero_point():
     quantized = quantize_head(head, features, samples)
     assert -128 <= quantized.logits.zero_point <= 127
     steps = features.quantize(samples, np.dtype(np.int8))
-    assert quantized.best(steps, features).tolist() == [0, 0, 0]
+    assert quantized.best(steps, features, 2).tolist() == [0, 0, 0]
 
 
 def test_a_head_without_weights_keeps_its_bias():

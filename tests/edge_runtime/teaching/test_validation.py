@@ -25,7 +25,7 @@ def material(count=20, apart=3.0, noise_views=0.1, seed=0, width=40):
     plain[:, 0] += apart * (2 * labels - 1)
     enlarged = plain + noise_views * rng.normal(size=plain.shape)
     features = np.stack([plain, enlarged, plain], axis=1).astype(np.float32)
-    return Material(features, labels, 2, assign_folds(labels, np.arange(2 * count)))
+    return Material(features, labels, 2, 2, assign_folds(labels, np.arange(2 * count)))
 
 
 @pytest.mark.parametrize("count", [12, 90, 400])
@@ -93,7 +93,7 @@ def test_scores_come_from_heads_that_did_not_see_the_photograph():
     rng = np.random.default_rng(3)
     labels = np.repeat([0, 1], 100)
     features = rng.normal(size=(200, 3, 400)).astype(np.float32)
-    chance = Material(features, labels, 2, assign_folds(labels, np.arange(200)))
+    chance = Material(features, labels, 2, 2, assign_folds(labels, np.arange(200)))
     validation = cross_validate(chance)
     (head,) = fit_heads(chance, validation.choice.views, [validation.choice.strength])
     fitted = head.logits(features[:, 0]).argmax(axis=1) == labels
@@ -121,7 +121,7 @@ def test_mirrored_views_are_not_chosen_for_arrows(tmp_path, embed):
     folder = draw_classes(tmp_path / "arrows", ("left", "right"), count=20)
     features = embed(sorted(folder.glob("*/*.png")))
     labels = np.repeat([0, 1], 20)
-    chosen = Material(features, labels, 2, assign_folds(labels, np.arange(40)))
+    chosen = Material(features, labels, 2, 2, assign_folds(labels, np.arange(40)))
     validation = cross_validate(chosen)
     assert 2 not in validation.choice.views
     assert (validation.scores.argmax(axis=1) == labels).mean() > 0.7
@@ -135,20 +135,20 @@ def test_mirrored_views_are_chosen_if_they_help():
     place = 3 * rng.normal(size=(24, 40))
     features = [np.concatenate([signal, side * place], axis=1) for side in (1, 1, -1)]
     stacked = np.stack(features, axis=1).astype(np.float32)
-    several = Material(stacked, labels, 2, assign_folds(labels, np.arange(24)))
+    several = Material(stacked, labels, 2, 2, assign_folds(labels, np.arange(24)))
     assert cross_validate(several).choice.views == (0, 1, 2)
 
 
-def test_counter_examples_count_for_no_class():
+def test_counter_examples_have_an_output_of_their_own():
     given = material()
+    others = given.features.copy()
+    others[:6, :, 1] += 8  # something that none of the classes has
     labels = given.labels.copy()
     labels[:6] = -1
-    few = Material(given.features, labels, 2, given.folds)
-    (head,) = fit_heads(few, (0,), [0.03])
-    logits = head.logits(given.features[:, 0])
-    margin = np.abs(logits[:, 0] - logits[:, 1])
-    assert margin[:6].mean() < margin[6:].mean()
-    assert cross_validate(few).scores.shape == (40, 2)
+    few = Material(others, labels, 2, 3, given.folds)
+    scores = cross_validate(few).scores
+    assert scores.shape == (40, 3)
+    assert (scores[:6, :2].max(axis=1) < scores[6:, :2].max(axis=1).min()).all()
 
 
 def test_the_curve_rises_with_photographs():
