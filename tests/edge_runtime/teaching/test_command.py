@@ -1,0 +1,182 @@
+"""`edge-teach` as a user meets it: photographs, a model, and every client of the model."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from edge_runtime import Classifier, teach
+from edge_runtime.teaching.graph import SIDES
+from tests.conftest import run
+from tests.edge_runtime.teaching.drawings import draw_classes
+
+
+@pytest.fixture(scope="module")
+def new_shapes(tmp_path_factory):
+    """Photographs of the same classes that no model was taught."""
+    return draw_classes(tmp_path_factory.mktemp("new") / "new", count=6, seed=99)
+
+
+def predictions(model, *sources):
+    result = run("edge-classify", "--model", model, "--json", *sources)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_new_photographs_get_the_right_class(shapes_model, new_shapes):
+    path, _ = shapes_model
+    rows = predictions(path, new_shapes)
+    assert len(rows) == 18
+    right = [row["predictions"][0]["label"] == row["source"].split("/")[-2] for row in rows]
+    assert np.mean(right) >= 0.9
+
+
+def test_the_file_describes_itself(shapes_model):
+    path, _ = shapes_model
+    result = run("edge-classify", "--model", path, "--info")
+    assert result.returncode == 0
+    for name in ("disc", "ring", "square"):
+        assert name in result.stdout
+    assert "224" in result.stdout
+
+
+def test_the_report_as_json(shapes_model, shapes):
+    path, report = shapes_model
+    assert report["classes"] == {"disc": 8, "ring": 8, "square": 8}
+    assert report["path"] == str(path) and report["size"] == path.stat().st_size
+    expected = report["expected"]
+    assert 0.8 <= expected["top1"] <= 1 and expected["photographs"] == 24
+    assert expected["low"] < expected["top1"] <= expected["high"]
+    numbers = [point["photographs"] for point in report["curve"]]
+    assert numbers == sorted(set(numbers)) and report["curve"][-1]["top1"] == expected["top1"]
+    assert report["agreement"] >= 0.95
+    assert (report["tested"], report["unreadable"], report["left_out"]) == (None, [], "")
+
+
+def test_the_report_as_text_ends_with_the_next_command(shapes, new_shapes, tmp_path):
+    result = run("edge-teach", shapes, "--out", "my model.tflite", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "24 photographs of 3 classes"
+    assert lines[1:4] == ["  disc        8", "  ring        8", "  square      8"]
+    assert lines[-1] == "Next: edge-classify --model 'my model.tflite' PHOTOGRAPH"
+    assert [p.name for p in tmp_path.iterdir()] == ["my model.tflite"]
+
+
+def test_a_second_run_gives_the_same_bytes_and_is_faster(shapes, tmp_path):
+    seconds = []
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for name in ("first", "second"):
+        out = tmp_path / f"{name}.tflite"
+        result = run("edge-teach", shapes, "--out", out, "--json", env=environment)
+        seconds.append(json.loads(result.stdout)["seconds"])
+    assert (tmp_path / "first.tflite").read_bytes() == (tmp_path / "second.tflite").read_bytes()
+    assert seconds[1] < seconds[0]
+
+
+def test_python_gives_the_same_model_and_report(shapes_model, shapes, tmp_path):
+    path, record = shapes_model
+    report = teach(shapes, tmp_path / "own.tflite")
+    assert (tmp_path / "own.tflite").read_bytes() == path.read_bytes()
+    own = report.record()
+    for key in ("expected", "classes", "curve", "confusions", "near_doubles", "threshold"):
+        assert own[key] == record[key]
+    with Classifier(tmp_path / "own.tflite") as classifier:
+        assert classifier.labels == ("disc", "ring", "square")
+
+
+@pytest.mark.parametrize("side", SIDES[:-1])
+def test_another_side(shapes, new_shapes, tmp_path, side):
+    out = tmp_path / "small.tflite"
+    result = run("edge-teach", shapes, "--out", out, "--side", str(side), "--json")
+    assert json.loads(result.stdout)["side"] == side
+    rows = predictions(out, new_shapes)
+    right = [row["predictions"][0]["label"] == row["source"].split("/")[-2] for row in rows]
+    assert np.mean(right) >= 0.8
+    info = run("edge-classify", "--model", out, "--info").stdout
+    assert str(side) in info
+
+
+def test_a_test_folder_judges_the_model(shapes, new_shapes, tmp_path):
+    result = run("edge-teach", shapes, "--test", new_shapes, "--json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    rows = predictions(tmp_path / "taught.tflite", new_shapes)
+    right = np.mean([r["predictions"][0]["label"] == r["source"].split("/")[-2] for r in rows])
+    assert report["tested"]["photographs"] == 18
+    assert report["tested"]["top1"] == pytest.approx(right, abs=1 / 18 + 1e-9)
+    assert report["expected"]["photographs"] == 24
+
+
+def test_train_and_test_folders_are_understood(shapes_model, shapes, new_shapes, tmp_path):
+    path, _ = shapes_model
+    shutil.copytree(shapes, tmp_path / "set" / "train")
+    shutil.copytree(new_shapes, tmp_path / "set" / "test")
+    result = run("edge-teach", "set", "--json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    assert report["classes"] == {"disc": 8, "ring": 8, "square": 8}
+    assert report["tested"]["photographs"] == 18
+    assert (tmp_path / "taught.tflite").read_bytes() == path.read_bytes()
+
+
+def test_folders_beside_train_and_test_are_named(shapes, new_shapes, tmp_path):
+    shutil.copytree(shapes, tmp_path / "train")
+    shutil.copytree(new_shapes, tmp_path / "test")
+    shutil.copytree(new_shapes / "disc", tmp_path / "validation")
+    result = run("edge-teach", ".", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "beside the folders train and test (validation)" in result.stderr
+
+
+def test_counter_examples_lower_scores(shapes, tmp_path):
+    """What is none of the classes is taught to score low, and the threshold tells it apart."""
+    with_examples = shutil.copytree(shapes, tmp_path / "shapes")
+    others = draw_classes(tmp_path / "others", ("left", "right"), count=6, seed=5)
+    (with_examples / "none-of-these").mkdir()
+    for at, photograph in enumerate(sorted(others.glob("*/*.png"))):
+        shutil.copyfile(photograph, with_examples / "none-of-these" / f"{at}.png")
+    result = run("edge-teach", with_examples, "--json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    assert report["counter_examples"] == 12
+    assert set(report["classes"]) == {"disc", "ring", "square"}
+    assert report["counter_examples_accepted"] <= 0.5 < report["accepted"]
+    new = draw_classes(tmp_path / "unseen", ("left", "right"), count=6, seed=6)
+    best = [r["predictions"][0]["score"] for r in predictions(tmp_path / "taught.tflite", new)]
+    assert np.mean(np.array(best) < report["threshold"]) >= 0.5
+
+
+def test_flipped_labels_and_copies_are_listed(shapes, tmp_path):
+    changed = shutil.copytree(shapes, tmp_path / "shapes")
+    (changed / "ring" / "05.png").rename(changed / "disc" / "flipped.png")
+    shutil.copyfile(changed / "square" / "00.png", changed / "ring" / "copy.png")
+    report = json.loads(run("edge-teach", changed, "--json", cwd=tmp_path).stdout)
+    listed = {(m["path"].split("shapes/")[1], m["looks_like"]) for m in report["mislabelled"]}
+    assert ("disc/flipped.png", "ring") in listed
+    assert ("ring/copy.png", "square") in listed
+    assert len(listed) <= 4
+    first = report["near_doubles"][0]
+    assert first["across"] is True
+    assert {p.split("shapes/")[1] for p in (first["first"], first["second"])} == {
+        "square/00.png",
+        "ring/copy.png",
+    }
+    text = run("edge-teach", changed, "--overwrite", cwd=tmp_path).stdout
+    assert "Possibly mislabelled:" in text and "(in two classes)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [("shapes/", "."), ("./shapes", "."), ("../shapes", "shapes"), (".", "shapes")],
+)
+def test_a_folder_may_be_named_in_any_way(shapes_model, shapes, tmp_path, name, below):
+    path, _ = shapes_model
+    out = tmp_path / "x.tflite"
+    result = run("edge-teach", name, "--out", out, cwd=shapes.parent / below)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert out.read_bytes() == path.read_bytes()
+
+
+def test_help_and_version():
+    assert "photographs" in run("edge-teach", "--help").stdout
+    assert run("edge-teach", "--version").stdout.startswith("edge-teach ")
