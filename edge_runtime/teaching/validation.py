@@ -138,8 +138,10 @@ def fit_heads(material: Material, views: tuple[int, ...], strengths: Sequence[fl
     rows = features.reshape(-1, features.shape[2])
     targets = np.eye(material.outputs, dtype=np.float32)[material.wanted]
     # A photograph's views scatter little, so their mean defines the space as well, and faster.
-    space = space_of(features.mean(axis=1), max(_DIMENSIONS, material.outputs))
-    heads = fit(space.coordinates(rows), np.repeat(targets, len(views), axis=0), strengths)
+    # OpenBLAS's kernels may set floating-point flags for numbers that they do not use.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        space = space_of(features.mean(axis=1), max(_DIMENSIONS, material.outputs))
+        heads = fit(space.coordinates(rows), np.repeat(targets, len(views), axis=0), strengths)
     return [in_features(head, space) for head in heads]
 
 
