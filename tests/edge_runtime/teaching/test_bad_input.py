@@ -86,11 +86,7 @@ def test_unreadable_photographs_are_named_and_left_out(folder):
     assert len(report["unreadable"]) == 4
     for name in ("disc/text.jpg", "ring/cut.png", "ring/empty.png", "square/nowhere.png"):
         assert f"own/{name} " in messages
-<<<<<<< HEAD
-    assert "left out what cannot be read: 4." in messages
-=======
     assert "left out 4 that cannot be read." in messages
->>>>>>> refs/heads/teachtests
 
 
 def test_a_class_without_a_readable_photograph(folder):
@@ -112,11 +108,7 @@ def test_unusual_names_are_labels(folder):
     shutil.rmtree(folder / "ring")
     report, _ = taught_report(folder)
     assert set(report["classes"]) == {"disc", "square", *names}
-<<<<<<< HEAD
-    info = run("edge-classify", "--model", "taught.tflite", "--info", cwd=folder.parent)
-=======
     info = run("edge-classify", "--info", "taught.tflite", cwd=folder.parent)
->>>>>>> refs/heads/teachtests
     assert names[0] in info.stdout
     result = run(
         *("edge-classify", "--model", "taught.tflite", "--json", "--top-k", "6"),
@@ -151,10 +143,6 @@ def test_the_same_photograph_in_two_classes_is_reported(folder):
     shutil.copyfile(folder / "disc" / "03.png", folder / "square" / "copy.png")
     report, _ = taught_report(folder)
     assert report["near_doubles"][0] == {
-<<<<<<< HEAD
-        **dict.fromkeys(("first", "second")),
-=======
->>>>>>> refs/heads/teachtests
         "first": "own/disc/03.png",
         "second": "own/square/copy.png",
         "across": True,
@@ -286,15 +274,10 @@ cli.main()
 """
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("when", [5, "cross-validating", "fitting", "writing"])
-=======
 @pytest.mark.parametrize(
     ("signal", "when"),
     [("SIGINT", 5), ("SIGINT", "cross-validating"), ("SIGINT", "writing"), ("SIGTERM", "fitting")],
 )
->>>>>>> refs/heads/teachtests
 def test_a_stopped_run_writes_nothing_and_can_be_started_again(
     folder, shapes_model, tmp_path, signal, when
 ):
@@ -303,15 +286,8 @@ def test_a_stopped_run_writes_nothing_and_can_be_started_again(
     program = STOPPED.replace("WHEN", repr(when)).replace("SIGNAL", signal)
     result = run("-c", program, "own", cwd=tmp_path, env=environment)
     assert (result.returncode, result.stdout) == (130, "")
-<<<<<<< HEAD
-    assert result.stderr == (
-        "edge-teach: stopped; no model was written, and the photographs that were read are "
-        "remembered.\n"
-    )
-=======
     assert result.stderr.startswith("edge-teach: stopped; no model was written, ")
     assert result.stderr.count("\n") == 1
->>>>>>> refs/heads/teachtests
     assert {p.name for p in tmp_path.iterdir()} == {"own", "cache"}
     again = run("edge-teach", "own", cwd=tmp_path, env=environment)
     assert (again.returncode, again.stderr) == (0, "")
