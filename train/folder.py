@@ -19,6 +19,7 @@ from edge_runtime.inputs.resize import fit
 from edge_runtime.support import native_log
 from train.dataset import SIDE, DataError, Dataset, Split, pixel_hash, split_held_out
 
+NONE_OF_THESE = "none-of-these"  # the folder of outliers, which is no class
 _MAX_CLASSES = 256  # labels are uint8
 
 
@@ -27,10 +28,17 @@ def holds_images(root: Path) -> bool:
     return (root / "train").is_dir()
 
 
+def none_of_these(root: Path | None) -> Path | None:
+    """Return the folder of a data set's outliers, root/train/none-of-these, if there is one."""
+    folder = root and root / "train" / NONE_OF_THESE
+    return folder if folder and folder.is_dir() else None
+
+
 def load(root: Path, side: int = SIDE) -> Dataset:
     """Read all images; the classes are the folders in root/train, sorted by name.
 
-    Copies of test images are neither trained on nor held out.
+    A folder `NONE_OF_THESE` is no class, see `train.outliers`. Copies of test images are neither
+    trained on nor held out.
 
     Args:
         root: the folder.
@@ -75,7 +83,10 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     names = sorted(
         path.name
         for path in folder.iterdir()
-        if path.is_dir() and path.name[0] != "." and not is_housekeeping(path.name)
+        if path.is_dir()
+        and path.name[0] != "."
+        and path.name != NONE_OF_THESE
+        and not is_housekeeping(path.name)
     )
     if not 2 <= len(names) <= _MAX_CLASSES:
         raise DataError(

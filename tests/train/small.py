@@ -7,7 +7,8 @@ from PIL import Image
 
 from train import precision
 from train.dataset import Dataset, Split
-from train.recipes import RECIPES, Recipe
+from train.recipe import Recipe
+from train.recipes import RECIPES
 
 
 def split(images: int, seed: int) -> Split:

@@ -131,16 +131,16 @@ def test_distillation_learns_resumes_and_keeps_the_scores(tmp_path, teacher, mon
     mirror, mirrored = View.mirrored, []
     monkeypatch.setattr(View, "mirrored", lambda view: mirrored.append(view) or mirror(view))
     recipe = shortened(DISTILLED, epochs=4, views=3)
-    whole, state, _ = train(recipe, tmp_path / "whole", teacher=teacher)
+    whole, state, _ = train(recipe, tmp_path / "whole", teachers=[teacher])
     assert len(mirrored) == 1  # the first view, in the fourth epoch
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
     kept = [f"teacher-{number}.npy" for number in range(3)]
     assert sorted(path.name for path in (tmp_path / "whole").glob("*.npy")) == kept
 
     cut = tmp_path / "cut"
-    train_until_power_loss(recipe, cut, teacher=teacher)
+    train_until_power_loss(recipe, cut, teachers=[teacher])
     (cut / kept[0]).unlink()  # the teacher scores that view again
-    resumed, _, _ = train(recipe, cut, teacher=teacher)
+    resumed, _, _ = train(recipe, cut, teachers=[teacher])
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
 
@@ -148,11 +148,11 @@ def test_distillation_learns_resumes_and_keeps_the_scores(tmp_path, teacher, mon
 def test_scores_of_an_unknown_run_are_not_used(tmp_path, teacher):
     """A run that ended in its first epoch leaves only such scores."""
     recipe = shortened(DISTILLED, epochs=1, views=1)
-    alone, _, _ = train(recipe, tmp_path / "alone", teacher=teacher)
+    alone, _, _ = train(recipe, tmp_path / "alone", teachers=[teacher])
     (tmp_path / "found").mkdir()
     scores = np.load(tmp_path / "alone" / "teacher-0.npy")
     np.save(tmp_path / "found" / "teacher-0.npy", scores[::-1])
-    found, _, _ = train(recipe, tmp_path / "found", teacher=teacher)
+    found, _, _ = train(recipe, tmp_path / "found", teachers=[teacher])
     np.testing.assert_array_equal(found.get_weights()[0], alone.get_weights()[0])
 
 
@@ -161,18 +161,18 @@ def test_another_teacher_gives_other_weights(tmp_path, teacher):
     other = tmp_path / "other.safetensors"
     weights.save(simple_cnn(2), other)
     ends = [
-        train(recipe, tmp_path / name, teacher=path)[0].get_weights()[0]
+        train(recipe, tmp_path / name, teachers=[path])[0].get_weights()[0]
         for name, path in (("a", teacher), ("b", other))
     ]
     assert not np.array_equal(*ends)
     assert list((tmp_path / "a").glob("*.npy")) == []  # because every view is new
     with pytest.raises(ResumeError, match="run with other teacher;"):
-        train(recipe, tmp_path / "a", teacher=other)
+        train(recipe, tmp_path / "a", teachers=[other])
 
 
 def test_a_missing_teacher_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"There is no checkpoint .*nobody"):
-        train(DISTILLED, tmp_path, teacher=tmp_path / "nobody.safetensors")
+        train(DISTILLED, tmp_path, teachers=[tmp_path / "nobody.safetensors"])
     with pytest.raises(ValueError, match="Expected weights of the recipe's teacher, cnn"):
         train(DISTILLED, tmp_path)
 

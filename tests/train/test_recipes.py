@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from train.build import training_network
-from train.recipes import IMPROVEMENTS, RECIPES
+from train.recipe import IMPROVEMENTS
+from train.recipes import RECIPES
 
 CNN, RESNET = RECIPES["cnn", "best"], RECIPES["resnet18", "best"]
 

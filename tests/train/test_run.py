@@ -116,7 +116,7 @@ def test_the_report_names_the_teacher_that_taught(finished, tmp_path, monkeypatc
         return trained
 
     monkeypatch.setattr(Training, "fit", fit_then_replace)
-    run.train(recipe, "best", DATA, tmp_path / "run", seed=3, teacher=teacher)
+    run.train(recipe, "best", DATA, tmp_path / "run", seed=3, teachers=[teacher])
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["teacher"] == before != weights.file_hash(teacher)
 
@@ -125,7 +125,8 @@ def test_an_unusable_teacher_costs_no_finished_run(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished[0], folder)
     recipe = dataclasses.replace(RECIPES["cnn", "best"], epochs=1, teacher="resnet18")
+    unnamed = tmp_path / "teacher.safetensors"  # so it is taken for a ResNet18
+    weights.save(simple_cnn(2), unnamed)
     with pytest.raises(weights.CheckpointError, match="holds another network than resnet18"):
-        of_cnn = finished[0] / "weights.safetensors"
-        run.train(recipe, "best", DATA, folder, seed=3, teacher=of_cnn, overwrite=True)
+        run.train(recipe, "best", DATA, folder, seed=3, teachers=[unnamed], overwrite=True)
     assert {p.name for p in folder.iterdir()} == {p.name for p in finished[0].iterdir()}
