@@ -22,10 +22,10 @@ from train.views import changed
 Images = NDArray[np.uint8]
 
 _LEAST_CUT = 0.25  # share of an image's shorter side
-_CANVAS = 4  # surroundings are composed at a multiple of the network's side
+_CANVAS = 3  # surroundings are composed at a multiple of the network's side
 _PASTED = (0.5, 0.9)  # share of the side that the class takes
 _QUALITY = (50, 95)  # of JPEG compression
-_ENLARGED = (1, 2, 4)  # times, before an image is compressed
+_ENLARGED = (1, 2, 3)  # times, before an image is compressed
 _BICUBIC = Image.Resampling.BICUBIC
 
 
@@ -96,7 +96,7 @@ def surround(
 ) -> Images:
     """Show a share of the images as photographs show their classes: on a part of another image.
 
-    The image takes 50 to 90 % of the side. The whole is composed at four times the side, JPEG
+    The image takes 50 to 90 % of the side. The whole is composed at three times the side, JPEG
     compressed there, and shrunk, as a photograph is for the network.
 
     Args:
@@ -118,7 +118,7 @@ def surround(
 
 
 def recompress(images: Images, share: float, rng: np.random.Generator) -> Images:
-    """Enlarge a share of the images once, twice or four times, JPEG-compress and shrink them."""
+    """Enlarge a share of the images once, twice or three times, JPEG-compress and shrink them."""
     side = images.shape[1]
     shown = images.copy()
     for i in np.flatnonzero(rng.random(len(images)) < share):
