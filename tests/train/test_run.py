@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT, split
-from train import evaluation, run, run_files, temperature, weights
+from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT, outliers_in, split
+from train import evaluation, rejection, run, run_files, temperature, weights
 from train.architectures import simple_cnn
 from train.fit import Training
 from train.recipes import RECIPES
@@ -78,6 +78,40 @@ def test_too_few_images_to_calibrate_are_reported(tmp_path):
 def test_the_recipe_seed_does_not_calibrate(finished):
     report = json.loads((finished[0] / "report.json").read_text())
     assert (report["temperature"], report["uncalibrated"]) == (None, {})
+
+
+def test_the_report_says_which_outliers_were_seen_and_how_others_are_told(exposed):
+    folder, printed = exposed
+    report = json.loads((folder / "report.json").read_text())
+    about = weights.about(folder / "weights.safetensors")
+    assert about["outliers"] == report["outliers"]
+    assert about["outliers_sha256"] == report["outliers_sha256"]
+    ((source, found),) = report["rejection"]["outliers"].items()
+    assert report["outliers"][0]["name"] == source
+    assert report["outliers"][0]["images"] + found["images"] == 40
+    scores = weights.read(folder / run_files.HELD_OUT)[0]["scores"]
+    assert report["rejection"]["threshold"] == rejection.threshold(scores)
+    assert f"{found['accepted']:.1%} accepted (" in printed
+    assert f"AUROC {found['auroc']:.3f}, {found['images']} images" in printed
+
+
+def test_outliers_are_measured_though_the_recipe_leaves_them_out(exposed, tmp_path):
+    recipe = dataclasses.replace(SHORT_SEED, epochs=1)
+    sources = outliers_in(tmp_path / "stripes")
+    run.train(recipe, "seed", DATA, tmp_path / "run", seed=3, outliers=sources)
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (report["outliers"], report["outliers_sha256"]) == ([], None)
+    assert report["rejection"]["outliers"].keys() == {"stripes"}
+
+
+def test_a_checkpoint_of_other_classes_is_not_continued(finished, tmp_path):
+    recipe = dataclasses.replace(RECIPES["cnn", "continued"], epochs=1, teacher=None)
+    with pytest.raises(weights.CheckpointError, match=r"other classes .* choose another --from"):
+        run.train(recipe, "continued", DATA, tmp_path, seed=3)  # the shipped one
+    before = finished[0] / "weights.safetensors"
+    run.train(recipe, "continued", DATA, tmp_path, seed=3, start_from=before)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["start_from"] == weights.file_hash(before)
 
 
 def test_weights_name_their_classes(finished):
