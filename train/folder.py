@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ImageError
+from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES
 from edge_runtime.inputs.decode import SUFFIXES, decode
 from edge_runtime.inputs.folders import is_housekeeping
 from edge_runtime.inputs.resize import fit
 from edge_runtime.support import native_log
 from train.dataset import SIDE, DataError, Dataset, Split, pixel_hash, split_held_out
 
-NONE_OF_THESE = "none-of-these"  # the folder of outliers, which is no class
 _MAX_CLASSES = 256  # labels are uint8
 
 
@@ -30,14 +30,14 @@ def holds_images(root: Path) -> bool:
 
 def none_of_these(root: Path | None) -> Path | None:
     """Return the folder of a data set's outliers, root/train/none-of-these, if there is one."""
-    folder = root and root / "train" / NONE_OF_THESE
+    folder = root and root / "train" / COUNTER_EXAMPLES
     return folder if folder and folder.is_dir() else None
 
 
 def load(root: Path, side: int = SIDE) -> Dataset:
     """Read all images; the classes are the folders in root/train, sorted by name.
 
-    A folder `NONE_OF_THESE` is no class, see `train.outliers`. Copies of test images are neither
+    A folder `COUNTER_EXAMPLES` is no class, see `train.outliers`. Copies of test images are neither
     trained on nor held out.
 
     Args:
@@ -85,7 +85,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
         for path in folder.iterdir()
         if path.is_dir()
         and path.name[0] != "."
-        and path.name != NONE_OF_THESE
+        and path.name != COUNTER_EXAMPLES
         and not is_housekeeping(path.name)
     )
     if not 2 <= len(names) <= _MAX_CLASSES:
