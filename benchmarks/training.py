@@ -25,7 +25,8 @@ from edge_runtime.support.options import run_command
 from edge_runtime.support.timing import compare_times, measure, summarize
 from train import architectures, precision
 from train.build import training_network
-from train.recipes import RECIPES, Recipe
+from train.recipe import Recipe
+from train.recipes import RECIPES
 
 RUNS = (("cnn", "untaught", 32), ("cnn", "best", 32), *(("resnet18", "best", s) for s in (24, 32)))
 

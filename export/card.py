@@ -45,7 +45,7 @@ def model_card(
         pixels: mean and deviation; the graph's real input values are (pixel - mean) / deviation.
     """
     mean, std = map(float, pixels)
-    figures = ("epochs", "seed", "temperature", "held_out_top1", "test_top1")
+    figures = ("epochs", "seed", "temperature", "held_out_top1", "test_top1", "outliers")
     origin = {key: training[key] for key in ("package", "sha256", "license") if key in training}
     recipe = {"recipe": training["recipe_name"]} if "recipe_name" in training else {}
     return {

@@ -7,10 +7,9 @@ cannot be meant, for example because something would be lost; 130 stopped.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -18,14 +17,12 @@ from train.startup import start
 
 start("train")
 
-from edge_runtime.errors import OutputError, ResumeError
-from edge_runtime.support.console import INTERRUPTED, complain
+from edge_runtime.errors import OutputError
 from edge_runtime.support.outputs import output_file
-from train import architectures, checkpoint, imagenet, run, run_checks, run_files
+from train import architectures
 from train.compare import compare_runs
-from train.data import load
 from train.dataset import DataError
-from train.fit import DivergedError
+from train.launch import fail, train_network
 from train.networks import NETWORKS, NetworkName
 from train.options import (
     DATA_REMEDY,
@@ -37,7 +34,7 @@ from train.options import (
 from train.reason import sentence
 from train.run_files import RunError
 from train.ship import ship_run
-from train.weights import CheckpointError, file_hash
+from train.weights import CheckpointError
 
 app = typer.Typer(
     add_completion=False,
@@ -51,6 +48,16 @@ app = typer.Typer(
 _COMPARED = Path("runs/compare.png")
 
 
+TeacherOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Learn from a teacher with these weights, of any network. May be repeated: then the "
+        "mean of their scores teaches.",
+        show_default="the shipped ResNet18",
+    ),
+]
+
+
 class Stem(StrEnum):
     """The first layers of ResNet18, see `train.architectures.resnet18`."""
 
@@ -62,15 +69,10 @@ class Stem(StrEnum):
 @with_training_options
 def cnn(
     options: TrainingOptions,
-    teacher: Annotated[
-        Path | None,
-        typer.Option(
-            help="Learn from a teacher with these weights.", show_default="the shipped ResNet18"
-        ),
-    ] = None,
+    teacher: TeacherOption = None,
 ) -> None:
     """Train the CNN, which has 551,466 parameters."""
-    _train("cnn", options, teacher=teacher)
+    train_network("cnn", options, teachers=teacher)
 
 
 @app.command()
@@ -88,6 +90,7 @@ def resnet18(
     sha256: Annotated[
         str | None, typer.Option(help="Refuse a file of --weights that has another sha256.")
     ] = None,
+    teacher: TeacherOption = None,
 ) -> None:
     """Train ResNet18 with a 3 x 3 stem; --recipe seed trains the one with ImageNet's stem."""
     if sha256 and not weights:
@@ -96,7 +99,7 @@ def resnet18(
         raise typer.BadParameter(
             f"expected --sha256 to be 64 hexadecimal digits, but got {sha256}."
         )
-    _train("resnet18", options, weights=weights, sha256=sha256)
+    train_network("resnet18", options, weights=weights, sha256=sha256, teachers=teacher)
 
 
 @app.command(name="efficientnet-lite0")
@@ -114,13 +117,16 @@ def efficientnet_lite0(
         ),
     ] = None,
 ) -> None:
-    """Fine-tune EfficientNet-Lite0, trained on ImageNet, on the photographs in --data."""
-    if options.data is None:
+    """Fine-tune EfficientNet-Lite0, trained on ImageNet, on the photographs in --data.
+
+    --recipe cifar10 makes a teacher of CIFAR-10, whose images it enlarges.
+    """
+    if options.data is None and options.recipe != "cifar10":
         raise typer.BadParameter(
             "efficientnet-lite0 is fine-tuned on your own photographs; name their folder with "
             "--data."
         )
-    _train("efficientnet-lite0", options, side=side)
+    train_network("efficientnet-lite0", options, side=side)
 
 
 @app.command()
@@ -165,7 +171,7 @@ def ship(
         path = ship_run(run_dir, data, accept_loss=accept_loss, say=typer.echo)
         typer.echo(f"{path}: {path.stat().st_size:,} bytes")
     except (DataError, RunError, CheckpointError, OSError) as exc:
-        _fail(sentence(exc))
+        fail(sentence(exc))
 
 
 @app.command()
@@ -190,101 +196,9 @@ def compare(
         typer.echo(compare_runs(run_dirs, path))
         typer.echo(f"{out}: curves of {len(run_dirs)} runs")
     except OutputError as exc:
-        _fail(str(exc), code=2)
+        fail(str(exc), code=2)
     except (RunError, OSError) as exc:
-        _fail(sentence(exc))
-
-
-def _train(
-    network: str,
-    options: TrainingOptions,
-    *,
-    weights: str | None = None,
-    sha256: str | None = None,
-    teacher: Path | None = None,
-    side: int | None = None,
-) -> None:
-    recipe, why = options.recipe_for(network)
-    if options.resume and options.overwrite:
-        raise typer.BadParameter("expected --resume or --overwrite, but got both.")
-    name = options.run_name
-    if side:
-        recipe = replace(recipe, architecture={**recipe.architecture, "side": side})
-        name += f"-side-{side}"
-    if teacher and not recipe.teacher:
-        raise typer.BadParameter(f"--teacher: {name} has no teacher; omit the option.")
-    first = None if weights in (None, "imagenet") else Path(weights)
-    check_exists("--data", options.data, DATA_REMEDY)
-    check_exists("--teacher", teacher, "name a file with its weights", folder=False)
-    check_exists("--weights", first, "name a safetensors file, or imagenet", folder=False)
-    run_dir = options.out or Path("runs") / f"{network}-{name}"
-
-    def check() -> None:
-        run_checks.check(
-            run_dir,
-            recipe,
-            data=options.data_folder,
-            inputs=[path for path in (teacher, first) if path],
-            resume=options.resume,
-            overwrite=options.overwrite,
-        )
-
-    try:
-        check()
-        data = load(options.data, recipe.architecture.get("side", NETWORKS[network].side))
-        start_from = _start_from(weights, sha256)
-        with run_files.locked(run_dir):
-            check()  # again, because another run may have been written meanwhile
-            typer.echo(
-                f"{len(data.train):,} images to train on, {len(data.held_out):,} held out, "
-                f"{len(data.test):,} to test on; in {recipe.precision}, {why}; into {run_dir}"
-            )
-            report = run.train(
-                recipe,
-                name,
-                data,
-                run_dir,
-                seed=options.seed,
-                start_from=start_from,
-                teacher=teacher,
-                overwrite=options.overwrite,
-            )
-        typer.echo(report)
-    except KeyboardInterrupt:
-        _fail(_how_to_continue(run_dir, options), code=INTERRUPTED)
-    except (OutputError, ResumeError) as exc:
-        _fail(str(exc), code=2)
-    except (DataError, RunError, CheckpointError, DivergedError, OSError) as exc:
-        _fail(sentence(exc))
-
-
-def _how_to_continue(run_dir: Path, options: TrainingOptions) -> str:
-    """Return what to do after the training was stopped."""
-    finished = (run_dir / run_files.REPORT).exists()
-    if not (run_dir / checkpoint.FILE).exists() or (finished and not options.resume):
-        return "stopped before the first epoch was finished; run the same command to start over"
-    how = " with --resume instead of --overwrite" if options.overwrite else " with --resume"
-    return (
-        f"stopped; run the same command{'' if options.resume else how} to continue (the finished "
-        f"epochs are in {run_dir})"
-    )
-
-
-def _start_from(weights: str | None, sha256: str | None) -> Path | None:
-    """Return the checked file of the first weights; print its sha256 if none is required."""
-    if weights is None:
-        return None
-    path = imagenet.download(sha256) if weights == "imagenet" else Path(weights).expanduser()
-    if sha256:
-        imagenet.check(path, sha256)
-    else:
-        typer.echo(f"{path}: sha256 {file_hash(path)}; pin it with --sha256")
-    return path
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    complain(message, program="train")
-    raise typer.Exit(code)
+        fail(sentence(exc))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def soften(images: Images, share: float, rng: np.random.Generator) -> Images:
     return softened
 
 
-def shrink(images: Images, side: int) -> Images:
+def resize(images: Images, side: int) -> Images:
     """Resize square images to `side` pixels, antialiased bicubic."""
     return _resample(images, _resampling(images.shape[1], side))
 

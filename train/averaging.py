@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from train.networks import batches_of
 from train.normalization import estimate_moments
 
-_IMAGES_FOR_MOMENTS = 5000
+IMAGES_FOR_MOMENTS = 5000
 
 
 class _Averaging:
@@ -52,5 +52,5 @@ def take_average(model: keras.Model, images: NDArray[np.uint8], seed: int) -> No
     # Not Keras' SwapEMAWeights (3.15), because it rounds, and does not swap back after `predict`.
     model.optimizer.finalize_variable_values(model.trainable_variables)
     model.set_weights(model.get_weights())  # copy, because JAX shares one buffer
-    chosen = np.random.default_rng(seed).permutation(len(images))[:_IMAGES_FOR_MOMENTS]
+    chosen = np.random.default_rng(seed).permutation(len(images))[:IMAGES_FOR_MOMENTS]
     estimate_moments(model, batches_of(model, images[chosen]))

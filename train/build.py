@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
-from train import averaging, distill
+from train import averaging, distill, exposure
 from train.folding import fold
 from train.networks import NETWORKS
-from train.recipes import Recipe
+from train.recipe import Recipe
 
 
 def training_network(recipe: Recipe, *, classes: int = 10) -> keras.Model:
@@ -16,18 +19,18 @@ def training_network(recipe: Recipe, *, classes: int = 10) -> keras.Model:
         classes, precision=recipe.precision, **recipe.architecture, **recipe.training_form
     )
     optimizer = _optimizer(recipe)
+    loss: keras.losses.Loss = keras.losses.CategoricalCrossentropy()
+    top1: Callable[[Any, Any], Any] = keras.metrics.categorical_accuracy
+    if recipe.teacher:
+        loss = distill.DistillationLoss(recipe.temperature, recipe.teacher_weight)
+        top1 = distill.top1
+    if recipe.outlier_weight:
+        loss = exposure.OutlierExposure(loss, recipe.outlier_weight)
+        top1 = exposure.images_only(top1)
     model.compile(
         optimizer,
-        loss=(
-            distill.DistillationLoss(recipe.temperature, recipe.teacher_weight)
-            if recipe.teacher
-            else keras.losses.CategoricalCrossentropy()
-        ),
-        metrics=[
-            keras.metrics.MeanMetricWrapper(
-                distill.top1 if recipe.teacher else keras.metrics.categorical_accuracy, name="top1"
-            )
-        ],
+        loss=loss,
+        metrics=[keras.metrics.MeanMetricWrapper(top1, name="top1")],
         # On a CPU, XLA is 2.7 times slower than TensorFlow's own kernels. JAX has XLA alone.
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
@@ -46,15 +49,19 @@ def deployed_network(trained: keras.Model, recipe: Recipe, *, classes: int = 10)
 
 
 def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    ema = {"use_ema": recipe.ema is not None, "ema_momentum": recipe.ema or 0.0}
+    shared: dict[str, Any] = {
+        "use_ema": recipe.ema is not None,
+        "ema_momentum": recipe.ema or 0.0,
+        "global_clipnorm": recipe.clip,
+    }
     if recipe.optimizer == "adam":
-        return averaging.Adam(recipe.learning_rate, **ema)
+        return averaging.Adam(recipe.learning_rate, **shared)
     optimizer = averaging.SGD(
         recipe.learning_rate,
         momentum=0.9,
         nesterov=True,
         weight_decay=recipe.weight_decay or None,
-        **ema,
+        **shared,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from train import evaluation, plots, weights
 from train.run_files import HELD_OUT, read_history, read_report
@@ -14,6 +15,7 @@ def compare_runs(run_dirs: Sequence[Path], out: Path) -> str:
 
     The last column is the gain over the first run on the same held-out images, in percentage
     points, with its paired 95 % interval. It is "-" if the images differ or a run lacks its scores.
+    A second table says how the runs with outliers tell them from the images.
 
     Raises:
         RunError: one of the runs is not finished.
@@ -35,8 +37,24 @@ def compare_runs(run_dirs: Sequence[Path], out: Path) -> str:
             f"{test['calibration_error']:>17.2%}  "
             f"{'' if run_dir == run_dirs[0] else _gain(run_dirs[0], run_dir)}".rstrip()
         )
+    lines += _rejection(run_dirs, reports, width)
     plots.curves(histories, out, "runs compared")
     return "\n".join(lines)
+
+
+def _rejection(
+    run_dirs: Sequence[Path], reports: Sequence[dict[str, Any]], width: int
+) -> list[str]:
+    """Return AUROC and the share of accepted outliers of each run and source, as lines."""
+    rows = [
+        f"{run_dir!s:<{width}}  {found['accepted']:>8.2%}  {found['auroc']:.3f}  "
+        f"{found['images']:>6,}  {name}"
+        for run_dir, report in zip(run_dirs, reports, strict=True)
+        for name, found in ((report.get("rejection") or {}).get("outliers") or {}).items()
+    ]
+    if not rows:
+        return []
+    return ["", f"{'run':<{width}}  accepted  AUROC  images  validation outliers", *rows]
 
 
 def _gain(first: Path, second: Path) -> str:

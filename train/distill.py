@@ -10,6 +10,7 @@ view that returns mirrored keeps its scores, because the teacher learned to igno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,26 @@ _TINY = 1e-30  # keeps logarithms of scores finite; the smallest float32 is abou
 
 
 class Teacher:
-    """A trained network that scores views."""
+    """One or more trained networks that score views: the mean of their scores."""
 
-    def __init__(self, network: str, checkpoint: Path, classes: int) -> None:
+    def __init__(self, network: str, checkpoints: Sequence[Path], classes: int) -> None:
         """Load the teacher.
 
         Args:
-            network: a name in `train.networks.NETWORKS`.
-            checkpoint: its weights.
-            classes: the number of its classes.
+            network: a name in `train.networks.NETWORKS`, for checkpoints that do not say theirs.
+            checkpoints: weights, one file a network.
+            classes: the number of their classes.
 
         Raises:
-            CheckpointError: the checkpoint is missing, damaged or of another network.
+            CheckpointError: a checkpoint is missing, damaged or of another network.
         """
-        self._model = NETWORKS[network].build(classes)
-        weights.load(self._model, checkpoint)
+        self._models = []
+        for checkpoint in checkpoints:
+            about = weights.about(checkpoint)
+            architecture = about.get("recipe", {}).get("architecture", {})
+            model = NETWORKS[about.get("network", network)].build(classes, **architecture)
+            weights.load(model, checkpoint)
+            self._models.append(model)
 
     def log_scores(self, view: View, kept: Path | None) -> NDArray[np.float32]:
         """Return the natural logarithms of the teacher's scores, float32 (N, classes).
@@ -55,7 +61,7 @@ class Teacher:
         """
         if kept and kept.exists():
             return np.load(kept).astype(np.float32)
-        scores = predict(self._model, view.images)
+        scores = np.mean([predict(model, view.images) for model in self._models], axis=0)
         # float16 even when not kept, so that a resumed run, which reads them, gets equal weights
         logarithms = np.log(np.maximum(scores, _TINY)).astype(np.float16)
         if kept:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -18,13 +18,24 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge_runtime.support.metrics import cross_entropy, top1
-from train import averaging, checkpoint, distill, finetune, imagenet, views, weights
+from train import (
+    averaging,
+    checkpoint,
+    distill,
+    exposure,
+    finetune,
+    imagenet,
+    outliers,
+    views,
+    weights,
+)
 from train.build import deployed_network, training_network
 from train.checkpoint import State
 from train.dataset import Split, digest
 from train.evaluation import predict
 from train.networks import inputs_of
-from train.recipes import Recipe
+from train.outlier_views import OutlierViews
+from train.recipe import Recipe
 from train.run_files import all_teacher_scores, teacher_scores
 from train.schedule import learning_rate, note_progress, resolution, seconds_left, stopped_early
 from train.views import View
@@ -41,7 +52,7 @@ class Training:
 
     Attributes:
         identity: what decides the weights besides the recipe: `seed`, and the sha256 of the
-            `images` and, if there are such files, of `teacher` and `start_from`.
+            `images` and, if there are such, of `teacher`, `start_from` and `outliers`.
     """
 
     def __init__(
@@ -53,20 +64,23 @@ class Training:
         classes: int = 10,
         seed: int = 0,
         start_from: Path | None = None,
-        teacher: Path | None = None,
+        teachers: Sequence[Path] = (),
+        sources: outliers.Outliers = (),
     ) -> None:
         """Build the network and load the weights that it starts from or learns from.
 
         Args:
-            start_from: the network's checkpoint if the recipe fine-tunes it, see `train.finetune`;
-                otherwise ResNet18 weights for ImageNet, see `train.imagenet`, or None for random
-                weights.
-            teacher: weights of the recipe's teacher, if it has one.
+            start_from: the network's checkpoint if the recipe continues or fine-tunes it, see
+                `train.finetune`; otherwise ResNet18 weights for ImageNet, see `train.imagenet`, or
+                None for random weights.
+            teachers: weights of the recipe's teacher, if it has one; of several, the mean of their
+                scores teaches.
+            sources: the outliers, if the recipe takes any.
 
         Raises:
-            CheckpointError: `start_from` or `teacher` cannot be used.
-            ValueError: the recipe has a teacher, but `teacher` is None; or it fine-tunes, but
-                `start_from` is None.
+            CheckpointError: `start_from` or one of `teachers` cannot be used.
+            ValueError: the recipe has a teacher, but `teachers` is empty; it continues or
+                fine-tunes, but `start_from` is None; or it takes outliers, but there are none.
         """
         self._recipe, self._classes, self._seed = recipe, classes, seed
         self._train, self._held_out = train, held_out
@@ -75,17 +89,22 @@ class Training:
         self.identity: dict[str, int | str] = {"seed": seed, "images": digest(train, held_out)}
         self._teacher: distill.Teacher | None = None
         if recipe.teacher:
-            if teacher is None:
+            if not teachers:
                 raise ValueError(f"Expected weights of the recipe's teacher, {recipe.teacher}.")
-            self._teacher = distill.Teacher(recipe.teacher, teacher, classes)
-            self.identity["teacher"] = weights.file_hash(teacher)
+            self._teacher = distill.Teacher(recipe.teacher, teachers, classes)
+            self.identity["teacher"] = " and ".join(map(weights.file_hash, teachers))
         self._loaded = ""
-        if recipe.fine_tune and start_from is None:
-            raise ValueError(f"Expected a checkpoint of {recipe.network} to fine-tune.")
+        if (recipe.fine_tune or recipe.continues) and start_from is None:
+            raise ValueError(f"Expected a checkpoint of {recipe.network} to start from.")
         if start_from:
             self.identity["start_from"] = weights.file_hash(start_from)
-            load = finetune.load if recipe.fine_tune else imagenet.load
-            self._loaded = load(self._model, start_from)
+            self._loaded = self._load(start_from)
+        if recipe.takes_outliers:
+            if not sources:
+                raise ValueError("Expected outliers, because the recipe takes them.")
+            self.identity["outliers"] = outliers.digest(sources)
+        self._outlier_views = OutlierViews(recipe, sources, seed)
+        self._for_moments = self._outlier_views.mixed(train.images, averaging.IMAGES_FOR_MOMENTS)
 
     def fit(
         self, run_dir: Path, *, say: Callable[[str], None] = print
@@ -144,8 +163,16 @@ class Training:
         if recipe.early_stopping_patience is not None and best is not None:
             model.set_weights(best)
         elif recipe.ema is not None:
-            averaging.take_average(model, self._train.images, self._seed)
+            averaging.take_average(model, self._for_moments, self._seed)
         return deployed_network(model, recipe, classes=self._classes), state
+
+    def _load(self, start_from: Path) -> str:
+        """Set the weights from a checkpoint as the recipe says; return a line about it."""
+        if self._recipe.continues:
+            weights.load(self._model, start_from)
+            return f"{start_from}: all weights loaded"
+        load = finetune.load if self._recipe.fine_tune else imagenet.load
+        return load(self._model, start_from)
 
     def _identity_after(self, epochs: int) -> str:
         """Return, as a JSON object, all that decided the weights after a number of epochs."""
@@ -164,6 +191,10 @@ class Training:
         if recipe.flip and lap % 2:
             view = view.mirrored()  # the teacher's scores are taken to stay the same
 
+        tick = time.monotonic()
+        images = self._outlier_views.shown(view.images, state.epoch)
+        others = self._outlier_views.outliers(state.epoch, train.images, side)
+        data_seconds += time.monotonic() - tick
         order = np.random.default_rng([self._seed, state.epoch, 1]).permutation(len(train))
         steps = math.ceil(len(train) / recipe.batch_size)
         bar = tqdm(
@@ -176,13 +207,17 @@ class Training:
         for step in bar:
             tick = time.monotonic()
             chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-            images = inputs_of(model, view.images[chosen])
+            batch, expected = images[chosen], targets[chosen]
+            if few := recipe.outliers_of(len(chosen)):
+                batch = np.concatenate([batch, others[:few]])
+                expected, others = exposure.targets(expected, few), others[few:]
+            inputs = inputs_of(model, batch)
             data_seconds += time.monotonic() - tick
             rate = learning_rate(recipe, state, step, steps)
             model.optimizer.learning_rate.assign(rate)
-            logs = model.train_on_batch(images, targets[chosen], return_dict=True)  # of one batch
-            loss += float(logs["loss"]) * len(images)
-            correct += float(logs["top1"]) * len(images)
+            logs = model.train_on_batch(inputs, expected, return_dict=True)  # of one batch
+            loss += float(logs["loss"]) * len(chosen)
+            correct += float(logs["top1"]) * len(batch)  # of the images alone
             bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
         return {
             "learning_rate": rate,
@@ -206,7 +241,7 @@ class Training:
         model, held_out = self._model, self._held_out
         live = model.get_weights()
         if self._recipe.ema is not None:
-            averaging.take_average(model, self._train.images, self._seed)
+            averaging.take_average(model, self._for_moments, self._seed)
         scores, evaluated = predict(model, held_out.images), model.get_weights()
         model.set_weights(live)
         figures = {

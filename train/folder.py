@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ImageError
+from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES
 from edge_runtime.inputs.decode import SUFFIXES, decode
 from edge_runtime.inputs.folders import is_housekeeping
 from edge_runtime.inputs.resize import fit
@@ -27,10 +28,17 @@ def holds_images(root: Path) -> bool:
     return (root / "train").is_dir()
 
 
+def none_of_these(root: Path | None) -> Path | None:
+    """Return the folder of a data set's outliers, root/train/none-of-these, if there is one."""
+    folder = root and root / "train" / COUNTER_EXAMPLES
+    return folder if folder and folder.is_dir() else None
+
+
 def load(root: Path, side: int = SIDE) -> Dataset:
     """Read all images; the classes are the folders in root/train, sorted by name.
 
-    Copies of test images are neither trained on nor held out.
+    A folder `COUNTER_EXAMPLES` is no class, see `train.outliers`. Copies of test images are neither
+    trained on nor held out.
 
     Args:
         root: the folder.
@@ -75,7 +83,10 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     names = sorted(
         path.name
         for path in folder.iterdir()
-        if path.is_dir() and path.name[0] != "." and not is_housekeeping(path.name)
+        if path.is_dir()
+        and path.name[0] != "."
+        and path.name != COUNTER_EXAMPLES
+        and not is_housekeeping(path.name)
     )
     if not 2 <= len(names) <= _MAX_CLASSES:
         raise DataError(

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from train import dataset, efficientnet
+from train import augment, dataset, efficientnet
 from train.architectures import resnet18, simple_cnn
 from train.efficientnet import efficientnet_lite0
 
@@ -51,7 +51,13 @@ _PIXELS_AT_ONCE = 500 * 32 * 32  # 500 images of CIFAR-10, or 10 of 224 x 224 pi
 
 
 def inputs_of(model: keras.Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return images as a model takes them, which its name tells; see `Network.inputs`."""
+    """Return images as a model takes them, which its name tells; see `Network.inputs`.
+
+    Images of another side than the model's are resized.
+    """
+    side = model.input_shape[1]  # None takes any
+    if side is not None and side != pixels.shape[1]:
+        pixels = augment.resize(pixels, side)
     return NETWORKS[model.name].inputs(pixels)
 
 
@@ -61,6 +67,7 @@ def batches_of(model: keras.Model, pixels: NDArray[np.uint8]) -> Iterator[NDArra
     Args:
         pixels: uint8 (N, side, side, 3), RGB, at least one image.
     """
-    at_once = max(1, _PIXELS_AT_ONCE // (pixels.shape[1] * pixels.shape[2]))
+    side = model.input_shape[1] or pixels.shape[1]
+    at_once = max(1, _PIXELS_AT_ONCE // side**2)
     for batch in np.array_split(pixels, -(-len(pixels) // at_once)):
         yield inputs_of(model, batch)

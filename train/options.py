@@ -14,7 +14,9 @@ import typer
 
 from train import precision
 from train.data import location
-from train.recipes import IMPROVEMENTS, RECIPES, Recipe
+from train.folder import none_of_these
+from train.recipe import IMPROVEMENTS, Recipe
+from train.recipes import RECIPES
 
 
 class PrecisionName(StrEnum):
@@ -76,6 +78,23 @@ class TrainingOptions:
             show_default="the recipe's",
         ),
     ] = None
+    outliers: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Also learn from images of none of the classes: a folder or archive of them, or "
+            "tiny-imagenet, which downloads 237 MiB. May be repeated.",
+            show_default="train/none-of-these in --data, if it exists",
+        ),
+    ] = None
+    continue_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Start from this checkpoint of the network, with --recipe continued.",
+            show_default="the shipped one",
+        ),
+    ] = None
     without: Annotated[
         list[Improvement] | None,
         typer.Option(help="Leave out this improvement of the recipe. May be repeated."),
@@ -89,9 +108,15 @@ class TrainingOptions:
         return None if beside else data
 
     @property
+    def own_outliers(self) -> Path | None:
+        """Return the folder of outliers in the user's own data, if there is one."""
+        return none_of_these(location(self.data))
+
+    @property
     def run_name(self) -> str:
         """Return the recipe's name and what changes it, such as best-10-epochs-without-cutout."""
         parts = [self.recipe.value]
+        parts += ["with-outliers"] if self.outliers else []
         parts += [f"{self.epochs}-epochs"] if self.epochs else []
         return "-".join(parts + [f"without-{name}" for name in self.without or []])
 
@@ -105,6 +130,8 @@ class TrainingOptions:
         if recipe is None:
             names = ", ".join(name for having, name in RECIPES if having == network)
             raise typer.BadParameter(f"--recipe: {network} has the recipes {names}.")
+        if self.outliers or self.own_outliers:
+            recipe = recipe.with_outliers()
         for improvement in self.without or []:
             try:
                 recipe = recipe.without(improvement.value)

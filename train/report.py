@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_runtime.support.metrics import wilson_interval
-from train import temperature
+from train import rejection, temperature
 
 
 def as_text(report: dict[str, Any]) -> str:
@@ -21,6 +21,8 @@ def as_text(report: dict[str, Any]) -> str:
         )
     gap = report["held_out"]["top1"] - report["test"]["top1"]
     lines.append(f"     gap: {100 * gap:+.2f} points, held-out over test")
+    if report["rejection"]:
+        lines += _rejection(report["rejection"])
     if report["temperature"] is not None:
         before = report["uncalibrated"]["test"]
         lines.append(
@@ -38,6 +40,21 @@ def as_text(report: dict[str, Any]) -> str:
     for pair in report["test"]["most_confused"]:
         lines.append(f"{' and '.join(pair['classes'])} are confused {pair['images']} times")
     return "\n".join(lines)
+
+
+def _rejection(figures: dict[str, Any]) -> list[str]:
+    lines = [
+        f"a threshold of {figures['threshold']:.3f} accepts {rejection.KEPT:.0%} of the held-out "
+        f"images and {figures['test_accepted']:.1%} of the test images; of classes of outliers "
+        f"that were never trained on:"
+    ]
+    for name, found in figures["outliers"].items():
+        low, high = found["accepted_interval_95"]
+        lines.append(
+            f"{name:>12}: {found['accepted']:.1%} accepted ({low:.1%} to {high:.1%}), "
+            f"AUROC {found['auroc']:.3f}, {found['images']:,} images"
+        )
+    return lines
 
 
 def _why_not_calibrated(report: dict[str, Any]) -> str:
@@ -67,6 +84,9 @@ def about_weights(report: dict[str, Any]) -> dict[str, Any]:
             "epochs",
             "temperature",
             "class_names",
+            "train_images",
+            "outliers",
+            "outliers_sha256",
             "versions",
         )
     }

@@ -11,10 +11,11 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from train import evaluation, plots, run_files, temperature, weights
+from train import evaluation, plots, rejection, run_files, temperature, weights
 from train.dataset import Dataset, digest
 from train.fit import Training
-from train.recipes import Recipe
+from train.outliers import Outliers
+from train.recipe import Recipe
 from train.report import about_weights, as_text
 from train.run_files import (
     CONFUSION,
@@ -36,28 +37,36 @@ def train(
     *,
     seed: int,
     start_from: Path | None = None,
-    teacher: Path | None = None,
+    teachers: Sequence[Path] = (),
+    outliers: Outliers = (),
     overwrite: bool = False,
 ) -> str:
     """Train in `run_dir`, resume if its checkpoint is there, and return the report as text.
 
     Args:
-        start_from: see `train.fit.Training`; a recipe that fine-tunes takes the shipped checkpoint.
-        teacher: weights of the recipe's teacher; the shipped ones by default.
+        start_from: see `train.fit.Training`; a recipe that continues or fine-tunes a checkpoint
+            takes the shipped one by default.
+        teachers: weights of the recipe's teacher; the shipped ones by default.
+        outliers: the report says how they are told from the images; the network learns from them
+            if the recipe takes any.
         overwrite: delete the run in `run_dir`, once every input has been found usable.
 
     Raises:
         CheckpointError: the checkpoint there is damaged or cannot be written; or `start_from` or
-            `teacher` cannot be used.
+            one of `teachers` cannot be used.
         ResumeError: the checkpoint there belongs to another run.
         DivergedError: a loss is no longer a finite number.
         OSError: another file cannot be written.
     """
-    if recipe.fine_tune:
-        start_from = weights.SHIPPED / f"{recipe.network}.safetensors"
+    if recipe.fine_tune or recipe.continues:
+        start_from = start_from or weights.SHIPPED / f"{recipe.network}.safetensors"
+    if recipe.continues and start_from:
+        _check_classes(start_from, data.class_names, "choose another --from, or another --recipe")
     if recipe.teacher:
-        teacher = teacher or weights.SHIPPED / f"{recipe.teacher}.safetensors"
-        _check_teacher(teacher, data.class_names)
+        teachers = teachers or (weights.SHIPPED / f"{recipe.teacher}.safetensors",)
+    for teacher in teachers:
+        remedy = "name a teacher of the same classes with --teacher, or use --recipe untaught"
+        _check_classes(teacher, data.class_names, remedy)
     training = Training(
         recipe,
         data.train,
@@ -65,7 +74,8 @@ def train(
         classes=len(data.class_names),
         seed=seed,
         start_from=start_from,
-        teacher=teacher,
+        teachers=teachers,
+        sources=outliers,
     )
     run_dir.mkdir(parents=True, exist_ok=True)  # fail before the training rather than after it
     if overwrite:
@@ -84,6 +94,13 @@ def train(
         "held_out": evaluation.of_scores(scores["held_out"], data.held_out),
         "test": evaluation.of_scores(scores["test"], data.test),
     }
+    told_apart = None
+    if outliers:
+        told_apart = rejection.figures(
+            scores["held_out"],
+            scores["test"],
+            {s.name: evaluation.predict(model, s.validation) for s in outliers},
+        )
     report = {
         "network": recipe.network,
         "recipe_name": recipe_name,
@@ -94,6 +111,9 @@ def train(
         "parameters": model.count_params(),
         "class_names": list(data.class_names),
         "train_images": len(data.train),
+        "outliers": [source.about() for source in outliers] if recipe.takes_outliers else [],
+        "outliers_sha256": training.identity.get("outliers"),
+        "rejection": told_apart,
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
@@ -120,17 +140,17 @@ def train(
     return as_text(report)
 
 
-def _check_teacher(teacher: Path, class_names: Sequence[str]) -> None:
-    """Make sure that a teacher knows the classes of the data, and those alone.
+def _check_classes(checkpoint: Path, class_names: Sequence[str], remedy: str) -> None:
+    """Make sure that a checkpoint knows the classes of the data, and those alone.
 
     Raises:
         CheckpointError: it knows others, or its file is missing or damaged.
     """
-    known = weights.about(teacher).get("class_names", class_names)
+    known = weights.about(checkpoint).get("class_names", class_names)
     if list(known) != list(class_names):
         raise weights.CheckpointError(
-            f"{teacher} was trained on other classes than the data has ({', '.join(known)}); name "
-            f"a teacher of the same classes with --teacher, or use --recipe untaught."
+            f"{checkpoint} was trained on other classes than the data has ({', '.join(known)}); "
+            f"{remedy}."
         )
 
 

@@ -18,7 +18,7 @@ import safetensors
 from edge_runtime.errors import OutputError, ResumeError
 from edge_runtime.support.outputs import identities, identity
 from train import checkpoint
-from train.recipes import Recipe
+from train.recipe import Recipe
 from train.run_files import OWN, REPORT, RunError, read_report
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +45,7 @@ def check(
     recipe: Recipe,
     *,
     data: Path | None = None,
+    outliers: Iterable[Path] = (),
     inputs: Iterable[Path] = (),
     resume: bool = False,
     overwrite: bool = False,
@@ -56,6 +57,7 @@ def check(
 
     Args:
         data: the folder or archive of the data set.
+        outliers: folders and archives of outliers.
         inputs: other files that the run reads.
         resume: whether the run in the folder is to be resumed.
         overwrite: whether the run in the folder may be deleted.
@@ -65,7 +67,7 @@ def check(
             run that neither `resume` nor `overwrite` is meant for.
         ResumeError: there is nothing to resume.
     """
-    _check_place(run_dir, data)
+    _check_place(run_dir, data, outliers)
     finished = (run_dir / REPORT).exists()
     stopped = (run_dir / checkpoint.FILE).exists()
     if resume and not finished and not stopped:
@@ -89,7 +91,7 @@ def check(
         raise OutputError(f"{run_dir} holds an interrupted run; --resume it, or --overwrite it.")
 
 
-def _check_place(run_dir: Path, data: Path | None) -> None:
+def _check_place(run_dir: Path, data: Path | None, outliers: Iterable[Path]) -> None:
     """Refuse a path that cannot be a folder, and a folder among data or sources."""
     there = next(p for p in (run_dir, *run_dir.absolute().parents) if os.path.lexists(p))
     if not there.is_dir():
@@ -97,10 +99,11 @@ def _check_place(run_dir: Path, data: Path | None) -> None:
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(f"--out {run_dir}: {there} is not writable; name another folder.")
     place = run_dir.resolve()
-    if data is not None and data.is_dir() and place.is_relative_to(data.resolve()):
-        raise OutputError(
-            f"--out {run_dir} is inside the data folder {data}; name a folder outside of it."
-        )
+    for what, path in (("data", data), *(("outliers'", path) for path in outliers)):
+        if path is not None and path.is_dir() and place.is_relative_to(path.resolve()):
+            raise OutputError(
+                f"--out {run_dir} is inside the {what} folder {path}; name a folder outside of it."
+            )
     for name in _SOURCES:
         if place.is_relative_to(_ROOT / name):
             raise OutputError(

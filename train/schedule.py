@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from train.checkpoint import State
-from train.recipes import Recipe
+from train.recipe import Recipe
 
 
 def learning_rate(recipe: Recipe, state: State, step: int, steps_per_epoch: int) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from train import augment
 from train.dataset import Split
-from train.recipes import Recipe
+from train.recipe import Recipe
 
 _CHUNK = 500  # images augmented at a time
 
@@ -58,17 +58,29 @@ def make(
         chunk = train.images[chosen]
         if recipe.flip:
             chunk = augment.flip(chunk, mirrored[chosen])
-        if recipe.translate:
-            chunk = augment.translate(chunk, recipe.translate, rng)
-        if recipe.crop is not None:
-            chunk = augment.crop(chunk, recipe.crop, rng)
-        if recipe.recolour:
-            chunk = augment.recolour(chunk, recipe.recolour, rng)
-        if recipe.soften:
-            chunk = augment.soften(chunk, recipe.soften, rng)
-        if recipe.cutout:
-            chunk = augment.cutout(chunk, recipe.cutout, rng)
+        chunk = changed(chunk, recipe, rng)
         if recipe.mixup:
             chunk, targets[chosen] = augment.mixup(chunk, targets[chosen], recipe.mixup, rng)
-        images[chosen] = augment.shrink(chunk, side) if side else chunk
+        images[chosen] = augment.resize(chunk, side) if side else chunk
     return View(images, targets)
+
+
+def changed(
+    images: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Change images as a recipe says, except for flips and mixup.
+
+    Args:
+        images: uint8 (N, side, side, 3), RGB, 0-255.
+    """
+    if recipe.translate:
+        images = augment.translate(images, recipe.translate, rng)
+    if recipe.crop is not None:
+        images = augment.crop(images, recipe.crop, rng)
+    if recipe.recolour:
+        images = augment.recolour(images, recipe.recolour, rng)
+    if recipe.soften:
+        images = augment.soften(images, recipe.soften, rng)
+    if recipe.cutout:
+        images = augment.cutout(images, recipe.cutout, rng)
+    return images

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT
+from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT, outliers_in
 from train import run
 from train.__main__ import app
 
@@ -25,3 +25,12 @@ def calibrated(tmp_path_factory):
     """A finished run of two epochs whose recipe calibrates the scores, as (folder, report)."""
     folder = tmp_path_factory.mktemp("runs") / "cnn-untaught"
     return folder, run.train(SHORT_UNTAUGHT, "untaught", DATA, folder, seed=3)
+
+
+@pytest.fixture(scope="session")
+def exposed(tmp_path_factory):
+    """A finished run of two epochs with outliers, as (folder, printed report)."""
+    folder = tmp_path_factory.mktemp("runs") / "cnn-seed-with-outliers"
+    sources = outliers_in(tmp_path_factory.mktemp("stripes"))
+    recipe = SHORT_SEED.with_outliers()
+    return folder, run.train(recipe, "seed", DATA, folder, seed=3, outliers=sources)

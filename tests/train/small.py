@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
-from train import precision
+from train import outliers, precision
 from train.dataset import Dataset, Split
-from train.recipes import RECIPES, Recipe
+from train.recipe import Recipe
+from train.recipes import RECIPES
 
 
 def split(images: int, seed: int) -> Split:
@@ -49,3 +50,18 @@ def write_folder(root, *, per_class=24, test=4, classes=("dark", "light")):
                 image = Image.fromarray(pixels.astype(np.uint8))
                 image.save(root / part / name / f"{i}.{'jpg' if i % 2 else 'png'}")
     return root
+
+
+def write_outliers(folder, names, side=48):
+    """Write striped images, unlike those of the two classes, under names; return `folder`."""
+    rng = np.random.default_rng(0)
+    for name in names:
+        pixels = rng.integers(0, 256, (1, side, 3), np.uint8).repeat(side, axis=0)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+def outliers_in(folder, count=40):
+    """Write that many outliers into a folder, and load them."""
+    return outliers.load([str(write_outliers(folder, [f"{k}.png" for k in range(count)]))])

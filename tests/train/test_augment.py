@@ -89,9 +89,9 @@ def resized_by_pillow(image, *sides):
     return np.asarray(resized, np.int16)
 
 
-def test_shrink_equals_pillow_s_resize():
+def test_resize_equals_pillow_s_resize():
     images = IMAGES[:20] // 2 + 64  # so that the kernel's overshoot stays within 0-255
-    shrunk = augment.shrink(images, 24)
+    shrunk = augment.resize(images, 24)
     assert shrunk.shape == (20, 24, 24, 3)
     for ours, image in zip(shrunk, images, strict=True):
         # Pillow rounds to 8 bits between its two passes; ours rounds once.

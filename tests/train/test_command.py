@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, run
 from tests.train.conftest import command
-from tests.train.small import write_folder
+from tests.train.small import write_folder, write_outliers
 from train.recipes import RECIPES
 
 
@@ -28,6 +29,10 @@ from train.recipes import RECIPES
         (["--seed", "-1"], 2, "-1 is not in the range"),
         (["--resume", "--overwrite"], 2, "expected --resume or --overwrite, but got both"),
         (["--recipe", "seed", "--teacher", "x"], 2, "--teacher: seed has no teacher"),
+        (["--from", "pyproject.toml"], 2, "--from: best continues no checkpoint; use --recipe"),
+        (["--recipe", "continued", "--from", "no"], 2, "--from names no, which does not exist"),
+        (["--outliers", "nope"], 2, "--outliers names nope, which does not exist; name a folder"),
+        (["--without", "outliers"], 2, "this recipe has no outliers to leave out"),
     ],
 )
 def test_wrong_arguments(tmp_path, arguments, code, message):
@@ -42,6 +47,11 @@ def test_wrong_arguments(tmp_path, arguments, code, message):
     [
         (["--recipe", "untaught"], 2, "--recipe: resnet18 has the recipes seed, best"),
         (["--sha256", "0" * 64], 2, "--sha256 requires --weights."),
+        (
+            ["--recipe", "continued", "--weights", "imagenet"],
+            2,
+            "--weights: continued continues a checkpoint; name it with --from.",
+        ),
         (["--weights", "nope.safetensors"], 2, "--weights names nope.safetensors, which does not"),
         (["--weights", "pyproject.toml", "--sha256", "0"], 2, "64 hexadecimal digits, but got 0."),
         (["--weights", str(ROOT / "pyproject.toml")], 1, "is not a readable safetensors file"),
@@ -53,6 +63,42 @@ def test_wrong_arguments_of_resnet18(tmp_path, arguments, code, message):
     assert result.exit_code == code
     assert message in " ".join(result.stderr.split())
     assert not (tmp_path / "run").exists()
+
+
+def test_outliers_are_named_on_the_command_line(tmp_path):
+    data = write_folder(tmp_path / "data", per_class=20, test=4)
+    stripes = write_outliers(tmp_path / "stripes", [f"{k}.png" for k in range(30)])
+    options = ("--recipe", "seed", "--epochs", "1", "--data", data, "--outliers", stripes)
+    refused = command("cnn", *options, "--out", stripes / "run")
+    assert refused.exit_code == 2
+    assert f"is inside the outliers' folder {stripes}" in refused.stderr
+    out = ("--out", tmp_path / "run", "--without", "surroundings")
+    result = command("cnn", *options, *out)
+    assert result.exit_code == 0, result.stderr
+    assert "outliers in stripes: " in result.stdout
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["recipe_name"] == "seed-with-outliers-1-epochs-without-surroundings"
+    assert (report["recipe"]["outlier_weight"], report["recipe"]["surroundings"]) == (0.5, 0)
+    assert report["rejection"]["outliers"].keys() == {"stripes"}
+
+
+def test_a_folder_of_outliers_in_the_data_is_learnt_from(tmp_path):
+    data = write_folder(tmp_path / "data", per_class=20, test=4)
+    for part in ("train", "test"):
+        write_outliers(data / part / "none-of-these", [f"{k}.png" for k in range(8)])
+    options = ("--recipe", "seed", "--epochs", "1", "--data", data, "--out", tmp_path / "run")
+    result = command("cnn", *options)
+    assert result.exit_code == 0, result.stderr
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["class_names"] == ["dark", "light"]
+    assert report["outliers"] == [{"name": "none-of-these", "classes": 8, "images": 8}]
+    assert report["rejection"]["outliers"]["none-of-these"]["images"] == 8
+
+
+def test_efficientnet_lite0_takes_photographs_or_the_recipe_for_cifar10(tmp_path):
+    refused = command("efficientnet-lite0", "--out", tmp_path / "run")
+    assert refused.exit_code == 2
+    assert "is fine-tuned on your own photographs" in " ".join(refused.stderr.split())
 
 
 def test_a_teacher_of_other_classes_is_refused(tmp_path):

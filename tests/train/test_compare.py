@@ -39,6 +39,22 @@ def test_compare_prints_and_draws_runs_side_by_side(finished, calibrated, tmp_pa
         assert min(plot.size) > 300
 
 
+def test_compare_says_how_runs_tell_outliers_from_images(finished, exposed, tmp_path):
+    result = command("compare", finished[0], exposed[0], "--out", tmp_path / "compare.png")
+    assert (result.exit_code, result.stderr) == (0, "")
+    report = json.loads((exposed[0] / "report.json").read_text())
+    ((name, found),) = report["rejection"]["outliers"].items()
+    *_, head, row, _ = result.stdout.splitlines()
+    assert head.split()[1:3] == ["accepted", "AUROC"]
+    assert row.split() == [
+        str(exposed[0]),
+        f"{found['accepted']:.2%}",
+        f"{found['auroc']:.3f}",
+        str(found["images"]),
+        name,
+    ]
+
+
 def test_no_gain_is_printed_if_held_out_images_differ_or_scores_are_missing(finished, tmp_path):
     other, older = tmp_path / "other", tmp_path / "older"
     for folder in (other, older):

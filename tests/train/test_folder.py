@@ -34,6 +34,18 @@ def test_folders_become_splits(tmp_path):
         np.testing.assert_array_equal(data.test.images[0], fit(image, 32, 32))
 
 
+def test_none_of_these_is_no_class(tmp_path):
+    assert folder.none_of_these(write_folder(tmp_path)) is None
+    for part in ("train", "test"):
+        shutil.copytree(tmp_path / part / "dark", tmp_path / part / "none-of-these")
+    data = folder.load(tmp_path)
+    assert data.class_names == ("dark", "light")
+    assert (len(data.train), len(data.held_out), len(data.test)) == (46, 2, 8)
+    assert folder.none_of_these(tmp_path) == tmp_path / "train" / "none-of-these"
+    shutil.rmtree(tmp_path / "test" / "none-of-these")  # it may be in one part only
+    assert folder.load(tmp_path).class_names == ("dark", "light")
+
+
 def test_all_suffixes_are_read_and_housekeeping_is_ignored(tmp_path, capsys):
     write_folder(tmp_path)
     for number in range(4):

@@ -5,8 +5,6 @@ import pytest
 
 from train.networks import CIFAR10_NETWORKS, NETWORKS, NetworkName, batches_of, inputs_of
 
-WHITE = np.full((1, 2, 2, 3), 255, np.uint8)
-
 
 def test_every_network_has_an_option_value():
     assert [name.value for name in NetworkName] == list(NETWORKS)
@@ -22,20 +20,26 @@ def test_a_network_takes_the_images_that_the_registry_says(name, side, white):
     assert model.name == name
     assert model.input_shape == (None, side, side, 3)
     assert model.output_shape == (None, 3)
-    inputs = inputs_of(model, WHITE)
-    assert inputs.dtype == np.float32
-    np.testing.assert_array_equal(inputs, np.full(WHITE.shape, white))
+    for given in (side, 16):  # images of another side are resized
+        inputs = inputs_of(model, np.full((1, given, given, 3), 255, np.uint8))
+        assert inputs.dtype == np.float32
+        np.testing.assert_array_equal(inputs, np.full((1, side, side, 3), white))
 
 
 @pytest.mark.parametrize(
-    ("count", "side", "expected"),
-    [(1000, 32, [500, 500]), (501, 32, [251, 250]), (13, 224, [7, 6])],
+    ("name", "count", "side", "expected"),
+    [
+        ("cnn", 1000, 32, [500, 500]),
+        ("cnn", 501, 32, [251, 250]),
+        ("efficientnet-lite0", 13, 224, [7, 6]),
+        ("efficientnet-lite0", 13, 32, [7, 6]),
+    ],
 )
-def test_batches_are_equal_and_as_large_as_memory_allows(count, side, expected):
-    model = NETWORKS["cnn"].build()
+def test_batches_are_equal_and_as_large_as_memory_allows(name, count, side, expected):
+    model = NETWORKS[name].build()
     pixels = np.zeros((count, side, side, 3), np.uint8)
     pixels[-1] = 255
     batches = list(batches_of(model, pixels))
     assert [len(batch) for batch in batches] == expected
-    assert batches[-1][-1].min() == 1
+    assert batches[-1][-1].min() == 255 / NETWORKS[name].divisor
     assert batches[-1][:-1].max() == 0

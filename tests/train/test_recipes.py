@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from train.build import training_network
-from train.recipes import IMPROVEMENTS, RECIPES
+from train.recipe import IMPROVEMENTS
+from train.recipes import RECIPES
 
 CNN, RESNET = RECIPES["cnn", "best"], RECIPES["resnet18", "best"]
 
@@ -13,7 +14,7 @@ CNN, RESNET = RECIPES["cnn", "best"], RECIPES["resnet18", "best"]
 @pytest.mark.parametrize("improvement", IMPROVEMENTS)
 def test_every_improvement_can_be_left_out_of_some_recipe(improvement):
     having = []
-    for recipe in RECIPES.values():
+    for recipe in (*RECIPES.values(), CNN.with_outliers()):
         try:
             plain = recipe.without(improvement)
         except ValueError as exc:
@@ -40,6 +41,16 @@ def test_without_changes_nothing_else():
     plain = CNN.without("mixup")
     assert (plain.mixup, plain.soften, plain.teacher) == (0, 0.5, "resnet18")
     assert RESNET.without("low-resolution").low_resolution == ()
+
+
+def test_outliers_are_a_term_of_any_recipe():
+    with_outliers = CNN.with_outliers()
+    assert (CNN.takes_outliers, with_outliers.takes_outliers) == (False, True)
+    assert (CNN.outliers_of(128), with_outliers.outliers_of(128)) == (0, 64)
+    assert with_outliers.outliers_of(1) == 1
+    surrounded = with_outliers.without("outliers")  # which takes them from outliers
+    assert (surrounded.takes_outliers, surrounded.outliers_of(128)) == (True, 0)
+    assert not surrounded.without("surroundings").takes_outliers
 
 
 def test_in_epochs_gives_one_cycle_with_scaled_resolutions():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT, split
-from train import evaluation, run, run_files, temperature, weights
+from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT, outliers_in, split
+from train import evaluation, rejection, run, run_files, temperature, weights
 from train.architectures import simple_cnn
 from train.fit import Training
 from train.recipes import RECIPES
@@ -80,6 +80,40 @@ def test_the_recipe_seed_does_not_calibrate(finished):
     assert (report["temperature"], report["uncalibrated"]) == (None, {})
 
 
+def test_the_report_says_which_outliers_were_seen_and_how_others_are_told(exposed):
+    folder, printed = exposed
+    report = json.loads((folder / "report.json").read_text())
+    about = weights.about(folder / "weights.safetensors")
+    assert about["outliers"] == report["outliers"]
+    assert about["outliers_sha256"] == report["outliers_sha256"]
+    ((source, found),) = report["rejection"]["outliers"].items()
+    assert report["outliers"][0]["name"] == source
+    assert report["outliers"][0]["images"] + found["images"] == 40
+    scores = weights.read(folder / run_files.HELD_OUT)[0]["scores"]
+    assert report["rejection"]["threshold"] == rejection.threshold(scores)
+    assert f"{found['accepted']:.1%} accepted (" in printed
+    assert f"AUROC {found['auroc']:.3f}, {found['images']} images" in printed
+
+
+def test_outliers_are_measured_though_the_recipe_leaves_them_out(exposed, tmp_path):
+    recipe = dataclasses.replace(SHORT_SEED, epochs=1)
+    sources = outliers_in(tmp_path / "stripes")
+    run.train(recipe, "seed", DATA, tmp_path / "run", seed=3, outliers=sources)
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (report["outliers"], report["outliers_sha256"]) == ([], None)
+    assert report["rejection"]["outliers"].keys() == {"stripes"}
+
+
+def test_a_checkpoint_of_other_classes_is_not_continued(finished, tmp_path):
+    recipe = dataclasses.replace(RECIPES["cnn", "continued"], epochs=1, teacher=None)
+    with pytest.raises(weights.CheckpointError, match=r"other classes .* choose another --from"):
+        run.train(recipe, "continued", DATA, tmp_path, seed=3)  # the shipped one
+    before = finished[0] / "weights.safetensors"
+    run.train(recipe, "continued", DATA, tmp_path, seed=3, start_from=before)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["start_from"] == weights.file_hash(before)
+
+
 def test_weights_name_their_classes(finished):
     assert weights.about(finished[0] / "weights.safetensors")["class_names"] == ["dark", "bright"]
 
@@ -116,7 +150,7 @@ def test_the_report_names_the_teacher_that_taught(finished, tmp_path, monkeypatc
         return trained
 
     monkeypatch.setattr(Training, "fit", fit_then_replace)
-    run.train(recipe, "best", DATA, tmp_path / "run", seed=3, teacher=teacher)
+    run.train(recipe, "best", DATA, tmp_path / "run", seed=3, teachers=[teacher])
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["teacher"] == before != weights.file_hash(teacher)
 
@@ -125,7 +159,8 @@ def test_an_unusable_teacher_costs_no_finished_run(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished[0], folder)
     recipe = dataclasses.replace(RECIPES["cnn", "best"], epochs=1, teacher="resnet18")
+    unnamed = tmp_path / "teacher.safetensors"  # so it is taken for a ResNet18
+    weights.save(simple_cnn(2), unnamed)
     with pytest.raises(weights.CheckpointError, match="holds another network than resnet18"):
-        of_cnn = finished[0] / "weights.safetensors"
-        run.train(recipe, "best", DATA, folder, seed=3, teacher=of_cnn, overwrite=True)
+        run.train(recipe, "best", DATA, folder, seed=3, teachers=[unnamed], overwrite=True)
     assert {p.name for p in folder.iterdir()} == {p.name for p in finished[0].iterdir()}

@@ -56,7 +56,7 @@ def test_a_mirrored_view_has_the_same_targets():
 
 def test_images_are_shrunk():
     assert make(side=16).images.shape == (700, 16, 16, 3)
-    np.testing.assert_array_equal(make(side=16).images, augment.shrink(TRAIN.images, 16))
+    np.testing.assert_array_equal(make(side=16).images, augment.resize(TRAIN.images, 16))
 
 
 def test_labels_are_smoothed():

@@ -1,0 +1,74 @@
+"""How well a network's highest score tells images of its classes from outliers.
+
+An image is accepted if its highest score reaches a threshold: the one that keeps 95 % of the
+held-out images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.support.metrics import wilson_interval
+
+KEPT = 0.95  # share of the held-out images
+
+
+def threshold(held_out: NDArray[np.floating], kept: float = KEPT) -> float:
+    """Return the highest threshold that accepts at least a share of the held-out images.
+
+    Args:
+        held_out: their scores, (N, classes), after softmax.
+        kept: the share.
+    """
+    best = np.sort(held_out.max(axis=1))[::-1]
+    return float(best[int(np.ceil(kept * len(best))) - 1])
+
+
+def accepted(scores: NDArray[np.floating], lowest: float) -> float:
+    """Return the share of images, given by their scores (N, classes), that a threshold accepts."""
+    return float(np.mean(scores.max(axis=1) >= lowest))
+
+
+def auroc(inside: NDArray[np.floating], outside: NDArray[np.floating]) -> float:
+    """Return the probability that an image of the classes has a higher best score than an outlier.
+
+    This is the area under the curve of true against false acceptance; a tie counts half (Hanley and
+    McNeil 1982, Radiology 143, 29-36).
+
+    Args:
+        inside: scores of images of the classes, (N, classes).
+        outside: scores of outliers, (M, classes).
+    """
+    ours, others = inside.max(axis=1), np.sort(outside.max(axis=1))
+    below = np.searchsorted(others, ours, "left")
+    not_above = np.searchsorted(others, ours, "right")
+    return float(np.mean(below + not_above) / (2 * len(others)))
+
+
+def figures(
+    held_out: NDArray[np.floating],
+    test: NDArray[np.floating],
+    outliers: Mapping[str, NDArray[np.floating]],
+) -> dict[str, Any]:
+    """Return how a network tells its classes from outliers, as JSON types.
+
+    Args:
+        held_out: scores of the held-out images, (N, classes), which give the threshold.
+        test: scores of the test images, on which the rest is reported.
+        outliers: scores of the validation outliers by the name of their source.
+    """
+    lowest = threshold(held_out)
+    by_source = {}
+    for name, scores in outliers.items():
+        share = accepted(scores, lowest)
+        by_source[name] = {
+            "images": len(scores),
+            "auroc": auroc(test, scores),
+            "accepted": share,
+            "accepted_interval_95": list(wilson_interval(share, len(scores))),
+        }
+    return {"threshold": lowest, "test_accepted": accepted(test, lowest), "outliers": by_source}
