@@ -86,7 +86,7 @@ def test_unreadable_photographs_are_named_and_left_out(folder):
     assert len(report["unreadable"]) == 4
     for name in ("disc/text.jpg", "ring/cut.png", "ring/empty.png", "square/nowhere.png"):
         assert f"own/{name} " in messages
-    assert "left out 4 that cannot be read." in messages
+    assert "left out what cannot be read: 4." in messages
 
 
 def test_a_class_without_a_readable_photograph(folder):
@@ -327,7 +327,7 @@ def test_a_test_folder_of_another_class_is_refused(folder, shapes):
     test = shutil.copytree(shapes, folder.parent / "judge")
     (test / "disc").rename(test / "disk")
     sentence = refused(folder, "--test", "judge")
-    assert sentence.startswith("judge/disk is none of the classes that are taught (disc, ring, ")
+    assert sentence.startswith("judge/disk has the name of no class (disc, ring, ")
 
 
 def test_an_empty_test_folder_is_refused(folder):
