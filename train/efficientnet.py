@@ -90,6 +90,7 @@ def efficientnet_lite0(
     classes: int = CLASSES,
     *,
     side: int | None = SIDE,
+    stage_features: bool = False,
     dropout: float = 0.2,
     frozen_stages: int | None = None,
     precision: Precision = "float32",
@@ -102,6 +103,8 @@ def efficientnet_lite0(
     Args:
         classes: number of scores.
         side: side of the images in pixels; None takes any.
+        stage_features: classify by the 1,984 features of `FEATURE_BLOCKS`, not by the 1,280 of the
+            last layer alone.
         dropout: rate of the dropout before the last layer.
         frozen_stages: for fine-tuning on few images only: freeze every BatchNorm, and the stem and
             this many stages altogether. A step of training then skips the gradients of these.
@@ -123,8 +126,12 @@ def efficientnet_lite0(
             x = _block(x, stage, stride, f"stage{number}_block{block}", dtype)
     x = layers.Conv2D(FEATURES, 1, use_bias=False, name="head_conv", dtype=dtype)(x)
     x = _relu6(_norm(x, "head_bn", dtype), "head_relu", dtype)
-    features = layers.GlobalAveragePooling2D(name="pool", dtype=dtype)(x)
-    x = layers.Dropout(dropout, name="dropout", dtype=dtype)(features)
+    if stage_features:
+        # These layers weigh differences that are too small for bfloat16.
+        x, dtype = features(keras.Model(inputs, x)), "float32"
+    else:
+        x = layers.GlobalAveragePooling2D(name="pool", dtype=dtype)(x)
+    x = layers.Dropout(dropout, name="dropout", dtype=dtype)(x)
     logits = layers.Dense(classes, name=LAST_LAYER, dtype=dtype)(x)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
     model = keras.Model(inputs, scores, name=NAME)

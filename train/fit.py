@@ -135,6 +135,7 @@ class Training:
                 say(self._loaded)
             if recipe.fine_tune:
                 say(finetune.fit_last_layer(model, self._train))
+                best = self._note_start(state, say)
 
         while state.epoch < recipe.epochs and not stopped_early(recipe, state):
             started = time.monotonic()
@@ -173,6 +174,21 @@ class Training:
             return f"{start_from}: all weights loaded"
         load = finetune.load if self._recipe.fine_tune else imagenet.load
         return load(self._model, start_from)
+
+    def _note_start(self, state: State, say: Callable[[str], None]) -> list[NDArray] | None:
+        """Let early stopping compare the epochs with the weights before the first one.
+
+        Returns:
+            These weights; None if the recipe does not stop early.
+        """
+        if self._recipe.early_stopping_patience is None:
+            return None
+        scores = predict(self._model, self._held_out.images)
+        loss = max(0.0, cross_entropy(scores, self._held_out.labels))
+        share = top1(scores, self._held_out.labels)
+        note_progress(self._recipe, state, loss)
+        say(f"before the first epoch: held-out loss {loss:.4f} top-1 {share:.2%}")
+        return self._model.get_weights()
 
     def _identity_after(self, epochs: int) -> str:
         """Return, as a JSON object, all that decided the weights after a number of epochs."""

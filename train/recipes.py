@@ -162,7 +162,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     # Rates up to 0.02 were tried and ended no better: docs/results.md has the figures.
     ("efficientnet-lite0", "best"): Recipe(
         network="efficientnet-lite0",
-        architecture={"side": 192},
+        architecture={"side": 224, "stage_features": True},
         training_form={"frozen_stages": 3},
         fine_tune=True,
         epochs=10,
@@ -171,6 +171,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         learning_rate=0.0005,
         schedule="one-cycle",
         warm_up=0.15,
+        early_stopping_patience=3,
         flip=True,
         crop=0.5,
         recolour=0.2,

@@ -31,6 +31,14 @@ def as_text(report: dict[str, Any]) -> str:
         )
     elif report["recipe"]["calibrate"]:
         lines.append(f"scores are not calibrated: {_why_not_calibrated(report)}")
+    recipe = report["recipe"]
+    if recipe["fine_tune"] and recipe["early_stopping_patience"] is not None:
+        best = report["best_epoch"]
+        lines.append(
+            f"the weights after epoch {best} are kept, because their held-out loss is the lowest"
+            if best
+            else "no epoch lowered the held-out loss, so only the last layer is new"
+        )
     lines.append(
         f"{report['seconds'] / 60:.0f} min, "
         f"{report['data_seconds'] / report['seconds']:.1%} of it for the data pipeline"

@@ -119,7 +119,7 @@ class Backbone:
 
 
 def comparable(
-    features: NDArray[np.int8], blocks: Sequence[int], quantization: Quantization
+    features: NDArray[Any], blocks: Sequence[int], quantization: Quantization
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Bring the features of all layers to one size.
 
@@ -127,7 +127,7 @@ def comparable(
     quarter of that. Earlier layers help with textures, but harm if they weigh as much.
 
     Args:
-        features: int8 (N, views, features).
+        features: int8 or float32 (N, views, features).
         blocks: numbers of features, the last layer's first.
         quantization: of the features.
 

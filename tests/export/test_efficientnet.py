@@ -20,15 +20,16 @@ CHECKPOINT = weights.SHIPPED / f"{NAME}.safetensors"
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """Images of two classes, and a checkpoint of a network for them at 128 pixels."""
+    """Images of two classes, and a checkpoint as fine-tuning for them at 128 pixels leaves it."""
     folder = tmp_path_factory.mktemp("own")
     write_folder(folder / "images")
     about = {
         "network": NAME,
         "class_names": ["dark", "light"],
-        "recipe": {"architecture": {"side": 128}},
+        "recipe": {"architecture": {"side": 128, "stage_features": True}},
     }
-    weights.save(efficientnet_lite0(2, side=128), folder / "own.safetensors", about=about)
+    model = efficientnet_lite0(2, side=128, stage_features=True)
+    weights.save(model, folder / "own.safetensors", about=about)
     return folder
 
 
@@ -108,7 +109,7 @@ def test_features_may_be_calibrated_on_any_images(own):
 
 
 def test_the_exported_part_gives_what_the_network_gives():
-    model = efficientnet_lite0(3, side=64)
+    model = efficientnet_lite0(3, side=64, stage_features=True)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
     pixels = normalization(NAME)
     ready = (images - pixels.mean) / pixels.std

@@ -12,7 +12,7 @@ import pytest
 
 from train import weights
 from train.convert_efficientnet import CHECKPOINT, REFERENCE
-from train.efficientnet import FEATURES, NAME, efficientnet_lite0, feature_extractor
+from train.efficientnet import FEATURE_BLOCKS, FEATURES, NAME, efficientnet_lite0, feature_extractor
 from train.efficientnet_original import SHA256, reference_images
 
 
@@ -110,6 +110,25 @@ def test_other_resolutions_have_the_same_weights(network, side):
         each.set_weights(network.get_weights())
     images = reference_images()[:1, :side, :side].astype(np.float32)
     np.testing.assert_allclose(model(images), flexible(images), atol=1e-6)
+
+
+def test_it_classifies_by_the_features_of_five_layers(features):
+    model = efficientnet_lite0(3, stage_features=True)
+    weights_of_network = {w.path: w for w in model.weights}
+    tensors, _ = weights.read(CHECKPOINT)
+    assert {*tensors} == {*weights_of_network}  # only the last layer has another shape
+    for name, weight in weights_of_network.items():
+        if not name.startswith("logits/"):
+            weight.assign(tensors[name].astype(np.float32))
+    images = reference_images()[:2].astype(np.float32)
+    found = np.asarray(feature_extractor(model)(images))
+    assert found.shape == (2, sum(block.channels for block in FEATURE_BLOCKS))
+    np.testing.assert_allclose(
+        found[:, :FEATURES] * FEATURE_BLOCKS[0].size, features[:2], atol=1e-4
+    )
+    kernel, bias = model.get_layer("logits").get_weights()
+    np.testing.assert_allclose(model(images), softmax(found @ kernel + bias), atol=1e-5)
+    assert trainable_parameters(model) == 4_652_008 - 1281 * 1000 + 1985 * 3
 
 
 def test_features_in_bfloat16_are_close_to_float32(features):

@@ -1,24 +1,36 @@
 """Fine-tuning EfficientNet-Lite0 on photographs of a user's own classes."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from edge_runtime.inference.quantization import Quantization
+from edge_runtime.teaching.embedding import comparable
+from edge_runtime.teaching.head import softmax
+from edge_runtime.teaching.learning import learn
+from edge_runtime.teaching.views import VIEWS, views_of
 from tests.train.conftest import command
 from tests.train.small import write_folder
 from train import finetune, folder, run, weights
 from train.architectures import simple_cnn
-from train.efficientnet import NAME
+from train.efficientnet import FEATURE_BLOCKS, NAME, feature_extractor
+from train.evaluation import predict
 from train.fit import Training
 from train.networks import NETWORKS
 from train.recipes import RECIPES
+from train.report import as_text
 from train.weights import CheckpointError
 
 SIDE = 64
 CHECKPOINT = weights.SHIPPED / f"{NAME}.safetensors"
 RECIPE = dataclasses.replace(
-    RECIPES[NAME, "best"], architecture={"side": SIDE}, epochs=2, precision="float32"
+    RECIPES[NAME, "best"],
+    architecture={"side": SIDE, "stage_features": True},
+    epochs=2,
+    precision="float32",
 )
 
 
@@ -46,8 +58,9 @@ def test_the_command_says_what_it_starts_from(tuned):
     lines = tuned[1].splitlines()
     assert lines[0].startswith("18 images to train on, 2 held out, 4 to test on; in float32")
     assert lines[1] == f"{CHECKPOINT}: all weights loaded but those of the last layer"
-    assert lines[2].startswith("last layer fitted on 18 images, top-1 100.00%")
-    assert lines[3].startswith("epoch 1/2")
+    assert lines[2] == "last layer fitted on 18 images, top-1 100.00% of them in cross-validation"
+    assert lines[3].startswith("before the first epoch: held-out loss 0.")
+    assert lines[4].startswith("epoch 1/2")
     assert f"{NAME}, recipe best-2-epochs-side-64, 2 epochs" in lines
 
 
@@ -57,15 +70,25 @@ def test_the_weights_say_how_to_build_their_network(tuned):
     assert about["network"] == NAME
     assert about["class_names"] == ["dark", "light"]
     assert about["start_from"] == weights.file_hash(CHECKPOINT)
-    assert about["recipe"]["architecture"] == {"side": SIDE}
+    assert about["recipe"]["architecture"] == {"stage_features": True, "side": SIDE}
     model = NETWORKS[about["network"]].build(2, **about["recipe"]["architecture"])
     weights.load(model, path)
     assert model.input_shape == (None, SIDE, SIDE, 3)
 
 
-def test_frozen_layers_keep_their_weights_and_the_others_learn(tuned):
+def fitted(data, folder, **changes):
+    """Return the weights of a training by name, the state after it, and the lines it printed."""
+    recipe = dataclasses.replace(RECIPE, **changes)
+    training = Training(recipe, data.train, data.held_out, classes=2, start_from=CHECKPOINT)
+    lines = []
+    model, state = training.fit(folder, say=lines.append)
+    return {weight.path: weight.numpy() for weight in model.weights}, state, lines
+
+
+def test_frozen_layers_keep_their_weights_and_the_others_learn(data, tmp_path):
     before, _ = weights.read(CHECKPOINT)
-    after, _ = weights.read(tuned[0] / "weights.safetensors")
+    after, _, lines = fitted(data, tmp_path, epochs=1, early_stopping_patience=None)
+    assert not any("before the first epoch" in line for line in lines)
     stages = RECIPE.training_form["frozen_stages"]
     frozen = ("stem_", *(f"stage{number}_" for number in range(1, stages + 1)))
     for name, value in before.items():
@@ -140,23 +163,47 @@ def test_fine_tuning_needs_a_checkpoint(data):
         Training(RECIPE, data.train, data.held_out, classes=2)
 
 
-def test_the_last_layer_is_fitted_to_a_minimum():
-    rng = np.random.default_rng(0)
-    labels = np.array([0] * 60 + [1] * 20 + [2] * 20)
-    features = rng.normal(5, 2, (100, 40)).astype(np.float32)
-    features[:, :3] += 2 * np.eye(3, dtype=np.float32)[labels]
-    kernel, bias = finetune.softmax_regression(features, labels, 3)
-    assert (kernel.shape, bias.shape) == ((40, 3), (3,))
-    logits = features @ kernel + bias
-    assert (logits.argmax(axis=1) == labels).mean() > 0.8
-    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    # The bias is not regularised, so at the minimum each class's scores add up to its images.
-    np.testing.assert_allclose(scores.sum(axis=0), [60, 20, 20], atol=0.1)
-    # And the kernel's gradient is opposite to it, in every weight by the same factor.
-    pull = (features - features.mean(axis=0)).T @ (np.eye(3)[labels] - scores)
-    factors = (pull * kernel).sum() / (kernel**2).sum()
-    np.testing.assert_allclose(pull, factors * kernel, atol=0.02 * np.abs(pull).max())
-    assert factors > 0
+def test_epochs_that_do_harm_are_not_kept(data, tmp_path):
+    before, _ = weights.read(CHECKPOINT)
+    after, state, _ = fitted(data, tmp_path, epochs=9, learning_rate=0.5, early_stopping_patience=1)
+    assert (state.epoch, state.best_epoch) == (1, 0)
+    assert state.best_loss < state.history[0]["held_out_loss"]
+    for name, value in before.items():
+        if not name.startswith("logits/"):
+            np.testing.assert_array_equal(after[name], value.astype(np.float32), err_msg=name)
+
+
+def test_the_report_says_which_epoch_is_kept(tuned):
+    report = json.loads((tuned[0] / "report.json").read_text())
+    said = "so only the last layer is new" in tuned[1]
+    assert said == (report["best_epoch"] == 0)
+    changed = as_text(report | {"best_epoch": 2})
+    assert (
+        "the weights after epoch 2 are kept, because their held-out loss is the lowest" in changed
+    )
+
+
+def test_the_last_layer_is_that_of_edge_teach(data):
+    """On the float network's features, which differ from those of the int8 backbone by rounding."""
+    model = NETWORKS[NAME].build(2, side=SIDE, stage_features=True)
+    finetune.load(model, CHECKPOINT)
+    finetune.fit_last_layer(model, data.train)
+    images = np.stack([views_of(Image.fromarray(i), one_image) for i in data.train.images])
+    extractor = feature_extractor(model)
+    features = np.stack(
+        [np.asarray(extractor(images[:, v, 0].astype(np.float32))) for v in range(len(VIEWS))], 1
+    )
+    blocks = [block.channels for block in FEATURE_BLOCKS]
+    comparable_features, factor = comparable(features, blocks, Quantization(0.0, 0))
+    head = learn(comparable_features, data.train.labels.astype(np.intp), 2, print).head
+    kernel, _ = model.get_layer("logits").get_weights()
+    np.testing.assert_allclose(kernel, head.weights * factor[:, np.newaxis], atol=1e-3)
+    expected = softmax(head.logits(comparable_features[:, 0]))
+    np.testing.assert_allclose(predict(model, data.train.images), expected, atol=1e-3)
+
+
+def one_image(image):
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))[np.newaxis]
 
 
 def test_a_frozen_network_trains_nothing_below():
