@@ -22,7 +22,7 @@ from edge_runtime.inference.placement import CPU_DELEGATES, DELEGATES
 from edge_runtime.inference.trial import ensure_sound
 from edge_runtime.support.files import file_sha256
 
-RECORD = shipped.SAMPLES / "scores.json"
+RECORD = shipped.MODELS / "sample-scores.json"
 # Other people's int8 models may be deep, and the samples may be none of their classes.
 _FOREIGN_TOLERANCE, _FOREIGN_LABELS = 0.15, 0.9
 # Scores of int8 models on Arm's and x86's CPUs differ by up to 2 steps of 1/256, and those of float
