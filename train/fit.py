@@ -21,6 +21,7 @@ from edge_runtime.support.metrics import cross_entropy, top1
 from train import (
     averaging,
     checkpoint,
+    continuation,
     distill,
     exposure,
     finetune,
@@ -93,6 +94,10 @@ class Training:
                 raise ValueError(f"Expected weights of the recipe's teacher, {recipe.teacher}.")
             self._teacher = distill.Teacher(recipe.teacher, teachers, classes)
             self.identity["teacher"] = " and ".join(map(weights.file_hash, teachers))
+        if recipe.takes_outliers and not sources:
+            raise ValueError("Expected outliers, because the recipe takes them.")
+        self._outlier_views = OutlierViews(recipe, sources, seed)
+        self._for_moments = self._outlier_views.mixed(train.images, averaging.IMAGES_FOR_MOMENTS)
         self._loaded = ""
         if (recipe.fine_tune or recipe.continues) and start_from is None:
             raise ValueError(f"Expected a checkpoint of {recipe.network} to start from.")
@@ -100,11 +105,7 @@ class Training:
             self.identity["start_from"] = weights.file_hash(start_from)
             self._loaded = self._load(start_from)
         if recipe.takes_outliers:
-            if not sources:
-                raise ValueError("Expected outliers, because the recipe takes them.")
             self.identity["outliers"] = outliers.digest(sources)
-        self._outlier_views = OutlierViews(recipe, sources, seed)
-        self._for_moments = self._outlier_views.mixed(train.images, averaging.IMAGES_FOR_MOMENTS)
 
     def fit(
         self, run_dir: Path, *, say: Callable[[str], None] = print
@@ -170,8 +171,7 @@ class Training:
     def _load(self, start_from: Path) -> str:
         """Set the weights from a checkpoint as the recipe says; return a line about it."""
         if self._recipe.continues:
-            weights.load(self._model, start_from)
-            return f"{start_from}: all weights loaded"
+            return continuation.load(self._model, start_from, self._for_moments)
         load = finetune.load if self._recipe.fine_tune else imagenet.load
         return load(self._model, start_from)
 
