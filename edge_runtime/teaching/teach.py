@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,10 @@ from edge_runtime.teaching.card import taught_card
 from edge_runtime.teaching.embedding import Backbone, Embedded, comparable
 from edge_runtime.teaching.graph import SIDES, backbone_file, with_head
 from edge_runtime.teaching.head import Head
-from edge_runtime.teaching.learning import learn
+from edge_runtime.teaching.learning import Learnt, learn
 from edge_runtime.teaching.progress import Progress
-from edge_runtime.teaching.quantized import quantize_head
-from edge_runtime.teaching.report import Accuracy, Confusion, TeachingReport
+from edge_runtime.teaching.quantized import QuantizedHead, quantize_head
+from edge_runtime.teaching.report import Accuracy, TeachingReport
 from edge_runtime.teaching.store import open_store
 from edge_runtime.tflite.metadata import describe
 
@@ -52,6 +52,28 @@ class _Part(NamedTuple):
     @property
     def labels(self) -> NDArray[np.intp]:
         return np.array([photograph.label for photograph in self.photographs], np.intp)
+
+
+class _Lesson(NamedTuple):
+    """A head, and what is known about it.
+
+    Attributes:
+        learnt: the head in float, and what cross-validation says about it.
+        scores: of the classes, by cross-validation, float32 (N, classes).
+        expected: accuracy on new photographs.
+        acceptance: for the model card.
+        head: in integers.
+        found: index of the class that it gives each photograph, (N,).
+        agreement: share of them to which the head in float gives the same class.
+    """
+
+    learnt: Learnt
+    scores: NDArray[np.float32]
+    expected: Accuracy
+    acceptance: dict[str, Any]
+    head: QuantizedHead
+    found: NDArray[np.intp]
+    agreement: float
 
 
 def teach(
@@ -113,75 +135,93 @@ def teach(
         )
         part = _readable(found.photographs, embedded[: len(found.photographs)])
         require_enough(found._replace(photographs=part.photographs), learnt_from)
-        features, factor = comparable(part.features, backbone.blocks, backbone.quantization)
-        learnt = learn(features, part.labels, len(found.classes), progress.stage)
-        scores = learnt.validation.scores[:, : len(found.classes)]
-        expected = summary.expected(learnt, scores, part.labels)
-        head = Head(learnt.head.weights * factor[:, np.newaxis], learnt.head.bias)
-        samples = backbone.quantization.dequantize(part.features[:, 0])
-        quantized = quantize_head(head, backbone.quantization, samples)
-        found_int8 = quantized.best(part.features[:, 0], backbone.quantization, len(found.classes))
-        found_float = head.logits(samples)[:, : len(found.classes)].argmax(axis=1)
-        own = part.labels >= 0
-        best_scores = scores.max(axis=1)
-        accepting = measure(
-            best_scores[own],
-            scores[own].argmax(axis=1),
-            part.labels[own],
-            found.classes,
-            measured_on="the photographs, by cross-validation",
-        )
+        lesson = _learn(backbone, part, found.classes, progress.stage)
         progress.stage("writing")
-        graph = with_head(path.read_bytes(), quantized)
+        graph = with_head(path.read_bytes(), lesson.head)
         card = taught_card(
             graph,
             backbone.metadata.card,
             classes=found.classes,
             labels=part.labels,
             sha256=part.sha256,
-            learnt=learnt,
-            expected=expected,
-            acceptance=accepting,
+            learnt=lesson.learnt,
+            expected=lesson.expected,
+            acceptance=lesson.acceptance,
         )
     with replacing(file, overwrite=overwrite) as temporary:
         temporary.write_bytes(describe(graph, card))
-        _ensure_right(temporary, part, found_int8)
-    tested: Accuracy | None = None
-    test_confusions: tuple[Confusion, ...] = ()
+        _ensure_right(temporary, part, lesson.found)
     test_part = _readable(tests.photographs, embedded[len(found.photographs) :])
-    if (judging := test_part.labels >= 0).any():
-        best = quantized.best(
-            test_part.features[judging, 0], backbone.quantization, len(found.classes)
-        )
-        tested = summary.tested(best, test_part.labels[judging])
-        test_confusions = summary.confusions(best, test_part.labels[judging], found.classes)
-    unreadable = (*found.unreadable, *tests.unreadable)
-    threshold = accepting["threshold"]
+    own, best = part.labels >= 0, lesson.scores.max(axis=1)
+    accepted = best >= lesson.acceptance["threshold"]
+    cross_validated = lesson.scores[own].argmax(axis=1)
+    failed = (str(result.error) for result in embedded if result.error is not None)
     return TeachingReport(
         path=Path(out),
         size=file.stat().st_size,
         side=side,
-        classes={
-            name: int((part.labels == label).sum()) for label, name in enumerate(found.classes)
-        },
+        classes={name: int((part.labels == at).sum()) for at, name in enumerate(found.classes)},
         counter_examples=int((~own).sum()),
-        expected=expected,
-        threshold=threshold,
-        accepted=float((best_scores[own] >= threshold).mean()),
-        counter_examples_accepted=float((best_scores[~own] >= threshold).mean())
-        if (~own).any()
-        else None,
-        confusions=summary.confusions(scores[own].argmax(axis=1), part.labels[own], found.classes),
-        mislabelled=summary.mislabelled(learnt, part.photographs, found.classes),
-        near_doubles=summary.near_doubles(learnt, part.photographs),
-        curve=summary.curve(learnt, part.labels, expected.top1),
-        tested=tested,
-        test_confusions=test_confusions,
-        unreadable=(*unreadable, *(str(e.error) for e in embedded if e.error is not None)),
+        expected=lesson.expected,
+        threshold=lesson.acceptance["threshold"],
+        accepted=float(accepted[own].mean()),
+        counter_examples_accepted=None if own.all() else float(accepted[~own].mean()),
+        confusions=summary.confusions(cross_validated, part.labels[own], found.classes),
+        mislabelled=summary.mislabelled(lesson.learnt, part.photographs, found.classes),
+        near_doubles=summary.near_doubles(lesson.learnt, part.photographs),
+        curve=summary.curve(lesson.learnt, part.labels, lesson.expected.top1),
+        **_judged(lesson, backbone, test_part, found.classes),
+        unreadable=(*found.unreadable, *tests.unreadable, *failed),
         left_out=_left_out(left_out.files, others),
-        agreement=float((found_float == found_int8).mean()),
+        agreement=lesson.agreement,
         seconds=time.monotonic() - started,
     )
+
+
+def _learn(
+    backbone: Backbone, part: _Part, classes: Sequence[str], stage: Callable[[str], None]
+) -> _Lesson:
+    """Fit a head to photographs and quantize it."""
+    quantization = backbone.quantization
+    features, factor = comparable(part.features, backbone.blocks, quantization)
+    learnt = learn(features, part.labels, len(classes), stage)
+    scores = learnt.validation.scores[:, : len(classes)]
+    # The graph's features are not brought to one size, so the weights are.
+    head = Head(learnt.head.weights * factor[:, np.newaxis], learnt.head.bias)
+    plain = quantization.dequantize(part.features[:, 0])
+    quantized = quantize_head(head, quantization, plain)
+    found = quantized.best(part.features[:, 0], quantization, len(classes))
+    in_float = head.logits(plain)[:, : len(classes)].argmax(axis=1)
+    own = part.labels >= 0
+    return _Lesson(
+        learnt=learnt,
+        scores=scores,
+        expected=summary.expected(learnt, scores, part.labels),
+        acceptance=measure(
+            scores[own].max(axis=1),
+            scores[own].argmax(axis=1),
+            part.labels[own],
+            classes,
+            measured_on="the photographs, by cross-validation",
+        ),
+        head=quantized,
+        found=found,
+        agreement=float((in_float == found).mean()),
+    )
+
+
+def _judged(
+    lesson: _Lesson, backbone: Backbone, part: _Part, classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the fields of a report about the test photographs."""
+    own = part.labels >= 0
+    if not own.any():
+        return {"tested": None, "test_confusions": ()}
+    best = lesson.head.best(part.features[own, 0], backbone.quantization, len(classes))
+    return {
+        "tested": summary.tested(best, part.labels[own]),
+        "test_confusions": summary.confusions(best, part.labels[own], classes),
+    }
 
 
 def _readable(photographs: Sequence[Photograph], embedded: Sequence[Embedded]) -> _Part:
