@@ -27,6 +27,7 @@ QAT_TOOLS = ("tensorflow-model-optimization", "tf_keras")
 PHOTOGRAPH_TOOLS = ("pillow",)  # it decodes and shrinks the committed photographs
 # Mean cosine between an export's outputs and the float network's, if no labels tell its accuracy.
 LEAST_COSINE = 0.97
+_CHANCE = 0.05  # from this p-value on, a difference may be chance
 _ROUNDING = 1e-9  # lets a drop pass that equals the limit
 
 
@@ -171,7 +172,13 @@ def _judge(
 def _loses_too_much(
     comparison: verify.AccuracyComparison | verify.OutputComparison, max_drop: float
 ) -> bool:
+    """Return whether a file may not be written.
+
+    If the limit is less than one image, a difference within chance passes as well.
+    """
     if isinstance(comparison, verify.AccuracyComparison):
+        if 0 < max_drop * comparison.images < 1 and comparison.p_value >= _CHANCE:
+            return False
         return comparison.top1_drop > max_drop + _ROUNDING
     return comparison.mean_cosine < LEAST_COSINE
 

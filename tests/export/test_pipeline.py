@@ -81,3 +81,21 @@ def test_a_file_that_loses_accuracy_is_not_written(cnn, tmp_path):
     with pytest.raises(ExportError, match=r"it loses more than 0\.5 points on the 500"):
         export_tflite(INT8, out, replace(cnn, calibration=dark))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_of_few_images_may_differ(cnn, tmp_path):
+    """One of 18 images is more than the limit, but no finding (McNemar p = 1)."""
+    labels = cnn.held_out.labels
+    with Classifier("cnn-int8") as classifier:
+        found = np.array([classifier.classify(image)[0].index for image in cnn.held_out.images])
+    right = cnn.scores.argmax(axis=1) == labels
+    lost, kept = (
+        np.flatnonzero(right & (found != labels)),
+        np.flatnonzero(right & (found == labels)),
+    )
+    chosen = [int(lost[0]), *kept[:17].tolist()]
+    few = replace(cnn, held_out=cnn.held_out.take(chosen), scores=cnn.scores[chosen])
+    export = export_tflite(INT8, tmp_path / "cnn.tflite", few)
+    assert export.comparison.top1_drop > 0.05
+    with pytest.raises(ExportError, match=r"loses more than 0 points"):
+        export_tflite(INT8, tmp_path / "strict.tflite", few, max_drop=0.0)
