@@ -73,7 +73,10 @@ class Block(NamedTuple):
     def is_slow(self) -> bool:
         """Whether it takes minutes, so that only `make slow` runs it."""
         commands = [example.command for example in self.examples if example.is_tested]
-        return any("--ray" in c or ("accuracy" in c and "resnet18" in c) for c in commands)
+        return any(
+            "--ray" in c or "benchmarks.accuracy" in c or c.startswith("python -m export.tflite")
+            for c in commands
+        )
 
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -9,6 +9,11 @@ from tests.conftest import ROOT, run
 from train.cifar10 import ENVIRONMENT_VARIABLE
 
 
+def _without_xdist() -> dict[str, str]:
+    """Return the environment of a process that is not one of several that share the tests."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+
+
 def test_each_time_is_stored_with_its_conditions(tmp_path):
     pytest.importorskip("pytest_benchmark")
     out = tmp_path / "out.json"
@@ -16,7 +21,7 @@ def test_each_time_is_stored_with_its_conditions(tmp_path):
         "-m", "pytest", "benchmarks", "--no-peers", f"--benchmark-json={out}", "-q",
         "-k", "cnn-int8 and xnnpack and not qat", "-p", "no:cacheprovider",
         "--benchmark-max-time=0.2",
-        cwd=ROOT, env={**os.environ, ENVIRONMENT_VARIABLE: "nowhere"},
+        cwd=ROOT, env={**_without_xdist(), ENVIRONMENT_VARIABLE: "nowhere"},
     )  # fmt: skip
     assert result.returncode == 0, result.stdout
     [benchmark] = json.loads(out.read_text())["benchmarks"]

@@ -31,7 +31,10 @@ def mean_outputs(model: keras.Model, layer: str) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("build", "first", "last"),
-    [(simple_cnn, "block1_conv1", "logits"), (resnet18, "stem_bn", "logits")],
+    [
+        (simple_cnn, "block1_conv1", "logits"),
+        pytest.param(resnet18, "stem_bn", "logits", marks=pytest.mark.slow),
+    ],
 )
 def test_mean_outputs_stay_the_same(build, first, last):
     keras.utils.set_random_seed(0)

@@ -33,6 +33,7 @@ def own(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_imagenet_s_classes_are_named(tmp_path):
     names = IMAGENET_CLASSES.read_text(encoding="utf-8").splitlines()
     assert len(set(names)) == 1000

@@ -45,6 +45,7 @@ def test_mixed_precision_recovers_the_accuracy(hard, tmp_path, capfd):
     assert "in float inside an integer graph" in finding
 
 
+@pytest.mark.slow
 def test_all_layers_may_have_to_stay_in_float(hard):
     kept = keep_fewest_in_float(hard, -2.0, say=print)  # no graph gains 2
     assert len(kept.float_layers) == 8

@@ -87,12 +87,19 @@ def test_explain_prints_and_writes_the_ranking(command, monkeypatch, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ranking.csv", "ranking.png"]
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_export_leaves_no_file(tmp_path, sent):
     """The signal arrives at the last moment before the file is written."""
     script = (
         "import sys, time, typer; from export import tflite, verify;"
-        "verify.file_scores = lambda *_: (print('now', flush=True), time.sleep(100));"
+        "verify.file_scores = lambda *_, **__: (print('now', flush=True), time.sleep(100));"
         f"sys.argv = ['x', '--quantize', 'none', '--out', {str(tmp_path / 'm.tflite')!r}];"
         "typer.run(tflite.main)"
     )

@@ -207,6 +207,7 @@ def test_a_run_that_does_not_exist_is_a_wrong_command_line(tmp_path, name):
     assert "does not exist" in " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_and_ends_with_equal_weights(tmp_path):
     """The process gets SIGKILL, at a moment that depends on the speed of the machine."""
     data = write_folder(tmp_path / "data", per_class=40)

@@ -130,7 +130,7 @@ def test_a_tuned_network_does_not_replace_the_one_for_imagenet(tuned):
     [
         (NAME, [], "fine-tuned on your own photographs; name their folder with --data."),
         (NAME, ["--data", ".", "--side", "16"], "16 is not in the range"),
-        (NAME, ["--data", ".", "--recipe", "seed"], f"{NAME} has the recipes best."),
+        (NAME, ["--data", ".", "--recipe", "seed"], f"{NAME} has the recipes best, cifar10."),
         ("cnn", ["--side", "64"], "No such option: --side"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
 
 
 def test_fine_tuning_needs_a_checkpoint(data):
-    with pytest.raises(ValueError, match=f"a checkpoint of {NAME} to fine-tune"):
+    with pytest.raises(ValueError, match=f"a checkpoint of {NAME} to start from"):
         Training(RECIPE, data.train, data.held_out, classes=2)
 
 

@@ -204,6 +204,7 @@ def best_scores_of(model, sources):
     return predict(model, sources[0].validation).max(axis=1).mean()
 
 
+@pytest.mark.slow
 def test_outliers_of_unseen_classes_get_lower_scores(tmp_path, sources):
     plain = shortened(UNTAUGHT, epochs=4, learning_rate=0.02)
     without, _, _ = train(plain, tmp_path / "without")
@@ -216,6 +217,7 @@ def test_outliers_of_unseen_classes_get_lower_scores(tmp_path, sources):
         train(recipe, tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_a_run_with_outliers_and_a_teacher_resumes(tmp_path, sources, teacher):
     recipe = shortened(DISTILLED, epochs=3, views=2).with_outliers()
     whole, _, _ = train(recipe, tmp_path / "whole", sources=sources, teachers=[teacher])

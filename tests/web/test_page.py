@@ -174,6 +174,7 @@ def test_a_denied_and_a_missing_camera_give_a_message(playwright, site, page):
         assert page.is_hidden("#live")
 
 
+@pytest.mark.slow
 def test_webgpu_gives_the_scores_of_the_cpu(playwright, site):
     """The GPU is Chromium's software driver."""
     with chromium.launch(playwright, *chromium.SOFTWARE_GPU) as browser:

@@ -24,6 +24,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports PSS")
+@pytest.mark.slow
 def test_it_measures_accuracy_labels_and_cost(folder, tmp_path):
     out = tmp_path / "figures.json"
     options = ("--photographs", "5", "--photographs", "3", "--draws", "2", "--side", "128")

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from edge_runtime.benchmark.disturbance import Conditions, Watch
-from tests.edge_runtime.benchmark.test_environment import machine
+from tests.edge_runtime.support.test_environment import machine
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 BUSY = "print(flush=True)\nwhile 1: pass"

@@ -22,7 +22,10 @@ def results(environment, *options):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("model", ["cnn-float32", "cnn-int8", "resnet18-int8"])
+_RESNET18 = pytest.param("resnet18-int8", marks=pytest.mark.slow)  # in software, half a minute
+
+
+@pytest.mark.parametrize("model", ["cnn-float32", "cnn-int8", _RESNET18])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_the_gpu_agrees_with_the_cpu(vulkan, model, precision):
     # The limits of `auto`. Half precision has 11 bits, and ten layers of it may add up to a few

@@ -55,7 +55,7 @@ def test_counter_examples_and_damaged_files(folder, model):
 
 def test_folders_that_do_not_fit(folder, model, tmp_path):
     (folder / "purple").mkdir()
-    with pytest.raises(TeachingError, match=r"purple is none of the classes"):
+    with pytest.raises(TeachingError, match=r"purple has the name of no class"):
         judge(Classifier(model), folder)
     with pytest.raises(TeachingError, match=r"named like the classes, but found none"):
         (tmp_path / "empty").mkdir()

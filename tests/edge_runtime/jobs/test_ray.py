@@ -246,6 +246,7 @@ def test_a_model_that_is_not_on_the_machine_is_brought(tmp_path):
 # ---- Ray itself
 
 
+@pytest.mark.slow
 def test_the_rows_are_the_local_command_s(tmp_path):
     """Byte for byte: errors, odd names, another directory than the cluster's, no answer at all."""
     folder = tmp_path / "pictures"
