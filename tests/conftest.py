@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# As in train.startup. Test processes would print what TensorFlow says after the closing line.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # part of Debian's chromium
