@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-# As in train.startup. Test processes would print what TensorFlow says after the closing line.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")  # part of Debian's chromium
@@ -24,6 +21,11 @@ def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess[s
     if command[0] in ("edge-classify", "edge-benchmark", "edge-teach"):
         program = [Path(sys.executable).parent / command[0], *command[1:]]
     return subprocess.run(program, capture_output=True, text=True, timeout=240, **options)
+
+
+def pytest_unconfigure(config):
+    """Drop what TensorFlow said when it was imported, which would follow the closing line."""
+    config.pluginmanager.getplugin("capturemanager").read_global_capture()
 
 
 @pytest.fixture(scope="session", autouse=True)
