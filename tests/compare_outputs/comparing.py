@@ -25,7 +25,9 @@ from typing import Any
 from tests.compare_outputs.running import Outcome
 
 LAYOUT = 2
-AGREED_OPTIONS = {"--overwrite", "--scores"}
+AGREED_OPTIONS = {
+    *("--accept-all", "--check", "--judge", "--max-error", "--overwrite", "--save", "--scores"),
+}
 _NEW_MESSAGE = re.compile(r"Left out [\d,]+ files? in folders|--(mean|std) replaces the file's own")
 _CANNOT_BE_MEANT = re.compile(
     r"There is no model|expected --delegate|Expected \d+ labels|Expected `(mean|std)`|--out "
