@@ -14,6 +14,7 @@ def _without_xdist() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
 
 
+@pytest.mark.slow
 def test_each_time_is_stored_with_its_conditions(tmp_path):
     pytest.importorskip("pytest_benchmark")
     out = tmp_path / "out.json"

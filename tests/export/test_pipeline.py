@@ -53,6 +53,7 @@ def test_int8_with_other_io(cnn, tmp_path, io):
     assert "not xnnpack" not in Classifier(out, delegate="auto").reason
 
 
+@pytest.mark.slow
 def test_float16_runs_on_the_gpu(cnn, tmp_path, vulkan):
     out = tmp_path / "cnn-float16.tflite"
     export_tflite(QuantizationMode.FLOAT16, out, cnn)

@@ -74,6 +74,7 @@ def test_a_resumed_run_ends_with_identical_weights(tmp_path, recipe):
         np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.slow
 def test_a_finished_run_resumes_with_a_second_cycle(tmp_path):
     once = shortened(UNTAUGHT, epochs=2)
     twice = shortened(UNTAUGHT, epochs=4, restarts=((2, 0.1),))
@@ -127,6 +128,7 @@ DISTILLED = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_distillation_learns_resumes_and_keeps_the_scores(tmp_path, teacher, monkeypatch):
     mirror, mirrored = View.mirrored, []
     monkeypatch.setattr(View, "mirrored", lambda view: mirrored.append(view) or mirror(view))

@@ -108,6 +108,7 @@ def test_a_setting_that_cannot_run_is_a_row_with_the_reason(tmp_path):
     assert as_json.stderr.startswith(f"edge-benchmark: {broken} is not a valid .tflite model")
 
 
+@pytest.mark.slow
 def test_the_gpu_runs_where_there_is_one(vulkan):
     result = benchmark("cnn-float32", "--delegate", "gpu", *BRIEF, env=vulkan)
     assert (result.returncode, result.stderr) == (0, "")
