@@ -269,7 +269,7 @@ def test_the_rows_are_the_local_command_s(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory):
+def many_pictures(tmp_path_factory):
     """A directory with 20,000 pictures, and the local command's lines about them."""
     directory = tmp_path_factory.mktemp("many")
     make_png_folder(directory / "pictures", 20_000)
@@ -287,6 +287,15 @@ def two_nodes():
     nodes.add_node(num_cpus=1)
     yield nodes.address
     nodes.shutdown()
+
+
+@pytest.fixture
+def many(many_pictures):
+    """The same without the results of a previous test."""
+    directory, expected = many_pictures
+    for name in ("results", "results.part"):
+        shutil.rmtree(directory / name, ignore_errors=True)
+    return directory, expected
 
 
 def started(cwd, *options, **environment):
