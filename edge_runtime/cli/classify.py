@@ -124,7 +124,9 @@ def _threads(sources: list[str]) -> int:
     """Return all cores if there may be many images, otherwise 1: threads take time to start."""
     if len(sources) < 64 and not any(map(_may_be_many, sources)):
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from edge_runtime.support.cores import usable_cores
+
+    return usable_cores()
 
 
 def _may_be_many(source: str) -> bool:

@@ -29,8 +29,6 @@ _FOREIGN_TOLERANCE, _FOREIGN_LABELS = 0.15, 0.9
 # models by less than 1e-4. GPUs may round each layer differently.
 _CPU_TOLERANCE = {True: 2.5 / 256, False: 1e-3}
 _ACCELERATOR_TOLERANCE = {True: 16.5 / 256, False: 1e-2}
-
-
 _RECORDED = "recorded"
 
 
@@ -108,16 +106,13 @@ def _check(name: str, delegates: Sequence[str]) -> Iterator[Verdict]:
                 reason = str(exc).partition(";")[0].rstrip(".")
                 yield Verdict(model.name, delegate, None, None, 0, len(right[0]), source, reason)
                 continue
-            integer = bool(engine.integer)
-            limit = (_CPU_TOLERANCE if delegate in CPU_DELEGATES else _ACCELERATOR_TOLERANCE)[
-                integer
-            ]
+            tolerance = _CPU_TOLERANCE if delegate in CPU_DELEGATES else _ACCELERATOR_TOLERANCE
+            limit, least = tolerance[bool(engine.integer)], len(scores)
+            if source != _RECORDED:
+                limit, least = _FOREIGN_TOLERANCE, round(_FOREIGN_LABELS * len(scores))
             differences = [float(np.abs(scores - expected).max()) for expected in right]
             nearest = right[int(np.argmin(differences))]
             same = int((scores.argmax(axis=1) == nearest.argmax(axis=1)).sum())
-            least = len(scores)
-            if source != _RECORDED:
-                limit, least = _FOREIGN_TOLERANCE, round(_FOREIGN_LABELS * len(scores))
             good = min(differences) <= limit and same >= least
             yield Verdict(
                 model.name, delegate, good, min(differences), same, len(scores), source, ""

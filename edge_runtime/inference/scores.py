@@ -92,14 +92,15 @@ def score_table(quantization: Quantization, dtype: np.dtype[Any]) -> NDArray[np.
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the scores of logits: positive numbers that add up to 1.
+    """Return the scores of logits, which are positive.
 
     Args:
-        logits: float32 (classes,). The largest one is subtracted first, so that none overflows.
+        logits: float32 (..., classes). The largest of each row is subtracted first, so that none
+            overflows.
 
     Returns:
-        float32 (classes,), 0-1.
+        float32 (..., classes), 0-1; each row adds up to 1.
     """
-    powers = np.exp(logits - logits.max())
-    scores: NDArray[np.float32] = powers / powers.sum()
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    scores: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
     return scores

@@ -85,13 +85,10 @@ def _exit_code_of_trial(path: Path, delegate: str, gpu_precision: str) -> int | 
 
 def sound_models() -> Path | None:
     """Return the file of hashes, or None for a user without a home folder."""
-    from platformdirs import user_cache_path
+    from edge_runtime.support.files import cache_folder
 
-    try:
-        folder = user_cache_path("edge-classify", appauthor=False)
-    except RuntimeError:
-        return None
-    return folder / "sound-models" if folder.is_absolute() else None
+    folder = cache_folder()
+    return folder and folder / "sound-models"
 
 
 def _key(path: Path, delegate: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
 from edge_runtime.inputs.listing import LeftOut
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs.files import classify_files
-from edge_runtime.support.metrics import wilson_interval
+from edge_runtime.support.metrics import most_confused, wilson_interval
 
 _MOST_CONFUSIONS = 10  # in the text; JSON has all
 
@@ -147,8 +146,6 @@ def judge(model: Model, folder: Path) -> Judgement:
     if not own.any():
         raise TeachingError(f"None of the images in {folder} can be read; check the files.")
     right = own & (truth == answer)
-    pairs = Counter(zip(truth[own & ~right].tolist(), answer[own & ~right].tolist(), strict=True))
-    ordered = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
     return Judgement(
         model=model.name,
         images=int(own.sum()),
@@ -158,7 +155,10 @@ def judge(model: Model, folder: Path) -> Judgement:
             for at, name in enumerate(model.labels)
             if (truth == at).any()
         },
-        confusions=tuple((model.labels[a], model.labels[b], n) for (a, b), n in ordered),
+        confusions=tuple(
+            (model.labels[a], model.labels[b], n)
+            for a, b, n in most_confused(answer[own], truth[own])
+        ),
         accepted=int((own & counts).sum()),
         accepted_right=int((right & counts).sum()),
         counter_examples=int((~own).sum()),

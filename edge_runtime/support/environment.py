@@ -1,7 +1,7 @@
 """Describe the machine and its software, as a record beside every measurement.
 
 Most of it comes from Linux's /proc and /sys. What they do not report is None, never a guess. This
-file imports the standard library only.
+file imports the standard library and `cores` only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from edge_runtime.support.cores import usable_cores
 
 _PACKAGES = ("edge-classify", "ai-edge-litert", "numpy", "pillow")
 
@@ -152,7 +154,7 @@ def read_environment(root: Path = Path("/")) -> Environment:
         cpu=_cpu(information),
         architecture=platform.machine(),
         instructions=_instructions(information),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else online,
+        cores=usable_cores(),
         cores_online=online,
         governor=_read(frequency / "scaling_governor"),
         frequency_mhz=now_khz / 1000 if now_khz else _mhz(information),

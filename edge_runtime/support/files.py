@@ -63,6 +63,20 @@ def target(path: str | Path) -> Path:
     return real
 
 
+def cache_folder() -> Path | None:
+    """Return the user's cache folder of this project, or None for a user without a home folder.
+
+    On Linux it is `$XDG_CACHE_HOME/edge-classify`.
+    """
+    from platformdirs import user_cache_path
+
+    try:
+        folder = user_cache_path("edge-classify", appauthor=False)
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None
+
+
 def write_new(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; missing folders are made.
 

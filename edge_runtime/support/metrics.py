@@ -6,6 +6,7 @@ Accuracies are fractions in [0, 1]; only code that prints them turns them into p
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,6 +176,24 @@ def mcnemar_p(lost: int, gained: int) -> float:
     either = lost + gained
     tail = sum(math.comb(either, k) for k in range(min(lost, gained) + 1))
     return min(1.0, float(2 * tail / 2**either))
+
+
+def most_confused(
+    found: NDArray[np.integer], labels: NDArray[np.integer]
+) -> list[tuple[int, int, int]]:
+    """Return which classes are taken for which, most frequent first.
+
+    Args:
+        found: index of the best class of each image, (N,).
+        labels: true class indices, (N,).
+
+    Returns:
+        True class, class found, number of images.
+    """
+    wrong = found != labels
+    pairs = Counter(zip(labels[wrong].tolist(), found[wrong].tolist(), strict=True))
+    ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
+    return [(label, other, count) for (label, other), count in ordered]
 
 
 def confusion_matrix(

@@ -8,7 +8,6 @@ meant, or the output is refused; 130 stopped.
 from __future__ import annotations
 
 import json
-import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -16,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from edge_runtime.support.console import INTERRUPTED, complain, run_to_end
+from edge_runtime.support.cores import usable_cores
 from edge_runtime.support.options import make_app, version_printer
 from edge_runtime.support.progress import terminal
 from edge_runtime.teaching.progress import Bar
@@ -97,7 +97,7 @@ def teach(
             out,
             test=test,
             side=side,
-            threads=threads or _cores(),
+            threads=threads or usable_cores(),
             overwrite=overwrite,
             progress=progress,
         )
@@ -121,7 +121,3 @@ def teach(
     if report.left_out:
         say(report.left_out)
     typer.echo(json.dumps(report.record(), indent=1) if as_json else report.text())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -21,7 +21,7 @@ class Pair(NamedTuple):
     Attributes:
         first: index of one of them.
         second: index of the other, which is larger.
-        cosine: of their whitened features, at most 1.
+        cosine: of their centred features, at most 1.
     """
 
     first: int

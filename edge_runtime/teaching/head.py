@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.inference.scores import softmax
+
 SHRINKAGE = 0.005  # of the covariance's trace, added to its diagonal; chosen on three data sets
 _MAX_ITERATIONS = 60
 _POWERS = 12
@@ -145,10 +147,3 @@ def in_features(head: Head, space: Space) -> Head:
     """Return a head for coordinates as one for features."""
     weights = space.matrix @ head.weights
     return Head(weights, (head.bias - space.mean @ weights).astype(np.float32))
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return scores, float32 (N, classes); each row adds up to 1."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return scores

@@ -7,7 +7,6 @@ reported.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.support.files import file_sha256
+from edge_runtime.support.files import cache_folder, file_sha256
 from edge_runtime.teaching.views import VIEWS
 
 _MAX_ROWS = 50_000  # 6 kB each
@@ -31,28 +30,26 @@ def open_store(backbone: Path) -> FeatureStore:
     Args:
         backbone: the file whose features are kept.
     """
-    from platformdirs import user_cache_path
-
-    try:
-        path = user_cache_path("edge-classify", appauthor=False) / "features.sqlite"
-    except RuntimeError:  # a user without a home folder
-        path = Path(os.devnull) / "features.sqlite"
+    folder = cache_folder()
+    path = folder and folder / "features.sqlite"
     return FeatureStore(path, f"{file_sha256(backbone)} {'+'.join(VIEWS)}")
 
 
 class FeatureStore:
     """Features by the content of the photograph, in one SQLite file. Threads may share it."""
 
-    def __init__(self, path: Path, backbone: str) -> None:
+    def __init__(self, path: Path | None, backbone: str) -> None:
         """Open the store, or make it.
 
         Args:
-            path: of the file.
+            path: of the file; None keeps nothing.
             backbone: identifies the backbone and the views, whose features alone are found.
         """
         self._backbone = backbone
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        if path is None:
+            return
         with suppress(OSError, sqlite3.Error):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -80,7 +77,7 @@ class FeatureStore:
         )
 
     def _execute(self, statement: str, *values: str | bytes | int) -> list[Any]:
-        """Return the rows; after an error the store does nothing, so that nobody waits twice."""
+        """Return the rows. After an error the store does nothing, so that nobody waits twice."""
         with self._lock:
             if self._connection is None:
                 return []

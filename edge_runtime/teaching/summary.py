@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.inputs.class_folders import Photograph
-from edge_runtime.support.metrics import wilson_interval
+from edge_runtime.support.metrics import most_confused, wilson_interval
 from edge_runtime.teaching.learning import Learnt, expected_interval
 from edge_runtime.teaching.report import (
     Accuracy,
@@ -54,10 +52,7 @@ def confusions(
         labels: class indices, (N,).
         classes: names by index.
     """
-    wrong = found != labels
-    pairs = Counter(zip(labels[wrong].tolist(), found[wrong].tolist(), strict=True))
-    ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(Confusion(classes[a], classes[b], count) for (a, b), count in ordered)
+    return tuple(Confusion(classes[a], classes[b], n) for a, b, n in most_confused(found, labels))
 
 
 def mislabelled(

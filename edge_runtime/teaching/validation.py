@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.teaching.head import Head, fit, in_features, softmax, space_of
+from edge_runtime.inference.scores import softmax
+from edge_runtime.teaching.head import Head, fit, in_features, space_of
 from edge_runtime.teaching.views import VIEW_SETS
 
 STRENGTHS = (0.3, 0.1, 0.03, 0.01)  # penalties to choose from, strongest first

@@ -180,3 +180,14 @@ def test_a_closed_store_is_asked_in_vain(path):
         store.put("a", FEATURES)
     store.put("b", FEATURES)
     assert store.get("a") is None
+
+
+def test_a_relative_cache_folder_is_not_used(tmp_path, monkeypatch):
+    """It would be one in the working directory, beside the photographs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with open_store(BACKBONE) as store:
+        store.put("a", np.zeros((3, 4), np.int8))
+        assert store.get("a") is None
+    assert list(tmp_path.iterdir()) == []
