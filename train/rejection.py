@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.support.metrics import wilson_interval
-
-KEPT = 0.95  # share of the held-out images
+from edge_runtime.inference.acceptance import KEPT as KEPT
+from edge_runtime.support.metrics import threshold_that_accepts, wilson_interval
 
 
 def threshold(held_out: NDArray[np.floating], kept: float = KEPT) -> float:
@@ -24,8 +23,7 @@ def threshold(held_out: NDArray[np.floating], kept: float = KEPT) -> float:
         held_out: their scores, (N, classes), after softmax.
         kept: the share.
     """
-    best = np.sort(held_out.max(axis=1))[::-1]
-    return float(best[int(np.ceil(kept * len(best))) - 1])
+    return threshold_that_accepts(kept, held_out.max(axis=1))
 
 
 def accepted(scores: NDArray[np.floating], lowest: float) -> float:

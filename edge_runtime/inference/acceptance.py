@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import OptionError
 from edge_runtime.results import Prediction
-from edge_runtime.support.metrics import error_bound
+from edge_runtime.support.metrics import error_bound, threshold_that_accepts
 
 KEPT = 0.95  # share of the images of its classes that a default threshold accepts
 SIDECAR = ".acceptance.json"  # follows the name of the model file
@@ -72,7 +72,7 @@ def measure(
         measured_on: names these images, in a phrase.
     """
     wrong = found != labels
-    least = float(np.sort(best)[::-1][math.ceil(KEPT * len(best)) - 1])
+    least = threshold_that_accepts(KEPT, best)
     measured: dict[str, Any] = {
         "threshold": math.floor(least * 256) / 256,
         "measured_on": measured_on,

@@ -89,6 +89,16 @@ def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
     return max(0.0, centre - half_width), min(1.0, centre + half_width)
 
 
+def threshold_that_accepts(share: float, best: NDArray[np.floating]) -> float:
+    """Return the highest threshold that accepts at least a share of images.
+
+    Args:
+        share: of the images, 0-1.
+        best: the highest score of each image, (N,).
+    """
+    return float(np.sort(best)[::-1][math.ceil(share * len(best)) - 1])
+
+
 def error_bound(wrong: int, images: int) -> float:
     """Return what the share of wrong images stays below with a confidence of 95 %.
 
