@@ -7,11 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.support.files import replacing
 from edge_runtime.support.outputs import output_file
 from edge_runtime.tflite.metadata import describe
 from export import bias, convert, quantize, verify
+from export.acceptance import acceptance_of
 from export.card import model_card
 from export.deployed import deployed, normalization
 from export.errors import ExportError
@@ -61,6 +66,7 @@ class Export:
         comparison: its accuracy, or without labels its outputs, against the float network's.
         findings: of the graph lint, one phrase each.
         float_layers: names of the layers that were kept in float.
+        acceptance: what its card says about acceptance, see `edge_runtime.inference.acceptance`.
     """
 
     path: Path
@@ -68,6 +74,7 @@ class Export:
     comparison: verify.AccuracyComparison | verify.OutputComparison
     findings: list[str]
     float_layers: tuple[str, ...] = ()
+    acceptance: dict[str, Any] | None = None
 
 
 def export_tflite(
@@ -133,14 +140,14 @@ def export_tflite(
         card["float_layers"] = list(float_layers)
     if inputs.features:  # of each layer
         card["features"] = [block.channels for block in FEATURE_BLOCKS]
-    data = describe(graph, card)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / out.name
-        trial.write_bytes(data)
+        trial.write_bytes(describe(graph, card))
         findings = lint(
             trial, io=io, integer=mode.integer, float_layers=len(float_layers), output=output
         )
-    comparison = _judge(data, inputs)
+        scores = verify.file_scores(trial, inputs.held_out.images, features=inputs.features)
+    comparison = _compare(scores, inputs)
     if _loses_too_much(comparison, max_drop):
         limit, remedy = (
             (f"loses more than {100 * max_drop:g} points", "Raise --max-drop to write it anyway.")
@@ -151,9 +158,13 @@ def export_tflite(
             f"{out} was not written, because it {limit} on {inputs.judged_on}: {comparison}. "
             f"{remedy}"
         )
+    acceptance = acceptance_of(card, scores, inputs)
+    if acceptance is not None:
+        card["acceptance"] = acceptance
+    data = describe(graph, card)
     with replacing(file, overwrite=overwrite) as temporary:
         temporary.write_bytes(data)
-    return Export(out, len(data), comparison, findings, float_layers)
+    return Export(out, len(data), comparison, findings, float_layers, acceptance)
 
 
 def _judge(
@@ -163,7 +174,15 @@ def _judge(
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / "trial.tflite"
         trial.write_bytes(data)
-        scores = verify.file_scores(trial, inputs.held_out.images, features=inputs.features)
+        return _compare(
+            verify.file_scores(trial, inputs.held_out.images, features=inputs.features), inputs
+        )
+
+
+def _compare(
+    scores: NDArray[np.float32], inputs: ExportInputs
+) -> verify.AccuracyComparison | verify.OutputComparison:
+    """Compare a file's scores with those of the network that it came from."""
     if inputs.judges_accuracy:
         return verify.compare(inputs.scores, scores, inputs.held_out.labels)
     return verify.compare_outputs(inputs.scores, scores, features=inputs.features)

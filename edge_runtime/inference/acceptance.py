@@ -3,13 +3,16 @@
 A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `acceptance`:
 
     threshold    best scores below it count as none of the classes
-    measured_on  names the images, in a phrase; none of them shaped the model
+    measured_on  names the images, in a phrase; the model was not trained on them
     images       how many there are
-    table        for rising thresholds: [threshold, accepted, wrong, bound]
+    compared     how many models may have been compared on them before this one was chosen
+    table        for rising thresholds: [threshold, accepted, wrong, bound]; a threshold that
+                 accepts the images of the one before is left out
     classes      the same table for images of which a class is the best, by the class's name
 
 `accepted` and `wrong` are numbers of images. `bound` is what the share of wrong ones among the
-accepted stays below with a confidence of 95 %.
+accepted stays below with a confidence of 95 %. If models were compared on the images, each bound
+has the confidence 1 - 0.05 / `compared`, so that 95 % remain for whichever was chosen (Bonferroni).
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ SIDECAR = ".acceptance.json"  # follows the name of the model file
 # Int8 scores have steps of 1/256, so that finer thresholds would make no difference.
 _THRESHOLDS = tuple(n / 256 for n in (*range(0, 192, 16), *range(192, 256, 4), *range(253, 257)))
 _MOST_CLASSES = 100  # that have tables of their own
+_LEVEL = 0.05  # 1 - confidence
 
 MaxError = float | Mapping[str, float]
 
@@ -59,29 +63,34 @@ def measure(
     classes: Sequence[str],
     *,
     measured_on: str,
+    compared: int = 1,
 ) -> dict[str, Any]:
     """Return what a model card says about acceptance.
 
     The default threshold is the largest step of 1/256 that accepts at least `KEPT` of the images.
 
     Args:
-        best: the best score of each image, (N,); no image shaped the model.
+        best: the best score of each image, (N,); the model was not trained on these images.
         found: index of its class, (N,).
         labels: indices of the true classes, (N,).
         classes: names in the order of the scores.
         measured_on: names these images, in a phrase.
+        compared: how many models may have been compared on them before this one was chosen.
     """
     wrong = found != labels
     least = threshold_that_accepts(KEPT, best)
+    level = _LEVEL / compared
     measured: dict[str, Any] = {
         "threshold": math.floor(least * 256) / 256,
         "measured_on": measured_on,
         "images": len(best),
-        "table": _table(best, wrong),
+        "compared": compared,
+        "table": _table(best, wrong, level),
     }
     if len(classes) <= _MOST_CLASSES:
         measured["classes"] = {
-            name: _table(best[found == at], wrong[found == at]) for at, name in enumerate(classes)
+            name: _table(best[found == at], wrong[found == at], level)
+            for at, name in enumerate(classes)
         }
     return measured
 
@@ -163,7 +172,7 @@ def accept(
         table = measured.get("classes", {}).get(name) if name else measured["table"]
         if table is None:
             raise OptionError(f"--max-error {name}: it was measured for all classes together only.")
-        kept = _keeping(table, limit)
+        kept = _keeping(table, limit, _LEVEL / measured.get("compared", 1))
         if kept is None:
             raise OptionError(
                 f"No threshold keeps {asked} on {measured['measured_on']} "
@@ -182,7 +191,7 @@ def accept(
 
 
 def _keeping(
-    table: Sequence[Sequence[float]], limit: float
+    table: Sequence[Sequence[float]], limit: float, level: float
 ) -> tuple[float, int, int, float] | None:
     """Return the row with the lowest threshold that keeps a limit; None if none does.
 
@@ -192,7 +201,7 @@ def _keeping(
     """
     # With so many images and no error, the bound is the limit. Four times as many pass in nine of
     # ten cases if the error is a third of the limit.
-    least = math.log(0.05) / math.log1p(-limit) if 0 < limit < 1 else math.inf
+    least = math.log(level) / math.log1p(-limit) if 0 < limit < 1 else math.inf
     enough = 4 * least if table[0][1] >= 4 * least else least
     kept = None
     for threshold, accepted, wrong, bound in reversed(table):
@@ -204,11 +213,12 @@ def _keeping(
     return kept
 
 
-def _table(best: NDArray[np.float32], wrong: NDArray[np.bool_]) -> list[list[float]]:
-    rows = []
+def _table(best: NDArray[np.float32], wrong: NDArray[np.bool_], level: float) -> list[list[float]]:
+    rows: list[list[float]] = []
     for threshold in _THRESHOLDS:
         accepted = best >= threshold
         count, errors = int(accepted.sum()), int(wrong[accepted].sum())
-        bound = error_bound(errors, count) if count else 1.0
-        rows.append([threshold, count, errors, round(bound, 5)])
+        if not rows or count != rows[-1][1]:  # otherwise it accepts the same images
+            bound = error_bound(errors, count, level) if count else 1.0
+            rows.append([threshold, count, errors, round(bound, 5)])
     return rows

@@ -99,15 +99,16 @@ def threshold_that_accepts(share: float, best: NDArray[np.floating]) -> float:
     return float(np.sort(best)[::-1][math.ceil(share * len(best)) - 1])
 
 
-def error_bound(wrong: int, images: int) -> float:
-    """Return what the share of wrong images stays below with a confidence of 95 %.
+def error_bound(wrong: int, images: int, level: float = 0.05) -> float:
+    """Return what the share of wrong images stays below, with a confidence of 95 % by default.
 
     This is the one-sided bound of Clopper and Pearson (1934, Biometrika 26, 404-413): the share at
-    which so few wrong images would be seen in one of 20 cases.
+    which so few wrong images would be seen with the probability `level`.
 
     Args:
         wrong: number of wrong images.
         images: number of all images.
+        level: 1 - confidence.
 
     Raises:
         ValueError: there are no images, or more are wrong than there are.
@@ -124,7 +125,7 @@ def error_bound(wrong: int, images: int) -> float:
         share = (low + high) / 2
         terms = ways + count * math.log(share) + (images - count) * math.log1p(-share)
         most = float(terms.max())
-        if most + math.log(float(np.exp(terms - most).sum())) > math.log(0.05):
+        if most + math.log(float(np.exp(terms - most).sum())) > math.log(level):
             low = share
         else:
             high = share

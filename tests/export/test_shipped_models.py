@@ -30,6 +30,7 @@ def test_the_command_makes_them_again(command, shipped_inputs, tmp_path, network
     if ours["tools"] == made["tools"]:
         assert out.read_bytes() == shipped.models()[name].read_bytes()
     else:
+        ours.pop("acceptance", None)  # other tools' files have not been measured
         assert {**ours, "tools": None} == {**made, "tools": None}
         images = shipped_inputs(network).held_out.images
         np.testing.assert_array_equal(

@@ -1,0 +1,65 @@
+"""What an export's card says about acceptance."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge_runtime import Classifier
+from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import accept
+from edge_runtime.inference.metadata import read_metadata
+from export import acceptance, verify
+from export.pipeline import QuantizationMode, export_tflite
+from train.dataset import Dataset
+
+
+@pytest.fixture(scope="module")
+def held_out_scores(cnn):
+    return verify.file_scores(shipped.models()["cnn-float32"], cnn.held_out.images)
+
+
+@pytest.fixture
+def with_data(cnn):
+    """The shipped CNN as if the committed held-out images were those of the whole data set."""
+    held_out = cnn.held_out
+    data = Dataset(held_out, held_out, held_out, cnn.class_names)
+    return replace(cnn, data=data, judged_on="500 held-out images")
+
+
+def test_the_held_out_images_are_counted(with_data, held_out_scores, tmp_path):
+    out = tmp_path / "x.tflite"
+    made = export_tflite(QuantizationMode.NONE, out, with_data)
+    card = read_metadata(out).card["acceptance"]
+    assert card == made.acceptance
+    assert (card["images"], card["measured_on"]) == (500, "500 held-out images")
+    right = held_out_scores.argmax(axis=1) == with_data.held_out.labels
+    assert card["table"][0][:3] == [0, 500, int((~right).sum())]
+    with Classifier(out) as classifier:
+        best = held_out_scores.max(axis=1)
+        assert float(classifier.acceptance.thresholds[0]) == card["threshold"]
+        assert np.mean(best >= card["threshold"]) >= 0.95
+
+
+def test_the_bound_allows_for_the_recipes_that_were_compared(with_data, held_out_scores):
+    found = acceptance.acceptance_of({}, held_out_scores, with_data)
+    images, wrong, bound = found["table"][0][1:]
+    # The binomial probability of so few wrong images, at the bound, is 0.05 / 100.
+    counts = np.arange(wrong + 1)
+    logs = np.concatenate([[0], np.cumsum(np.log(np.arange(1, images + 1)))])
+    ways = logs[images] - logs[counts] - logs[images - counts]
+    probability = np.exp(ways + counts * np.log(bound) + (images - counts) * np.log1p(-bound))
+    assert probability.sum() == pytest.approx(0.0005, rel=0.02)
+    assert accept(found, with_data.class_names, 0.5).promise
+
+
+def test_without_the_data_set_the_record_counts(cnn, held_out_scores, monkeypatch, tmp_path):
+    card = {"network": "cnn", "precision": "float32"}
+    monkeypatch.setattr(acceptance, "RECORD", tmp_path / "acceptance.json")
+    assert acceptance.acceptance_of(card, held_out_scores, cnn) is None
+    known = {acceptance.key(card): {"threshold": 0.5}}
+    acceptance.RECORD.write_text(json.dumps(known))
+    assert acceptance.acceptance_of(card, held_out_scores, cnn) == {"threshold": 0.5}
+    assert acceptance.key({**card, "acceptance": {"threshold": 0.5}}) in known
+    assert acceptance.acceptance_of({**card, "precision": "int8"}, held_out_scores, cnn) is None
