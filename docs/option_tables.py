@@ -17,7 +17,7 @@ from typing import Any
 import typer
 import typer.main
 
-# Where each command is defined: its Typer application, or the function that `typer.run` runs.
+# Where each command is defined: its Typer application, or the function that `run_command` runs.
 COMMANDS = {
     "edge-classify": "edge_runtime.cli.options:app",
     "edge-benchmark": "edge_runtime.benchmark.cli:app",

@@ -17,6 +17,7 @@ from PIL import Image
 from edge_runtime.errors import OutputError
 from edge_runtime.support.console import complain
 from edge_runtime.support.files import replacing
+from edge_runtime.support.options import run_command
 from edge_runtime.support.outputs import output_file
 from export.photographs import FOLDER, MANIFEST, photograph_hash
 from train.reason import sentence
@@ -92,4 +93,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

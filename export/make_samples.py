@@ -18,6 +18,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference.shipped import SAMPLES
 from edge_runtime.support.console import complain
 from edge_runtime.support.files import replacing
+from edge_runtime.support.options import run_command
 from edge_runtime.support.outputs import output_file
 from export import calibration, committed
 from train.cifar10 import load
@@ -91,4 +92,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

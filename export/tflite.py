@@ -6,7 +6,6 @@ enough; 2 the command line cannot be meant, so that nothing was done; 130 stoppe
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ import typer
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.support.console import INTERRUPTED, complain
-from edge_runtime.support.options import finite
+from edge_runtime.support.options import finite, run_command
 from train.startup import start
 
 start("export")
@@ -214,7 +213,6 @@ def main(
         inputs = input_files(checkpoints.values(), data, calibration)
         check_out(file, inputs, overwrite=overwrite)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rows = []
     failed = False
     try:
@@ -295,4 +293,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -27,6 +27,7 @@ import keras
 
 from edge_runtime.errors import OutputError
 from edge_runtime.support.console import complain
+from edge_runtime.support.options import run_command
 from edge_runtime.support.outputs import output_file
 from train import efficientnet_original as original
 from train import weights
@@ -136,4 +137,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

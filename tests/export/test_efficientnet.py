@@ -53,6 +53,7 @@ def test_imagenet_s_classes_are_named(tmp_path):
     assert read_metadata(out).card["classes"] == names
 
 
+@pytest.mark.slow
 def test_own_classes_are_judged_on_their_held_out_images(command, own, tmp_path):
     out = tmp_path / "own.tflite"
     arguments = ("--network", NAME, "--checkpoint", own / "own.safetensors", "--out", out)

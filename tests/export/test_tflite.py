@@ -98,10 +98,11 @@ def test_explain_prints_and_writes_the_ranking(command, monkeypatch, tmp_path):
 def test_a_killed_export_leaves_no_file(tmp_path, sent):
     """The signal arrives at the last moment before the file is written."""
     script = (
-        "import sys, time, typer; from export import tflite, verify;"
+        "import sys, time; from edge_runtime.support.options import run_command;"
+        "from export import tflite, verify;"
         "verify.file_scores = lambda *_, **__: (print('now', flush=True), time.sleep(100));"
         f"sys.argv = ['x', '--quantize', 'none', '--out', {str(tmp_path / 'm.tflite')!r}];"
-        "typer.run(tflite.main)"
+        "run_command(tflite.main)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script],

@@ -98,6 +98,7 @@ def test_frozen_layers_keep_their_weights_and_the_others_learn(data, tmp_path):
         assert np.array_equal(after[name], value.astype(np.float32)) == kept, name
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_and_ends_with_equal_weights(tuned, data, tmp_path):
     class PowerLoss(Exception):
         """Ends a training right after the checkpoint of its first epoch."""
