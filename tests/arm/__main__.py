@@ -25,7 +25,7 @@ from pathlib import Path
 from numpy import float32
 from numpy.typing import NDArray
 
-from tests.arm import agreement, emulation
+from tests.arm import agreement, emulation, teaching
 from tests.conftest import ROOT
 
 IMAGES = 500
@@ -79,6 +79,8 @@ class Machine:
             wrong += not self._agrees(model, delegate, chosen, recorded)
         for command in COMMANDS + MORE_COMMANDS * everything:
             wrong += not self._works(*command)
+        if everything:
+            wrong += not self._teaches(images)
         return wrong + (not self._tests_pass(TESTS + MORE_TESTS * everything))
 
     def _tests_pass(self, tests: tuple[str, ...]) -> bool:
@@ -96,6 +98,27 @@ class Machine:
         if done.returncode:
             print(f"{self.name}: FAILED with exit code {done.returncode}\n{done.stdout}")
         return done.returncode == 0
+
+    def _teaches(self, images: list[Path]) -> bool:
+        folder = emulation.BUILD / "taught"
+        with _timed(f"{self.name}: edge-teach"):
+            try:
+                here = teaching.scores_of_a_taught_model(
+                    Path(sys.executable).parent,
+                    folder / f"here, for {self.name}",
+                    images,
+                    dict(os.environ),
+                )
+                scores = teaching.scores_of_a_taught_model(
+                    self.commands, folder / self.name, images, _environment()
+                )
+                found = agreement.compare(scores, here)
+            except (subprocess.CalledProcessError, ValueError) as exc:
+                print(f"{self.name}: FAILED: {exc}")
+                return False
+        verdict = "agrees" if found else "DISAGREES"
+        print(f"{self.name}: a taught model {verdict} with one taught here: {found}", flush=True)
+        return bool(found)
 
     def _agrees(
         self,
