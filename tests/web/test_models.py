@@ -9,8 +9,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import SIDECAR
 from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.resize import fit
+from edge_runtime.support.files import file_sha256
 from edge_runtime.tflite.metadata import attach, describe
 from tests.conftest import GOLDEN, ROOT
 from tests.edge_runtime.inference.model_files import CARD, archive
@@ -139,6 +141,42 @@ def test_standard_metadata_is_read(page, tmp_path):
         expected = dict(zip(classifier.labels, classifier.scores(PHOTOGRAPH), strict=True))
     assert scores(page) == pytest.approx(expected, abs=1e-5)
     assert "rot" in expected
+    use(page, network="cnn")
+    use(page, precision="int8")
+
+
+def beside(path, threshold):
+    """Return the file that `edge-classify --judge --save` would write beside a model."""
+    content = {"model_sha256": file_sha256(path), "acceptance": {"threshold": threshold}}
+    name = path.name + SIDECAR
+    return {"name": name, "mimeType": "", "buffer": json.dumps(content).encode()}
+
+
+@pytest.mark.parametrize("in_the_card", [True, False])
+def test_scores_below_the_threshold_are_none_of_these(page, tmp_path, in_the_card):
+    graph = (GOLDEN / "unlabelled.tflite").read_bytes()
+    with Classifier(GOLDEN / "unlabelled.tflite") as classifier:
+        best = classifier.classify(PHOTOGRAPH)[0]
+    assert best.score < 0.99
+    files = {"labels.txt": b"red\ngreen\nblue\n"}
+    if in_the_card:
+        files["model-card.json"] = json.dumps({"acceptance": {"threshold": 0.99}}).encode()
+    path = tmp_path / "mine.tflite"
+    path.write_bytes(attach(graph, files))
+    model = {"name": "mine.tflite", "mimeType": "", "buffer": path.read_bytes()}
+    page.set_input_files("#files", [model] if in_the_card else [model, beside(path, 0.99)])
+    page.wait_for_selector("#facts:has-text('scores from 99.0 %')")
+    bring(page, "photograph.png", PHOTOGRAPH.read_bytes())
+    name, percent = ("red", "green", "blue")[best.index], f"{100 * best.score:.1f} %"
+    assert page.inner_text("#best .label") == "none of these"
+    assert page.inner_text("#best .score") == f"({name} {percent})"
+    assert page.inner_text("#spoken") == f"photograph.png: none of these ({name} {percent})"
+    assert page.inner_text("#tray [aria-pressed=true]") == "none of these"
+    page.check("#accept-all")
+    assert page.inner_text("#best .label") == name
+    assert page.inner_text("#best .score") == percent
+    assert page.inner_text("#tray [aria-pressed=true]") == name
+    page.uncheck("#accept-all")
     use(page, network="cnn")
     use(page, precision="int8")
 

@@ -79,6 +79,7 @@ element('model').addEventListener('change', (event) => {
 // The result and its times
 
 element('top-k').addEventListener('change', () => runner.showResult());
+element('accept-all').addEventListener('change', () => runner.judgeAgain());
 element('alert').querySelector('button')!.addEventListener('click', () => showAlert(''));
 element('measure').addEventListener('click', (event) => {
   const { result } = state;

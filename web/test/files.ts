@@ -1,5 +1,6 @@
 /** Files that tests read or make. */
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { crc32, deflateRawSync } from 'node:zlib';
 
@@ -15,6 +16,12 @@ export function repositoryFile(path: string): Uint8Array {
 /** Reads a small model of `tests/golden`, with its attached files. */
 export function goldenModel(name: string): Uint8Array {
   return repositoryFile(`tests/golden/${name}.tflite`);
+}
+
+/** Returns the content of the file of thresholds beside a model. */
+export function sidecarOf(model: Uint8Array, acceptance: unknown): string {
+  const sha256 = createHash('sha256').update(model).digest('hex');
+  return JSON.stringify({ model_sha256: sha256, acceptance });
 }
 
 /** Returns a model without the files attached to it. */

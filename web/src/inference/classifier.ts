@@ -2,6 +2,7 @@
 
 import { PageError } from '../errors';
 import type { DecodedImage } from '../inputs/decode';
+import { NONE_OF_THESE, readSidecar } from './acceptance';
 import { Engine, type Accelerator } from './engine';
 import { readGraph, type Graph } from './graph';
 import { readMetadata, type Metadata } from './metadata';
@@ -17,6 +18,7 @@ export interface Prediction {
 
 export interface Result {
   predictions: Prediction[]; // all classes, best first
+  accepted: boolean; // false if the best score is below the model's threshold
   seen: Uint8Array; // the network's input pixels, (height, width, 3), RGB, 0-255
   runMs: number; // from pixels to scores
 }
@@ -38,19 +40,22 @@ export class Classifier {
    * a few images are compared with the CPU's.
    *
    * @param images returns the images to compare; it is only called if a GPU runs the graph.
-   * @throws PageError the model is damaged, is no image classifier, does not run in this browser,
-   *   or the GPU computes it wrongly.
+   * @param sidecar the content of the file beside the model, whose threshold counts.
+   * @throws PageError the model or the file beside it is damaged, the model is no image classifier
+   *   or does not run in this browser, or the GPU computes it wrongly.
    */
   static async load(
     data: Uint8Array,
     name: string,
     accelerator: Accelerator,
     images: () => Promise<DecodedImage[]>,
+    sidecar?: string,
   ): Promise<Classifier> {
     const graph = readGraph(data, name);
     const metadata = await readMetadata(data, name);
     checkTypes(graph, name);
     metadata.labels = labelsFor(graph, metadata.labels, name);
+    if (sidecar !== undefined) metadata.threshold = await readSidecar(sidecar, data, name);
     const { input } = graph;
     const size = input.shape.reduce((product, length) => product * length);
     const warmUp = input.dtype === 'uint8' ? new Uint8Array(size) : new Float32Array(size);
@@ -108,10 +113,12 @@ export class Classifier {
     if (!scores.every(Number.isFinite)) {
       throw new PageError('The model gives scores that are NaN or infinite; export it again.');
     }
-    const predictions = scores
-      .map((score, index) => ({ label: this.metadata.labels[index]!, index, score }))
+    const { labels, threshold = -Infinity } = this.metadata;
+    const classes = labels.at(-1) === NONE_OF_THESE ? scores.slice(0, -1) : scores;
+    const predictions = classes
+      .map((score, index) => ({ label: labels[index]!, index, score }))
       .sort((a, b) => b.score - a.score); // stable: on a tie the lower index comes first
-    return { predictions, seen, runMs };
+    return { predictions, accepted: predictions[0]!.score >= threshold, seen, runMs };
   }
 
   /**

@@ -1,5 +1,6 @@
 /**
- * Reads what a .tflite file says about itself besides its graph: labels and normalization.
+ * Reads what a .tflite file says about itself besides its graph: labels, normalization and the
+ * threshold of scores.
  *
  * As in TFLite Metadata, a zip archive after the graph holds the attached files. Models of this
  * project attach `labels.txt` and `model-card.json`, and the card gives the preprocessing. Other
@@ -8,6 +9,7 @@
  */
 
 import { PageError, reason } from '../errors';
+import { thresholdOf } from './acceptance';
 import { Table } from './flatbuffer';
 import type { Normalization } from './quantization';
 import { attachedFiles, utf8 } from './zip';
@@ -16,12 +18,13 @@ export interface Metadata {
   labels: string[]; // in the order of the scores; empty if the file has none
   normalization: Normalization | undefined; // undefined if the file gives none
   source: string; // the part of the file that was read, in words for the user
+  threshold: number | undefined; // best scores below it count as none of the classes; see acceptance
 }
 
 /**
- * Reads labels and normalization.
+ * Reads labels, normalization and threshold.
  *
- * A model card may carry any version, or none: only its `preprocessing` is read.
+ * A model card may carry any version, or none: only its `preprocessing` and `acceptance` are read.
  *
  * @throws PageError the attached files are damaged, or need preprocessing that this page lacks.
  */
@@ -43,7 +46,8 @@ export async function readMetadata(data: Uint8Array, name: string): Promise<Meta
   }
   while (labels.at(-1)?.trim() === '') labels.pop();
   const preprocessing = card?.preprocessing;
-  if (preprocessing === undefined) return { labels, normalization, source: 'metadata' };
+  const threshold = thresholdOf(card?.acceptance);
+  if (preprocessing === undefined) return { labels, normalization, source: 'metadata', threshold };
   const { fit = 'crop', resize = 'bicubic', mean, std } = preprocessing;
   if (fit !== 'crop' || resize !== 'bicubic') {
     throw new PageError(
@@ -52,11 +56,12 @@ export async function readMetadata(data: Uint8Array, name: string): Promise<Meta
     );
   }
   normalization = { mean: channels(mean, name), std: channels(std, name, { divides: true }) };
-  return { labels, normalization, source: 'model card' };
+  return { labels, normalization, source: 'model card', threshold };
 }
 
 interface Card {
   preprocessing?: { fit?: string; resize?: string; mean?: unknown; std?: unknown };
+  acceptance?: unknown;
 }
 
 const MODEL = { buffers: 4, metadata: 6 };

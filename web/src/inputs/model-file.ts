@@ -8,6 +8,7 @@ export interface ModelFile {
   network: string;
   precision: string;
   read(): Promise<Uint8Array>;
+  readSidecar?(): Promise<string>; // the file beside the model, if there is one
 }
 
 /** Returns a shipped model, named `<network>-<precision>` after its file. */
@@ -17,20 +18,27 @@ export function shippedModel(name: string, url: string): ModelFile & { url: stri
   return { name, network: name.slice(0, cut), precision: name.slice(cut + 1), read, url };
 }
 
-/** Returns the model in a file that the user opened. */
-export function openedModel(file: File): ModelFile {
+/**
+ * Returns the model in a file that the user opened.
+ *
+ * @param sidecar the file beside it, if the user opened that too.
+ */
+export function openedModel(file: File, sidecar?: File): ModelFile {
   return {
     name: file.name,
     network: file.name,
     precision: 'own file',
-    read: async () => {
-      try {
-        return new Uint8Array(await file.arrayBuffer());
-      } catch {
-        throw new PageError(`${file.name} cannot be read any more; choose the file again.`);
-      }
-    },
+    read: async () => new Uint8Array(await readAgain(file, () => file.arrayBuffer())),
+    ...(sidecar && { readSidecar: () => readAgain(sidecar, () => sidecar.text()) }),
   };
+}
+
+async function readAgain<T>(file: File, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch {
+    throw new PageError(`${file.name} cannot be read any more; choose the file again.`);
+  }
 }
 
 async function download(url: string, name: string): Promise<Uint8Array> {

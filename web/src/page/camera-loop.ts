@@ -48,7 +48,7 @@ export class CameraLoop {
         const result = await this.runner.classifyStage();
         if (result === undefined) break;
         state.rate?.tick();
-        const { label } = result.predictions[0]!;
+        const { label } = this.runner.verdict(result);
         if (label !== spoken.label && performance.now() > spoken.at + MS_BETWEEN_SPOKEN_LABELS) {
           spoken = { label, at: performance.now() };
           view.speak(label);

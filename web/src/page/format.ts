@@ -1,5 +1,6 @@
 /** Writes numbers and facts for the user. */
 
+import type { Result } from '../inference/classifier';
 import type { Graph } from '../inference/graph';
 import type { Metadata } from '../inference/metadata';
 import type { Normalization } from '../inference/quantization';
@@ -7,6 +8,25 @@ import type { Normalization } from '../inference/quantization';
 /** Returns a score (0-1) in percent. */
 export function percent(score: number): string {
   return `${(100 * score).toFixed(1)} %`;
+}
+
+/**
+ * Returns what a result says, in words: `label` names the class, or none.
+ *
+ * @param acceptAll whether the best class counts whatever its score.
+ */
+export function verdict(
+  { predictions, accepted }: Pick<Result, 'predictions' | 'accepted'>,
+  acceptAll: boolean,
+): { label: string; score: string; sentence: string } {
+  const best = predictions[0]!;
+  const score = percent(best.score);
+  if (accepted || acceptAll) {
+    return { label: best.label, score, sentence: `${best.label}, ${score}` };
+  }
+  const label = 'none of these';
+  const instead = `(${best.label} ${score})`;
+  return { label, score: instead, sentence: `${label} ${instead}` };
 }
 
 /** Returns a time in ms, or a dash if there is none. */
@@ -40,6 +60,9 @@ export function modelFacts(
     Input: `${shape.slice(1).join(' × ')}, ${dtype}`,
     Pixels: pixels(metadata, dtype === 'uint8'),
     Labels: someOf(metadata.labels),
+    ...(metadata.threshold !== undefined && {
+      Accepts: `scores from ${percent(metadata.threshold)}`,
+    }),
     ...(graph.givesLogits && { Scores: 'softmax of the outputs; assumed, the graph has none' }),
   };
 }

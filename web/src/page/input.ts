@@ -1,6 +1,7 @@
 /** Takes what the user brings or picks: samples, files, dropped files and pasted images. */
 
 import { PageError, sentence } from '../errors';
+import { SIDECAR } from '../inference/acceptance';
 import { openedModel } from '../inputs/model-file';
 import { attempt, showAlert } from './alert';
 import type { ModelChoice } from './model-choice';
@@ -39,17 +40,27 @@ export class Input {
   /**
    * Takes images and models, and shows the last image unless the user has asked for something else.
    *
+   * The file of thresholds beside a model is taken with the model.
+   *
    * @throws PageError some files cannot be used; all others are taken.
    */
   async bring(files: File[]): Promise<void> {
     const before = this.state.requests.newest;
     await this.startup.ready();
     const failures: string[] = [];
+    const sidecars = new Map(
+      files.filter(({ name }) => name.endsWith(SIDECAR)).map((file) => [file.name, file]),
+    );
     let last: tray.TrayItem | undefined;
     for (const file of files) {
       try {
-        if (file.name.toLowerCase().endsWith('.tflite')) await this.models.add(openedModel(file));
-        else last = await this.addImage(file);
+        if (isModel(file)) {
+          await this.models.add(openedModel(file, sidecars.get(file.name + SIDECAR)));
+        } else if (!sidecars.has(file.name)) {
+          last = await this.addImage(file);
+        } else if (!files.some(({ name }) => name + SIDECAR === file.name)) {
+          throw new PageError(`${file.name} holds thresholds; drop its model together with it.`);
+        }
       } catch (error) {
         failures.push(sentence(error));
       }
@@ -83,4 +94,8 @@ export class Input {
       throw error;
     }
   }
+}
+
+function isModel({ name }: File): boolean {
+  return name.toLowerCase().endsWith('.tflite');
 }

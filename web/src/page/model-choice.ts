@@ -33,9 +33,10 @@ export class ModelChoice {
     try {
       await this.inOrder(async () => {
         const data = await reading;
+        const sidecar = await model.readSidecar?.();
         await this.runner.alone(async () => {
           const images = () => this.firstImages();
-          const next = await Classifier.load(data, model.name, accelerator, images);
+          const next = await Classifier.load(data, model.name, accelerator, images, sidecar);
           state.replaceClassifier(next);
         });
       });

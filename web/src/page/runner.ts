@@ -2,7 +2,7 @@
 
 import type { Result } from '../inference/classifier';
 import type { DecodedImage } from '../inputs/decode';
-import { percent } from './format';
+import { verdict } from './format';
 import { Latencies } from './latency';
 import { queue } from './queue';
 import type { Stage } from './stage';
@@ -26,7 +26,7 @@ export class Runner {
   async classify(image: DecodedImage, item?: tray.TrayItem): Promise<Result> {
     const result = await this.alone(() => this.state.classifier!.classify(image));
     this.state.latencies.add(result.runMs);
-    if (item !== undefined) tray.caption(item, result.predictions[0]!.label);
+    if (item !== undefined) tray.caption(item, this.verdict(result).label);
     return result;
   }
 
@@ -43,8 +43,7 @@ export class Runner {
   async classifyStill(): Promise<void> {
     const result = await this.classifyStage();
     if (result === undefined) return;
-    const { label, score } = result.predictions[0]!;
-    view.speak(`${this.stage.name}: ${label}, ${percent(score)}`);
+    view.speak(`${this.stage.name}: ${this.verdict(result).sentence}`);
     await this.repeat(result, REPEATS_AFTER_AN_IMAGE);
   }
 
@@ -52,8 +51,24 @@ export class Runner {
   showResult(): void {
     const { classifier, result, latencies, rate } = this.state;
     if (classifier === undefined || result === undefined) return;
-    view.showResult(result, classifier.graph.input.shape, view.topK());
+    view.showResult(result, classifier.graph.input.shape, view.topK(), view.acceptsAll());
     view.showSpeed(latencies, rate);
+  }
+
+  /** Shows the result again after the user has decided whether to accept all scores. */
+  judgeAgain(): void {
+    const { items, onStage, result } = this.state;
+    tray.clearCaptions(items); // the scores of the others are not kept
+    if (result === undefined) return;
+    const { label, sentence } = this.verdict(result);
+    if (onStage?.item !== undefined) tray.caption(onStage.item, label);
+    view.speak(sentence);
+    this.showResult();
+  }
+
+  /** Returns what a result says, in words. */
+  verdict(result: Result): ReturnType<typeof verdict> {
+    return verdict(result, view.acceptsAll());
   }
 
   /** Measures many runs on the image of a result, and shows only these times. */

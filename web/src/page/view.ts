@@ -6,7 +6,7 @@ import type { DecodedImage } from '../inputs/decode';
 import type { ModelFile } from '../inputs/model-file';
 import { element } from './dom';
 import { drawPixels, drawSquare } from './draw';
-import { frameRate, milliseconds, modelFacts, networkTitle, percent } from './format';
+import { frameRate, milliseconds, modelFacts, networkTitle, percent, verdict } from './format';
 import type { Latencies, Rate } from './latency';
 
 /** Lets a screen reader say something as soon as it is quiet. */
@@ -36,10 +36,21 @@ export function topK(): number {
   return Number(element<HTMLSelectElement>('top-k').value);
 }
 
-export function showResult(result: Result, graphShape: number[], topK: number): void {
-  const best = result.predictions[0]!;
-  element('best').querySelector('.label')!.textContent = best.label;
-  element('best').querySelector('.score')!.textContent = percent(best.score);
+/** Returns whether the user wants the best class to count whatever its score. */
+export function acceptsAll(): boolean {
+  return element<HTMLInputElement>('accept-all').checked;
+}
+
+export function showResult(
+  result: Result,
+  graphShape: number[],
+  topK: number,
+  acceptAll: boolean,
+): void {
+  const { label, score } = verdict(result, acceptAll);
+  element('best').classList.toggle('rejected', !(result.accepted || acceptAll));
+  element('best').querySelector('.label')!.textContent = label;
+  element('best').querySelector('.score')!.textContent = score;
   showBars(result.predictions.slice(0, topK || undefined));
   showSeen(result.seen, graphShape);
 }
@@ -91,8 +102,9 @@ export function speakSpeed(): void {
   speak(element('speed').querySelector('dl')!.innerText);
 }
 
-/** Shows what a model's file says about itself and what runs it. */
+/** Shows what a model's file says about itself and what runs it, and a switch for its threshold. */
 export function showFacts(name: string, { bytes, graph, metadata, engine }: Classifier): void {
+  element('accept').hidden = metadata.threshold === undefined;
   const facts = modelFacts(name, bytes, graph, metadata, engine.description);
   element('facts').replaceChildren(
     ...Object.entries(facts).map(([term, text]) => {

@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { PageError } from '../../src/errors';
 import { Classifier } from '../../src/inference/classifier';
 import { Engine, type Accelerator } from '../../src/inference/engine';
-import { attach, goldenModel, repositoryFile } from '../files';
+import { attach, goldenModel, repositoryFile, sidecarOf } from '../files';
 import { grey, opaque } from '../images';
 
 vi.mock('../../src/inference/engine', () => ({ Engine: { load: vi.fn() } }));
@@ -59,6 +59,34 @@ test('classes without labels have their numbers as labels', async () => {
   engines({ wasm: () => Float32Array.of(0.1, 0.2, 0.7) });
   const classifier = await Classifier.load(goldenModel('unlabelled'), 'mine', 'wasm', noImages);
   expect((await classifier.classify(grey())).predictions[0]!.label).toBe('2');
+});
+
+test.each([
+  [0.5, true],
+  [0.51, false],
+])('with the threshold %s, a best score of 0.5 is accepted: %s', async (threshold, accepted) => {
+  engines({ wasm: () => Float32Array.of(0.25, 0.5, 0.25) });
+  const card = { 'model-card.json': JSON.stringify({ acceptance: { threshold } }) };
+  const model = attach(goldenModel('unlabelled'), card);
+  const classifier = await Classifier.load(model, 'mine', 'wasm', noImages);
+  expect((await classifier.classify(grey())).accepted).toBe(accepted);
+});
+
+test('the file beside a model gives another threshold', async () => {
+  engines({ wasm: () => Float32Array.of(0.25, 0.5, 0.25) });
+  const model = goldenModel('unlabelled');
+  const sidecar = sidecarOf(model, { threshold: 0.75 });
+  const classifier = await Classifier.load(model, 'mine', 'wasm', noImages, sidecar);
+  expect((await classifier.classify(grey())).accepted).toBe(false);
+});
+
+test('a last output none-of-these is no class', async () => {
+  engines({ wasm: () => Float32Array.of(0.1, 0.2, 0.7) });
+  const labels = { 'labels.txt': 'cat\ndog\nnone-of-these\n' };
+  const model = attach(goldenModel('unlabelled'), labels);
+  const classifier = await Classifier.load(model, 'mine', 'wasm', noImages);
+  const { predictions } = await classifier.classify(grey());
+  expect(predictions.map(({ label }) => label)).toEqual(['dog', 'cat']);
 });
 
 test('scores that are not finite are an error, not a prediction', async () => {

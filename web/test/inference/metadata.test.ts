@@ -65,6 +65,18 @@ describe('a model card', () => {
   });
 });
 
+describe('the threshold of scores', () => {
+  test.each([
+    [{ preprocessing: PREPROCESSING, acceptance: { threshold: 0.5, table: [] } }, 0.5],
+    [{ acceptance: { threshold: 0.25 } }, 0.25],
+    [{ preprocessing: PREPROCESSING }, undefined],
+    [{ acceptance: null }, undefined],
+    [{ acceptance: { threshold: 'high' } }, undefined], // another tool's card
+  ])('of the card %j is %s', async (card, threshold) => {
+    expect((await readMetadata(withCard(card), 'mine')).threshold).toBe(threshold);
+  });
+});
+
 describe('labels', () => {
   test('may end with CRLF and empty lines', async () => {
     const { labels } = await readMetadata(withCard({}, 'rot\r\ngrün\r\n\r\n \r\n'), 'mine');

@@ -37,6 +37,7 @@ export function fakeModel(name: string, { read = true } = {}): FakeModel {
 export function fakeClassifier(name: string, accelerator = 'wasm') {
   const result = (): Result => ({
     predictions: [{ label: name, index: 0, score: 0.75 }],
+    accepted: true,
     seen: new Uint8Array(3),
     runMs: 2,
   });

@@ -7,6 +7,7 @@ import {
   modelFacts,
   networkTitle,
   percent,
+  verdict,
 } from '../../src/page/format';
 
 test('numbers are rounded, and missing ones are dashes', () => {
@@ -25,6 +26,17 @@ test('networks have titles, other models keep their file name', () => {
   ]);
 });
 
+const BIRD = { label: 'bird', index: 2, score: 0.314 };
+
+test.each([
+  [true, false, 'bird', '31.4 %', 'bird, 31.4 %'],
+  [false, false, 'none of these', '(bird 31.4 %)', 'none of these (bird 31.4 %)'],
+  [false, true, 'bird', '31.4 %', 'bird, 31.4 %'],
+])('accepted %s, all accepted %s: %s %s', (accepted, acceptAll, label, score, sentence) => {
+  const found = verdict({ predictions: [BIRD], accepted }, acceptAll);
+  expect(found).toEqual({ label, score, sentence });
+});
+
 function facts(dtype: 'uint8' | 'float32', metadata: Partial<Metadata>, givesLogits = false) {
   const quantization = { scale: dtype === 'uint8' ? 1 / 255 : 0, zeroPoint: 0 };
   const graph: Graph = {
@@ -32,7 +44,13 @@ function facts(dtype: 'uint8' | 'float32', metadata: Partial<Metadata>, givesLog
     output: { shape: [1, 2], dtype, quantization },
     givesLogits,
   };
-  const all = { labels: ['cat', 'dog'], normalization: undefined, source: 'metadata', ...metadata };
+  const all: Metadata = {
+    labels: ['cat', 'dog'],
+    normalization: undefined,
+    source: 'metadata',
+    threshold: undefined,
+    ...metadata,
+  };
   return modelFacts('mine.tflite', 1234567, graph, all, 'CPU');
 }
 
@@ -56,6 +74,10 @@ test.each([
   const metadata = { normalization: { mean, std }, source: 'model card' };
   expect(facts('float32', metadata).Pixels).toBe(`${formula}; from the file’s model card`);
   expect(facts('uint8', metadata).Pixels).toBe(`${formula}, quantized; from the file’s model card`);
+});
+
+test('the threshold of a model is a fact', () => {
+  expect(facts('uint8', { threshold: 0.519 }).Accepts).toBe('scores from 51.9 %');
 });
 
 test('many labels are cut, and a missing softmax is told', () => {

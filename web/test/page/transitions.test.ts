@@ -60,6 +60,7 @@ function bestLabel(): string | undefined {
 
 beforeEach(() => {
   vi.clearAllMocks();
+  vi.mocked(view.acceptsAll).mockReturnValue(false);
   vi.mocked(tray.open).mockImplementation((item) => (item as FakeItem).reading.promise);
   vi.mocked(tray.addItem).mockImplementation((name) => fakeItem(name));
   loadFakes();
@@ -190,7 +191,44 @@ describe('images', () => {
   });
 });
 
+describe('scores below the threshold', () => {
+  test('are none of these, until the user accepts all', async () => {
+    await startup.ready();
+    await settled();
+    const fake = fakeClassifier('bird');
+    const rejected = { ...(await fake.classify(grey())), accepted: false };
+    fake.classify.mockResolvedValue(rejected);
+    state.classifier = asClassifier(fake);
+    const item = fakeItem('acorn.png');
+    pick(item);
+    await settled();
+    expect(tray.caption).toHaveBeenLastCalledWith(item, 'none of these');
+    expect(view.speak).toHaveBeenLastCalledWith('acorn.png: none of these (bird 75.0 %)');
+    vi.mocked(view.acceptsAll).mockReturnValue(true);
+    runner.judgeAgain();
+    expect(tray.clearCaptions).toHaveBeenLastCalledWith(state.items);
+    expect(tray.caption).toHaveBeenLastCalledWith(item, 'bird');
+    expect(view.speak).toHaveBeenLastCalledWith('bird, 75.0 %');
+    expect(view.showResult).toHaveBeenLastCalledWith(rejected, [1, 4, 4, 3], undefined, true);
+  });
+});
+
 describe('models', () => {
+  test('come with the file of thresholds that is dropped beside them', async () => {
+    await startup.ready();
+    const sidecar = new File(['{}'], 'mine.tflite.acceptance.json');
+    await input.bring([sidecar, new File(['x'], 'other.tflite'), new File(['x'], 'mine.tflite')]);
+    const loads = vi.mocked(Classifier.load).mock.calls;
+    expect(loads.map(([, name, , , beside]) => [name, beside])).toEqual([
+      ['cnn-int8', undefined],
+      ['other.tflite', undefined],
+      ['mine.tflite', '{}'],
+    ]);
+    await expect(input.bring([sidecar])).rejects.toThrow(
+      'mine.tflite.acceptance.json holds thresholds; drop its model together with it.',
+    );
+  });
+
   test('take effect in the order of the choices, even if the first one loads longest', async () => {
     await startup.ready();
     const [slow, quick] = [fakeModel('slow-int8', { read: false }), fakeModel('quick-int8')];
