@@ -37,12 +37,13 @@ _OFFICIAL = re.compile(r"(?:.*/)?tiny-imagenet-200/(.*)")
 _OFFICIAL_TRAIN = re.compile(r"train/(n\d{8})/images/[^/]+")
 
 
-def locate(named: str, cache: str | Path | None = None) -> Path:
-    """Return the folder or archive that `--outliers` names; download Tiny-ImageNet if it is that.
+def locate(named: str, cache: str | Path | None = None, option: str = "--outliers") -> Path:
+    """Return the folder or archive that an option names; download Tiny-ImageNet if it is that.
 
     Args:
         named: a path, or `TINY_IMAGENET`.
         cache: folder of the downloaded file; by default the user's cache.
+        option: the option that names it, for messages.
 
     Raises:
         DataError: the path is neither a folder nor an archive, or the download failed.
@@ -53,7 +54,7 @@ def locate(named: str, cache: str | Path | None = None) -> Path:
     if named != TINY_IMAGENET:
         what = "is no archive that can be read" if path.exists() else "does not exist"
         raise DataError(
-            f"--outliers names {path}, which {what}; name a folder of images, an archive "
+            f"{option} names {path}, which {what}; name a folder of images, an archive "
             f"({', '.join(_ARCHIVES)}), or {TINY_IMAGENET}, which is downloaded."
         )
     try:
@@ -61,7 +62,7 @@ def locate(named: str, cache: str | Path | None = None) -> Path:
     except DownloadError as exc:
         raise DataError(
             f"Tiny-ImageNet could not be downloaded from {URL} ({exc}); download it by hand and "
-            f"name it with --outliers."
+            f"name it with {option}."
         ) from exc
 
 
@@ -92,13 +93,21 @@ def read(path: Path, at_least: int) -> Iterator[tuple[str, Image.Image]]:
     Raises:
         DataError: an image or the archive cannot be read.
     """
-    files = _folder(path) if path.is_dir() else _archive(path)
-    for name, content in files:
+    for name, content in files(path):
         try:
             with native_log.dropped():  # libtiff warns there of every odd file
                 yield name, decode(content, at_least=(at_least, at_least), name=f"{path}: {name}")
         except ImageError as exc:
             raise DataError(f"{exc} It is one of the outliers.") from exc
+
+
+def files(path: Path) -> Iterator[tuple[str, Path | BytesIO]]:
+    """Yield the images of a folder or an archive, as `read` does, without decoding them.
+
+    Raises:
+        DataError: the archive cannot be read.
+    """
+    yield from _folder(path) if path.is_dir() else _archive(path)
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -123,14 +123,14 @@ def _read(path: Path, side: int) -> dict[str, list[Image.Image]]:
             f"{path} holds no image that can be an outlier; name another folder or archive of "
             f"images."
         )
-    classes = _classes([name for name, _ in images])
+    classes = classes_of([name for name, _ in images])
     found: dict[str, list[Image.Image]] = {of_class: [] for of_class in sorted({*classes})}
     for of_class, (_, image) in zip(classes, images, strict=True):
         found[of_class].append(image)
     return found
 
 
-def _classes(names: Sequence[str]) -> list[str]:
+def classes_of(names: Sequence[str]) -> list[str]:
     """Return the class of each image: WordNet id, otherwise folder, otherwise the file itself.
 
     Without WordNet ids, the folders are classes if there are several of them.

@@ -41,10 +41,23 @@ def auroc(inside: NDArray[np.floating], outside: NDArray[np.floating]) -> float:
         inside: scores of images of the classes, (N, classes).
         outside: scores of outliers, (M, classes).
     """
-    ours, others = inside.max(axis=1), np.sort(outside.max(axis=1))
-    below = np.searchsorted(others, ours, "left")
-    not_above = np.searchsorted(others, ours, "right")
-    return float(np.mean(below + not_above) / (2 * len(others)))
+    return float(placements(inside.max(axis=1), outside.max(axis=1)).mean())
+
+
+def placements(inside: NDArray[np.floating], outside: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return which share of the outliers each image of the classes scores above, (N,).
+
+    Their mean is the AUROC; a tie counts half.
+
+    Args:
+        inside: best scores of images of the classes, (N,).
+        outside: best scores of outliers, (M,).
+    """
+    others = np.sort(outside)
+    below = np.searchsorted(others, inside, "left")
+    not_above = np.searchsorted(others, inside, "right")
+    shares: NDArray[np.float64] = (below + not_above) / (2 * len(others))
+    return shares
 
 
 def figures(

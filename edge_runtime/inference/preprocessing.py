@@ -34,6 +34,7 @@ class Preprocessing:
     """Turns images into a model's input tensor.
 
     Attributes:
+        size: height and width of the model's input in pixels.
         fit: how images of another shape are made to fit, one of `edge_runtime.inputs.resize.FITS`.
         assumptions: a clause for each thing that neither the caller nor the model file gives.
         warnings: a clause for each thing that the caller gives and the model file says otherwise.
@@ -66,6 +67,7 @@ class Preprocessing:
                 or a deviation is not positive.
         """
         _, self._height, self._width, self._channels = tensor.shape
+        self.size = self._height, self._width
         self._allow_urls = allow_urls
         self.fit = how or metadata.fit or "crop"
         self.assumptions: tuple[str, ...] = ()

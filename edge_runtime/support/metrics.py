@@ -57,11 +57,23 @@ def expected_calibration_error(
         labels: integer (N,), true class indices.
         bins: number of bins.
     """
-    best = scores.max(axis=1).astype(np.float64)
-    right = (scores.argmax(axis=1) == labels).astype(np.float64)
-    bin_of = np.minimum((best * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(bin_of, weights=right - best, minlength=bins)
-    return float(np.abs(gap).sum() / len(labels))
+    return calibration_error(scores.max(axis=1), scores.argmax(axis=1) == labels, bins)
+
+
+def calibration_error(
+    best: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 15
+) -> float:
+    """Return the expected calibration error, see `expected_calibration_error`.
+
+    Args:
+        best: the best score of each image, (N,), 0-1.
+        right: whether its class is the true one, (N,).
+        bins: number of bins.
+    """
+    promised = best.astype(np.float64)
+    bin_of = np.minimum((promised * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(bin_of, weights=right - promised, minlength=bins)
+    return float(np.abs(gap).sum() / len(best))
 
 
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
