@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from edge_runtime.inference.acceptance import default_threshold, phrase
 from export.pipeline import Export, QuantizationMode
 from export.sensitivity import LayerError
 from export.verify import AccuracyComparison, points
@@ -41,9 +42,11 @@ def lines(export: Export, judged_on: str) -> list[str]:
         export: the file.
         judged_on: names the images that judged it, in a phrase.
     """
+    default = default_threshold(export.acceptance)
     return [
         f"{export.path}: {export.size:,} bytes",
         f"on {judged_on}: {export.comparison}",
+        *([phrase(default)] if default else []),
         *(f"lint: {finding}" for finding in export.findings),
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from edge_runtime.benchmark.pipeline import STAGES, Pipeline
 from edge_runtime.benchmark.session import CALLS_PER_TURN, Measurement
 from edge_runtime.benchmark.sustained import sustain
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.inference.acceptance import default_threshold, read_sidecar
+from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.support.files import file_sha256
 
 
@@ -51,6 +54,7 @@ class Contestant:
         measurement.warnings = self._pipeline.warnings
         measurement.model_bytes = self._pipeline.path.stat().st_size
         measurement.model_sha256 = file_sha256(self._pipeline.path)
+        measurement.acceptance = _acceptance(self._pipeline.path)
 
     def load_again(self) -> None:
         """Replace the loaded model with a newly loaded one."""
@@ -102,3 +106,9 @@ class Contestant:
 
     def _run(self) -> tuple[int, ...]:
         return self._pipeline.run([next(self._images) for _ in range(self._batch)])
+
+
+def _acceptance(path: Path) -> dict[str, Any] | None:
+    """Return what the file beside a model or its card says about its default threshold."""
+    measured = read_sidecar(path) or read_metadata(path).card.get("acceptance")
+    return default_threshold(measured)

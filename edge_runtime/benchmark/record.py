@@ -99,6 +99,8 @@ def _row(row: Measurement) -> dict[str, Any]:
             "operations": row.placement.operations,
             "outside": list(row.placement.outside),
         }
+    if row.acceptance:
+        record["acceptance"] = row.acceptance
     if row.stages:
         record |= {
             "images_per_s": row.images_per_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,8 @@ class Measurement:
         warnings: what the file's metadata says that could not be used.
         model_bytes: size of the model file.
         model_sha256: SHA-256 of the model file.
+        acceptance: the default threshold of its card, see
+            `edge_runtime.inference.acceptance.default_threshold`; None if it has none.
         times: int64 (calls, stages), nanoseconds per image, columns in the order of `STAGES`.
         stages: percentiles of each stage, and of their sum as `END_TO_END`.
         against: comparison with the baseline by stage: `invoke` and `END_TO_END`. If the batch
@@ -75,6 +78,7 @@ class Measurement:
     warnings: tuple[str, ...] = ()
     model_bytes: int = 0
     model_sha256: str = ""
+    acceptance: dict[str, Any] | None = None
     times: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, len(STAGES)), np.int64))
     stages: dict[str, Summary] = field(default_factory=dict)
     against: dict[str, TimeRatio] = field(default_factory=dict)

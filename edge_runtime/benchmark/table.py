@@ -11,6 +11,7 @@ from edge_runtime.benchmark.cold_start import median
 from edge_runtime.benchmark.pipeline import STAGES, Setting
 from edge_runtime.benchmark.regression import Regression
 from edge_runtime.benchmark.session import CALLS_PER_TURN, END_TO_END, Measurement, Session
+from edge_runtime.inference.acceptance import phrase
 from edge_runtime.support.timing import TimeRatio
 
 _SETTING = ("model", "delegate", "threads", "batch")
@@ -31,7 +32,7 @@ def to_text(session: Session, *, bold: bool = False) -> str:
         _headed(block, bold)
         for block in (_invoke(session), _stages(session), _against(session), _cold(session))
     ]
-    blocks += [_headed(_sustained(session), bold), _conditions(session)]
+    blocks += [_headed(_sustained(session), bold), _acceptance(session), _conditions(session)]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -150,6 +151,12 @@ def _sustained(session: Session) -> list[str]:
     title = "Sustained, end to end"
     rows = [row for row in session.rows if row.sustained or row.too_short]
     return _block(title, header, rows, cells)
+
+
+def _acceptance(session: Session) -> list[str]:
+    """Return a line for each model that has a threshold of its own."""
+    found = {row.setting.model: row.acceptance for row in session.rows if row.acceptance}
+    return [f"{model} {phrase(default)}." for model, default in found.items()]
 
 
 def _conditions(session: Session) -> list[str]:

@@ -5,14 +5,17 @@ A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `
     threshold    best scores below it count as none of the classes
     measured_on  names the images, in a phrase; the model was not trained on them
     images       how many there are
+    accepted     how many of them the threshold accepts
+    wrong        how many of these are wrong
     compared     how many models may have been compared on them before this one was chosen
     table        for rising thresholds: [threshold, accepted, wrong, bound]; a threshold that
                  accepts the images of the one before is left out
     classes      the same table for images of which a class is the best, by the class's name
 
-`accepted` and `wrong` are numbers of images. `bound` is what the share of wrong ones among the
-accepted stays below with a confidence of 95 %. If models were compared on the images, each bound
-has the confidence 1 - 0.05 / `compared`, so that 95 % remain for whichever was chosen (Bonferroni).
+In the tables too, `accepted` and `wrong` are numbers of images. `bound` is what the share of wrong
+ones among the accepted stays below with a confidence of 95 %. If models were compared on the
+images, each bound has the confidence 1 - 0.05 / `compared`, so that 95 % remain for whichever was
+chosen (Bonferroni).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,10 +83,14 @@ def measure(
     wrong = found != labels
     least = threshold_that_accepts(KEPT, best)
     level = _LEVEL / compared
+    threshold = math.floor(least * 256) / 256
+    accepted = best >= threshold
     measured: dict[str, Any] = {
-        "threshold": math.floor(least * 256) / 256,
+        "threshold": threshold,
         "measured_on": measured_on,
         "images": len(best),
+        "accepted": int(accepted.sum()),
+        "wrong": int(wrong[accepted].sum()),
         "compared": compared,
         "table": _table(best, wrong, level),
     }
@@ -93,6 +100,38 @@ def measure(
             for at, name in enumerate(classes)
         }
     return measured
+
+
+def default_threshold(measured: object) -> dict[str, Any] | None:
+    """Return what a card says about its default threshold, without the tables.
+
+    Args:
+        measured: `acceptance` of a model card.
+
+    Returns:
+        `threshold`, and of `measured_on`, `images`, `accepted` and `wrong` what the card has; None
+        if it has no threshold.
+    """
+    if not _has_threshold(measured):
+        return None
+    keys = ("threshold", "measured_on", "images", "accepted", "wrong")
+    return {key: measured[key] for key in keys if key in measured}
+
+
+def phrase(default: Mapping[str, Any]) -> str:
+    """Return in words what `default_threshold` found."""
+    found = f"accepts scores from {default['threshold']:.3f}"
+    if not default.get("accepted"):  # a card of another tool or version
+        return found
+    return (
+        f"{found}: {default['accepted'] / default['images']:.1%} of {default['measured_on']}, "
+        f"{default['wrong'] / default['accepted']:.1%} wrong among them"
+    )
+
+
+def _has_threshold(measured: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether `acceptance` of a card is ours; other tools may use the word otherwise."""
+    return isinstance(measured, Mapping) and isinstance(measured.get("threshold"), float | int)
 
 
 def write_sidecar(model: Path, measured: Mapping[str, Any], *, overwrite: bool) -> Path:
@@ -148,11 +187,9 @@ def accept(
     Raises:
         OptionError: no threshold keeps `max_error`, or none was measured.
     """
-    if not isinstance(measured, Mapping) or not isinstance(measured.get("threshold"), float | int):
-        measured = None  # another tool's card
-    if measured is None and max_error is None:
-        return None
-    if measured is None:
+    if not _has_threshold(measured):
+        if max_error is None:
+            return None
         raise OptionError(
             "The model does not say how often it is wrong, so no --max-error can be kept; measure "
             "it on images of your own with --judge FOLDER."

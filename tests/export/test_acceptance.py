@@ -10,7 +10,7 @@ from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from edge_runtime.inference.acceptance import accept
 from edge_runtime.inference.metadata import read_metadata
-from export import acceptance, verify
+from export import acceptance, report, verify
 from export.pipeline import QuantizationMode, export_tflite
 from train.dataset import Dataset
 
@@ -34,6 +34,9 @@ def test_the_held_out_images_are_counted(with_data, held_out_scores, tmp_path):
     card = read_metadata(out).card["acceptance"]
     assert card == made.acceptance
     assert (card["images"], card["measured_on"]) == (500, "500 held-out images")
+    assert report.lines(made, "500 held-out images")[2].startswith(
+        f"accepts scores from {card['threshold']:.3f}: 9"
+    )
     right = held_out_scores.argmax(axis=1) == with_data.held_out.labels
     assert card["table"][0][:3] == [0, 500, int((~right).sum())]
     with Classifier(out) as classifier:

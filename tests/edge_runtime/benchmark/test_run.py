@@ -11,10 +11,12 @@ from edge_runtime.benchmark import contestant
 from edge_runtime.benchmark import run as run_module
 from edge_runtime.benchmark.images import find_images
 from edge_runtime.benchmark.pipeline import STAGES, Setting
+from edge_runtime.benchmark.record import to_record
 from edge_runtime.benchmark.run import run
 from edge_runtime.benchmark.session import END_TO_END, Plan
 from edge_runtime.benchmark.sustained import sustain
 from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import measure, write_sidecar
 from tests.conftest import GOLDEN
 
 TINY = str(GOLDEN / "logits.tflite")
@@ -100,6 +102,18 @@ def test_another_baseline():
     session = run(plan(TINY, "cnn-int8", baseline="cnn-int8"))
     assert session.baseline is session.rows[1]
     assert session.rows[0].against["invoke"].verdict == "faster"
+
+
+def test_the_threshold_of_a_model_is_recorded(tmp_path):
+    model = tmp_path / "mine.tflite"
+    shutil.copy(TINY, model)
+    best, zeros = np.linspace(0.5, 1, 40), np.zeros(40, int)
+    card = measure(best, zeros, zeros, ("a", "b", "c"), measured_on="40 images")
+    write_sidecar(model, card, overwrite=False)
+    with_one, without = to_record(run(plan(str(model), TINY, calls=20)))["rows"]
+    found = {"threshold": card["threshold"], "images": 40, "accepted": 38, "wrong": 0}
+    assert with_one["acceptance"] == found | {"measured_on": "40 images"}
+    assert "acceptance" not in without
 
 
 def test_a_setting_that_fails_does_not_end_the_others():

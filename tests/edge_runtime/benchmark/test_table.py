@@ -64,6 +64,21 @@ def test_a_row_that_failed_later_shows_its_figures_and_the_error(session):
     )
 
 
+def test_models_with_a_threshold_have_a_line(session):
+    assert "accepts" not in to_text(session)
+    default = {
+        "threshold": 0.5,
+        "measured_on": "80 images",
+        "images": 80,
+        "accepted": 76,
+        "wrong": 2,
+    }
+    for row in session.rows[:2]:  # the same model in two settings
+        row.acceptance = default
+    line = f"{TINY} accepts scores from 0.500: 95.0% of 80 images, 2.6% wrong among them."
+    assert to_text(session).split("\n\n")[-2] == line
+
+
 def test_an_interrupted_run_is_marked(session):
     session.interrupted = True
     session.rows[0].cold *= 3

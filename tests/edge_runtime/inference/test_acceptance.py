@@ -5,7 +5,14 @@ import pytest
 
 from edge_runtime import Classifier, OptionError, OutputError
 from edge_runtime.inference import acceptance
-from edge_runtime.inference.acceptance import accept, measure, read_sidecar, write_sidecar
+from edge_runtime.inference.acceptance import (
+    accept,
+    default_threshold,
+    measure,
+    phrase,
+    read_sidecar,
+    write_sidecar,
+)
 from tests.conftest import GOLDEN
 
 CLASSES = ("red", "green", "blue")
@@ -27,6 +34,26 @@ def test_the_default_threshold_keeps_what_it_says():
     assert card["threshold"] * 256 == int(card["threshold"] * 256)
     assert (best >= card["threshold"]).mean() >= acceptance.KEPT
     assert (best >= card["threshold"] + 1 / 256).mean() < acceptance.KEPT
+
+
+def test_the_default_threshold_in_words():
+    best, found, labels = measured()
+    card = measure(best, found, labels, CLASSES, measured_on="4,000 images")
+    default = default_threshold(card)
+    assert sorted(default) == ["accepted", "images", "measured_on", "threshold", "wrong"]
+    accepted = best >= card["threshold"]
+    error = (found != labels)[accepted].mean()
+    assert phrase(default) == (
+        f"accepts scores from {card['threshold']:.3f}: {accepted.mean():.1%} of 4,000 images, "
+        f"{error:.1%} wrong among them"
+    )
+    assert phrase({"threshold": 0.5}) == "accepts scores from 0.500"
+
+
+@pytest.mark.parametrize("card", [None, "yes", {}, {"threshold": "high"}])
+def test_another_tools_card_has_no_default_threshold(card):
+    assert default_threshold(card) is None
+    assert accept(card, CLASSES, None) is None
 
 
 def test_the_table_counts():
