@@ -7,6 +7,7 @@ meant, or the output is refused; 130 interrupted.
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated
 
@@ -116,16 +117,16 @@ def main(
 
 
 def _write(record: dict[str, object], files: list[Path], *, overwrite: bool) -> None:
-    """Write the table, the plot and the record."""
+    """Write the table, the plot and the record; all are made before the first one is written."""
     from benchmarks.trust.plot import trust
 
-    table, plot, figures = files
-    with replacing(table, overwrite=overwrite) as temporary:
-        temporary.write_text(markdown(record), encoding="utf-8")
-    with replacing(plot, overwrite=overwrite) as temporary:
-        trust(record).savefig(temporary, dpi=150, format="png")
-    with replacing(figures, overwrite=overwrite) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    plot = BytesIO()
+    trust(record).savefig(plot, dpi=150, format="png")
+    figures = json.dumps(record, indent=1) + "\n"
+    contents = (markdown(record).encode(), plot.getvalue(), figures.encode())
+    for file, content in zip(files, contents, strict=True):
+        with replacing(file, overwrite=overwrite) as temporary:
+            temporary.write_bytes(content)
 
 
 def _say(line: str) -> None:

@@ -41,7 +41,8 @@ def _risk(axes: Axes, models: list[dict[str, Any]], part: str, title: str) -> No
         if model[part]["risk"] is not None:
             axes.plot(model[part]["accepted"], model[part]["risk"], "o", color=f"C{at}")
     axes.set(xlabel="accepted", ylabel="error among the accepted", title=title)
-    axes.set_ylim(bottom=0)
+    worst = max(model[part]["risk_coverage"][0]["risk"] for model in models)
+    axes.set_ylim(0, 1.5 * worst or None)  # the interval of few images is wide
     _finish(axes)
 
 
@@ -65,18 +66,11 @@ def _reliability(axes: Axes, models: list[dict[str, Any]]) -> None:
     for at, model in enumerate(models):
         rows = model["test"]["reliability"]
         top1 = [row["top1"] for row in rows]
-        errors = [
-            [row["top1"] - row["top1_interval"][0] for row in rows],
-            [row["top1_interval"][1] - row["top1"] for row in rows],
-        ]
-        axes.errorbar(
-            [row["score"] for row in rows],
-            top1,
-            errors,
-            fmt=".-",
-            color=f"C{at}",
-            label=f"{model['model']}, ECE {model['test']['ece']:.3f}",
-        )
+        low, high = zip(*(row["top1_interval"] for row in rows), strict=True)
+        scores = [row["score"] for row in rows]
+        label = f"{model['model']}, ECE {model['test']['ece']:.3f}"
+        axes.plot(scores, top1, ".-", color=f"C{at}", label=label)
+        axes.vlines(scores, low, high, color=f"C{at}", linewidth=1)
     axes.set(xlabel="best score", ylabel="top-1", title="test images, in ten bins")
     _finish(axes)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from export.verify import points
+
 Figures = dict[str, Any]
 Form = Callable[[Figures, str], str]
 
@@ -128,7 +130,8 @@ def _promise(figures: Figures, key: str) -> str:
 
 
 def _risk_from(figures: Figures, key: str) -> str:
-    return f"{_share(figures, key)}, scores from {figures['threshold']:.3f}"
+    accepted = f"{100 * figures['accepted']:.1f} %"
+    return f"{_share(figures, key)} of {accepted}, scores from {figures['threshold']:.3f}"
 
 
 def _share(figures: Figures, key: str) -> str:
@@ -144,9 +147,9 @@ def _number(figures: Figures, key: str) -> str:
 
 
 def _points(figures: Figures, key: str) -> str:
-    low, high = figures[f"{key}_interval"]
+    found, low, high = (points(value) for value in (figures[key], *figures[f"{key}_interval"]))
     p = f", p {figures[f'{key}_p']:.2g}" if f"{key}_p" in figures else ""
-    return f"{100 * figures[key]:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}){p}"
+    return f"{found} ({low} to {high}){p}"
 
 
 def _difference(figures: Figures, key: str) -> str:
