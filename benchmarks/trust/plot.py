@@ -43,7 +43,7 @@ def _risk(axes: Axes, models: list[dict[str, Any]], part: str, title: str) -> No
     axes.set(xlabel="accepted", ylabel="error among the accepted", title=title)
     worst = max(model[part]["risk_coverage"][0]["risk"] for model in models)
     axes.set_ylim(0, 1.5 * worst or None)  # the interval of few images is wide
-    _finish(axes)
+    _finish(axes, "upper left")
 
 
 def _others(axes: Axes, models: list[dict[str, Any]]) -> None:
@@ -58,7 +58,7 @@ def _others(axes: Axes, models: list[dict[str, Any]]) -> None:
             )
             axes.plot(model["test"]["accepted"], source["accepted"], "o", color=f"C{at}")
     axes.set(xlabel="test images accepted", ylabel="others accepted", title="images of no class")
-    _finish(axes)
+    _finish(axes, "upper left")
 
 
 def _reliability(axes: Axes, models: list[dict[str, Any]]) -> None:
@@ -72,11 +72,11 @@ def _reliability(axes: Axes, models: list[dict[str, Any]]) -> None:
         axes.plot(scores, top1, ".-", color=f"C{at}", label=label)
         axes.vlines(scores, low, high, color=f"C{at}", linewidth=1)
     axes.set(xlabel="best score", ylabel="top-1", title="test images, in ten bins")
-    _finish(axes)
+    _finish(axes, "lower right")
 
 
-def _finish(axes: Axes) -> None:
+def _finish(axes: Axes, legend: str) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc=legend)
