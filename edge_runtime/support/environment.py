@@ -168,6 +168,15 @@ def read_environment(root: Path = Path("/")) -> Environment:
     )
 
 
+def cpu_model(root: Path = Path("/")) -> str:
+    """Return the model of the processor, or the most that the system says.
+
+    Args:
+        root: the folder that contains /proc.
+    """
+    return _cpu(_read(root / "proc/cpuinfo") or "")
+
+
 def read_throttling(root: Path = Path("/")) -> Throttling:
     """Return what slows the CPU down: thermal events, cooling, a Raspberry Pi's flags.
 
