@@ -53,6 +53,22 @@ class Availability(NamedTuple):
     reason: str
 
 
+class Reference(NamedTuple):
+    """What LiteRT's built-in kernels give for some images.
+
+    Attributes:
+        engine: the file's engine on `cpu`.
+        images: tensors of the input's shape and type.
+        scores: scores or logits of each image, float32 (classes,).
+        logits: whether these are logits, see `edge_runtime.inference.scores.decide`.
+    """
+
+    engine: Engine
+    images: Sequence[NDArray[Any]]
+    scores: Sequence[NDArray[np.float32]]
+    logits: bool
+
+
 class Choice(NamedTuple):
     """The engine that `auto` chose, and why."""
 
@@ -100,24 +116,17 @@ def choose(
         ModelError: the model cannot be run at all.
         OSError: the file cannot be read.
     """
-    expected = [_raw_scores(on_cpu, image) for image in images]
+    reference = reference_of(on_cpu, images, logits=logits)
     good: dict[str, Engine] = {"cpu": on_cpu}
     reasons = []
     for name in (name for name in DELEGATES if name != "cpu"):
         try:
-            ensure_sound(path, name, gpu_precision=gpu_precision)
-            engine = open_engine(
-                path, delegate=name, threads=threads, gpu_precision=gpu_precision, on_cpu=on_cpu
+            good[name] = open_agreeing(
+                path, name, reference, threads=threads, gpu_precision=gpu_precision
             )
-            difference = difference_from(expected, engine, images, logits=logits)
         except EdgeRuntimeError as exc:
             # What follows the semicolon is advice for those who asked for this delegate.
             reasons.append(f"not {name}: {str(exc).partition(';')[0]}")
-            continue
-        if difference is None:
-            good[name] = engine
-        else:
-            reasons.append(f"not {name}: {difference}")
     from edge_runtime.support.timing import measure  # because only `auto` measures
 
     times = measure(
@@ -129,6 +138,53 @@ def choose(
     best = min(us, key=us.__getitem__)
     measured = ", ".join(f"{name} {us[name]:.0f} us" for name in sorted(us, key=us.__getitem__))
     return Choice(good[best], "; ".join([f"{best}: {measured} an image", *reasons]))
+
+
+def reference_of(engine: Engine, images: Sequence[NDArray[Any]], *, logits: bool) -> Reference:
+    """Return what an engine on `cpu` gives for some images; the arguments are its fields.
+
+    Raises:
+        ModelError: the engine cannot run an image.
+    """
+    return Reference(engine, images, [_raw_scores(engine, image) for image in images], logits)
+
+
+def open_agreeing(
+    path: Path,
+    delegate: str,
+    reference: Reference,
+    *,
+    threads: int = 1,
+    gpu_precision: str = "fp32",
+) -> Engine:
+    """Open a model on a delegate whose scores agree with the reference, as `choose` says.
+
+    Args:
+        path: the model file.
+        delegate: one of `DELEGATES`.
+        reference: scores of the same file.
+        threads: CPU threads for one image.
+        gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
+
+    Raises:
+        DelegateError: the delegate is not available, does not take the model, or disagrees.
+        ModelError: the model cannot be run.
+        OSError: the file cannot be read.
+    """
+    ensure_sound(path, delegate, gpu_precision=gpu_precision)
+    engine = open_engine(
+        path,
+        delegate=delegate,
+        threads=threads,
+        gpu_precision=gpu_precision,
+        on_cpu=reference.engine,
+    )
+    difference = difference_from(
+        reference.scores, engine, reference.images, logits=reference.logits
+    )
+    if difference is not None:
+        raise DelegateError(difference)
+    return engine
 
 
 def ensure_agrees(
