@@ -23,8 +23,8 @@ class Classifier(Model):
     def classify_batch(self, images: Iterable[ImageLike], *, top_k: int = 1) -> list[Result]:
         """Classify several images and return their results in order.
 
-        If all images are files or URLs, and there are at least 64, as many processes as there are
-        threads share them. Fewer images are done before a second process has started.
+        If all images are files or URLs, and there are at least 64, several processes share them, as
+        `processes` says. Fewer images are done before a second process has started.
 
         Args:
             images: as for `classify`.
@@ -41,7 +41,7 @@ class Classifier(Model):
             raise ValueError("The classifier is closed.")
         from edge_runtime.jobs.files import classify_files, classify_image
 
-        if self.threads == 1 or not all(isinstance(image, (str, Path)) for image in images):
+        if self.processes == 1 or not all(isinstance(image, (str, Path)) for image in images):
             return [classify_image(self, image, top_k=top_k) for image in images]
         from edge_runtime.inputs.names import Source
 

@@ -26,7 +26,7 @@ def list_delegates(wanted: bool) -> None:
 
 
 def describe_models(
-    models: list[str], as_json: bool, delegate: str | None, threads: int, gpu_precision: str
+    models: list[str], as_json: bool, delegate: str | None, threads: int | None, gpu_precision: str
 ) -> int:
     """Print what model files say about themselves, and return the exit code."""
     from edge_runtime.inference.description import describe

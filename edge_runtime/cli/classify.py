@@ -52,8 +52,8 @@ def classify(
         sources: what the user named.
         job: what to do with them; by default, print a line of text for each.
         model: as for `edge_runtime.inference.model.Model`, like the arguments that follow.
-        threads: None stands for all cores if there may be many images. On a cluster, the largest
-            number of actors.
+        threads: None stands for all cores if there may be many images, or for what was tuned. On a
+            cluster, the largest number of actors.
         instead: what to do with the model instead of classifying the sources; returns the exit
             code.
 
@@ -69,7 +69,8 @@ def classify(
         loaded = Model(
             model,
             delegate=delegate,
-            threads=1 if job.ray else threads or _threads(sources),
+            threads=1 if job.ray else threads,
+            many=_may_be_many(sources),
             gpu_precision=gpu_precision,
             labels=labels,
             mean=mean,
@@ -120,16 +121,12 @@ def _print_failures(sources: list[str], error: EdgeRuntimeError, job: Job) -> No
     print(header(job.format), *lines, sep="", end="", flush=True)
 
 
-def _threads(sources: list[str]) -> int:
-    """Return all cores if there may be many images, otherwise 1: threads take time to start."""
-    if len(sources) < 64 and not any(map(_may_be_many, sources)):
-        return 1
-    from edge_runtime.support.cores import usable_cores
-
-    return usable_cores()
+def _may_be_many(sources: list[str]) -> bool:
+    """Return whether processes are worth their start."""
+    return len(sources) >= 64 or any(map(_names_many, sources))
 
 
-def _may_be_many(source: str) -> bool:
+def _names_many(source: str) -> bool:
     """Return whether a source may be a directory, a pattern or a file full of names.
 
     Names from a pipe do not count as many: several processes would get them in chunks, and a name

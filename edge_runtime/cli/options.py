@@ -242,7 +242,7 @@ def classify(
         raise typer.Exit(check_models(sources, named, as_json=as_json))
     if info:
         asked_of = named[0] if named else None
-        raise typer.Exit(describe_models(sources, as_json, asked_of, threads or 1, gpu_precision))
+        raise typer.Exit(describe_models(sources, as_json, asked_of, threads, gpu_precision))
     if ray:
         check_for_ray(
             sources,

@@ -22,7 +22,7 @@ def describe(
     *,
     as_json: bool = False,
     delegate: str | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     gpu_precision: str = "fp32",
 ) -> str:
     """Return what a model file says about itself, as one line of JSON or as text.
@@ -31,7 +31,7 @@ def describe(
         model: a .tflite file, or the name of a shipped model.
         as_json: return JSON.
         delegate: also load the model on this delegate and say what runs it; None does not load it.
-        threads: CPU threads for that.
+        threads: CPU threads for that; see `edge_runtime.inference.model.Model`.
         gpu_precision: what the GPU computes in, `fp32` or `fp16`.
 
     Raises:
@@ -63,7 +63,9 @@ def describe(
     return json.dumps(fields) if as_json else _text(fields)
 
 
-def _placement(path: Path, delegate: str, threads: int, gpu_precision: str) -> dict[str, Any]:
+def _placement(
+    path: Path, delegate: str, threads: int | None, gpu_precision: str
+) -> dict[str, Any]:
     with Model(path, delegate=delegate, threads=threads, gpu_precision=gpu_precision) as loaded:
         return {"requested": delegate, **loaded.placement._asdict(), "reason": loaded.reason}
 

@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edge_runtime.errors import ModelError, OptionError
+from edge_runtime.errors import EdgeRuntimeError, ModelError, OptionError
 from edge_runtime.inference import shipped, trial
 from edge_runtime.inference.engine import Engine, open_engine
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.preprocessing import Preprocessing
+from edge_runtime.support.cores import usable_cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,8 @@ class Options(NamedTuple):
 
     path: Path
     delegate: str
-    threads: int
+    threads: int | None
+    many: bool
     gpu_precision: str
     labels: tuple[str, ...] | None
     mean: tuple[float, ...] | None
@@ -41,26 +43,81 @@ class Options(NamedTuple):
     max_error: MaxError | None
 
 
-def load(options: Options) -> tuple[Metadata, Engine]:
-    """Read what the file says and open its graph; for `auto`, on the reference kernels."""
-    delegate = "cpu" if options.delegate == "auto" else options.delegate
+class Loaded(NamedTuple):
+    """A model file that was opened.
+
+    Attributes:
+        metadata: what the file says.
+        engine: its graph; for `auto`, on the reference kernels until `settle` has chosen.
+        threads: CPU threads for one image.
+        processes: number of processes for many images.
+        tuned: whether `auto` took this from `edge_runtime.inference.tuning`.
+        reason: why, or why not although something is kept; otherwise empty.
+    """
+
+    metadata: Metadata
+    engine: Engine
+    threads: int
+    processes: int
+    tuned: bool
+    reason: str
+
+
+def load(options: Options) -> Loaded:
+    """Read what the file says and open its graph.
+
+    Raises:
+        ModelError: the file is not an image classifier, or cannot be read.
+        DelegateError: the delegate is not available, or does not take the model.
+    """
+    note = ""
     try:
         metadata = read_metadata(options.path)
+        if metadata.card.get("kind") == "feature extractor" and options.scores == "auto":
+            raise ModelError(
+                f"{options.path} gives features instead of scores; teach it your classes with "
+                f"edge-teach."
+            )
+        if options.delegate == "auto" and options.gpu_precision == "fp32":
+            loaded, note = _load_tuned(options, metadata)
+            if loaded is not None:
+                return loaded
+        delegate = "cpu" if options.delegate == "auto" else options.delegate
         trial.ensure_sound(options.path, delegate, gpu_precision=options.gpu_precision)
     except OSError as exc:
         raise ModelError(f"{options.path} cannot be read ({exc.strerror}).") from exc
-    if metadata.card.get("kind") == "feature extractor" and options.scores == "auto":
-        raise ModelError(
-            f"{options.path} gives features instead of scores; teach it your classes with "
-            f"edge-teach."
-        )
+    threads = options.threads or (usable_cores() if options.many else 1)
     engine = open_engine(
-        options.path,
-        delegate=delegate,
-        threads=options.threads,
-        gpu_precision=options.gpu_precision,
+        options.path, delegate=delegate, threads=threads, gpu_precision=options.gpu_precision
     )
-    return metadata, engine
+    return Loaded(metadata, engine, threads, threads, tuned=False, reason=note)
+
+
+def _load_tuned(options: Options, metadata: Metadata) -> tuple[Loaded | None, str]:
+    """Load a model as it was tuned, untried and uncompared; or say why what is kept is not used.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    from edge_runtime.inference.tuning import recall, worded
+
+    tuned, note = recall(options.path)
+    if tuned is None:
+        return None, note
+    chosen, unit = (tuned.many, "process") if options.many else (tuned.one, "thread")
+    threads = tuned.one.threads if tuned.one.delegate == chosen.delegate else 1
+    processes = tuned.many.threads if options.many else 1
+    if options.threads is not None:
+        threads = processes = options.threads
+    try:
+        engine = open_engine(options.path, delegate=chosen.delegate, threads=threads)
+    except EdgeRuntimeError as exc:
+        return None, f"what was tuned on {tuned.day} fails: {str(exc).partition(';')[0]}"
+    reason = (
+        f"{chosen.delegate}, tuned on {tuned.day}: "
+        f"{worded(chosen.delegate, chosen.threads, unit)} ({chosen.advantage})"
+    )
+    return Loaded(metadata, engine, threads, processes, tuned=True, reason=reason), ""
 
 
 def samples(preprocessing: Preprocessing) -> Iterator[NDArray[Any]]:
@@ -69,21 +126,22 @@ def samples(preprocessing: Preprocessing) -> Iterator[NDArray[Any]]:
 
 
 def settle(
-    options: Options, engine: Engine, preprocessing: Preprocessing, logits: bool
+    options: Options, loaded: Loaded, preprocessing: Preprocessing, logits: bool
 ) -> tuple[Engine, str]:
     """Return the engine to use, and why `auto` chose it.
 
     Args:
         options: what the caller of `Model` asked for.
-        engine: from `load`.
+        loaded: from `load`.
         preprocessing: for the engine's input.
         logits: whether the graph's output is logits.
 
     Raises:
         DelegateError: an accelerator computes the model wrongly.
     """
-    if options.delegate in CPU_DELEGATES:
-        return engine, ""
+    engine = loaded.engine
+    if loaded.tuned or options.delegate in CPU_DELEGATES:
+        return engine, loaded.reason
     from edge_runtime.inference.delegates import choose, ensure_agrees
 
     if options.delegate != "auto":
@@ -95,10 +153,10 @@ def settle(
         engine,
         [preprocessing(path) for path in shipped.samples().values()],
         logits=logits,
-        threads=options.threads,
+        threads=loaded.threads,
         gpu_precision=options.gpu_precision,
     )
-    return choice.engine, choice.reason
+    return choice.engine, "; ".join(filter(None, (choice.reason, loaded.reason)))
 
 
 def reopen(path: Path, options: Options, engine: Engine) -> Engine:
@@ -120,7 +178,7 @@ def reopen(path: Path, options: Options, engine: Engine) -> Engine:
     return open_engine(
         path,
         delegate=engine.placement.delegate,
-        threads=options.threads,
+        threads=engine.placement.threads,
         gpu_precision=options.gpu_precision,
     )
 

@@ -56,7 +56,8 @@ class Model:
         assumptions: what neither the file nor the caller specified.
         warnings: what the file's metadata says that could not be used, unless the caller's
             arguments make up for all of it.
-        threads: CPU threads in all.
+        threads: CPU threads for one image.
+        processes: number of processes that share the images of a large batch.
         fit: how images of another shape are made to fit.
         acceptance: which best classes count; None if all do.
         allow_urls: whether images and streams may be named by URLs.
@@ -67,7 +68,8 @@ class Model:
         model: str | Path = shipped.DEFAULT_MODEL,
         *,
         delegate: str = "xnnpack",
-        threads: int = 1,
+        threads: int | None = None,
+        many: bool = False,
         gpu_precision: str = "fp32",
         labels: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
@@ -85,6 +87,8 @@ class Model:
             delegate: `xnnpack`, `cpu`, `gpu`, `npu`, `auto`, or an external delegate's path; see
                 `edge_runtime.inference.delegates`.
             threads: CPU threads in all: for one image, or for as many images of a batch at once.
+                Default: 1, all cores if `many`, or for `auto` what `edge-benchmark --tune` found.
+            many: expect many images, such as a folder.
             gpu_precision: what the GPU computes in, `fp32` or `fp16`.
             labels: class names that replace the file's.
             mean: subtracted from a pixel (0-255); one number, or one for each channel. It replaces
@@ -110,7 +114,8 @@ class Model:
             ValueError: an argument has none of the values listed above.
         """
         _require("delegate", delegate != "", "a name", delegate)
-        _require("threads", 1 <= threads <= _MAX_THREADS, f"1 to {_MAX_THREADS:,}", threads)
+        in_range = threads is None or 1 <= threads <= _MAX_THREADS
+        _require("threads", in_range, f"1 to {_MAX_THREADS:,}", threads)
         _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
         _require("scores", scores in SCORES, ", ".join(SCORES), scores)
@@ -119,6 +124,7 @@ class Model:
             path=shipped.find(model),
             delegate=delegate,
             threads=threads,
+            many=many,
             gpu_precision=gpu_precision,
             labels=None if labels is None else tuple(labels),
             mean=None if mean is None else tuple(map(float, mean)),
@@ -129,13 +135,15 @@ class Model:
             accept_all=accept_all,
             max_error=max_error,
         )
-        self.path, self.delegate, self.threads = options.path, delegate, threads
+        self.path, self.delegate = options.path, delegate
         self.allow_urls = allow_urls
         self.name = options.path.stem
         self._absolute_path = str(options.path.absolute())  # the working directory may change
-        metadata, engine = load(options)
+        loaded = load(options)
+        engine = loaded.engine
+        self.threads, self.processes = loaded.threads, loaded.processes
         metadata = matching(
-            metadata, channels=engine.input.shape[3], classes=engine.output.shape[-1]
+            loaded.metadata, channels=engine.input.shape[3], classes=engine.output.shape[-1]
         )
         everything = (options.labels, options.mean, options.std, options.fit)
         self.warnings = metadata.warnings if None in everything else ()
@@ -150,7 +158,7 @@ class Model:
         self.warnings += self.preprocessing.warnings
         decision = decide(scores, engine, samples(self.preprocessing))
         self._gives_logits = decision.logits
-        engine, self.reason = settle(options, engine, self.preprocessing, decision.logits)
+        engine, self.reason = settle(options, loaded, self.preprocessing, decision.logits)
         self.labels, assumptions = choose_labels(options, metadata, engine.output.shape[-1])
         self.assumptions = self.preprocessing.assumptions + assumptions + decision.assumptions
         self.fit = self.preprocessing.fit

@@ -28,7 +28,7 @@ def classify_files(
     """Yield the name and the result of every image, in order.
 
     Args:
-        model: `threads` of it is the number of processes. With one thread, with few images, or on
+        model: its `processes` is the number of processes. With one, with few images, or on
             an accelerator, this process does everything.
         sources: read only as far ahead as the workers need.
         top_k: how many classes an image gets.
@@ -41,7 +41,7 @@ def classify_files(
         raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
     sources = iter(sources)
     # There is only one GPU, and more processes would queue for it.
-    shared = model.threads > 1 and model.placement.delegate in CPU_DELEGATES
+    shared = model.processes > 1 and model.placement.delegate in CPU_DELEGATES
     first = list(islice(sources, WORTHWHILE if shared else 0))
     sources = chain(first, sources)
     pool = None
@@ -49,7 +49,7 @@ def classify_files(
         from edge_runtime.jobs.pool import Pool
 
         with suppress(OSError):  # this system may start no process
-            pool = Pool(model.arguments(), model.labels, processes=model.threads, top_k=top_k)
+            pool = Pool(model.arguments(), model.labels, processes=model.processes, top_k=top_k)
     if pool is None:
         for source in sources:
             yield source.name, classify_source(model, source, top_k=top_k)

@@ -50,20 +50,28 @@ class Pool:
         self._processes = processes
         self._workers = [self._start()]
 
-    def results(self, sources: Iterator[Source]) -> Iterator[tuple[str, Result]]:
-        """Yield the name and the result of every image, in order. Read the iterator to its end."""
+    def results(
+        self, sources: Iterator[Source], *, processes: int | None = None
+    ) -> Iterator[tuple[str, Result]]:
+        """Yield the name and the result of every image, in order. Read the iterator to its end.
+
+        Args:
+            sources: the images.
+            processes: use only this many workers.
+        """
+        most = min(self._processes, processes or self._processes)
         # Chunks go round the workers, so the oldest one is always the next to come back.
         under_way: deque[tuple[_Worker, _Chunk]] = deque()
         chunks = _chunks(sources)
         turn = 0
         chunk = next(chunks, None)
         while chunk or under_way:
-            if chunk and turn == len(self._workers) < self._processes:
+            if chunk and turn == len(self._workers) < most:
                 try:
                     self._workers.append(self._start())
                 except OSError:  # the system is out of files or memory
-                    self._processes = len(self._workers)
-            worker = self._workers[turn % len(self._workers)]
+                    most = self._processes = len(self._workers)
+            worker = self._workers[turn % min(len(self._workers), most)]
             if chunk and worker.send(chunk):
                 under_way.append((worker, chunk))
                 turn += 1

@@ -50,6 +50,22 @@ def test_answers_are_in_order_and_those_of_one_process(folder):
     ]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="counts child processes in /proc")
+def test_a_pool_may_use_some_of_its_workers(folder):
+    model = Classifier(GOLDEN / "int8.tflite")
+    before = set(children())
+    pool = batch.Pool(model.arguments(), model.labels, processes=3, top_k=1)
+    try:
+        expected = list(pool.results(iter(files(folder)), processes=2))
+        assert len(set(children()) - before) == 2
+        assert list(pool.results(iter(files(folder)))) == expected
+        assert len(set(children()) - before) == 3
+        assert list(pool.results(iter(files(folder)), processes=1)) == expected
+        assert [name for name, _ in expected] == [source.name for source in files(folder)]
+    finally:
+        pool.close()
+
+
 def test_failures_come_in_their_place(folder, tmp_path):
     sources = files(folder)
     (tmp_path / "text.png").write_bytes(b"no picture")
