@@ -17,5 +17,13 @@
     table        the results as tables
     publish      print and write the results, choose the exit code
 
+For `--tune`, which keeps what is fastest:
+
+    tune_command  tune models and keep the choices, or forget them
+    tune          what is fastest, among what computes the right scores
+    candidates    the settings that compete, after a first look
+    folders       a folder by the number of processes
+    tune_report   tables and JSON
+
 The statistics are those of `edge_runtime.support.timing`.
 """

@@ -23,6 +23,8 @@ from edge_runtime.inputs.names import STANDARD_INPUT
 from edge_runtime.support.environment import read_environment
 from edge_runtime.support.outputs import output_file
 
+_TUNING = {"models", "--tune", "--images", "--calls", "--json"}
+
 
 def check_names(models: Sequence[str], delegates: Sequence[str]) -> None:
     """Reject models and delegates that do not exist."""
@@ -33,6 +35,25 @@ def check_names(models: Sequence[str], delegates: Sequence[str]) -> None:
             require_delegate(delegate)
     except (DelegateError, ModelError) as exc:
         raise typer.BadParameter(str(exc)) from exc
+
+
+def check_tune(context: typer.Context, tune: bool, forget: bool) -> None:
+    """Reject options that `--tune` and `--forget` do not take."""
+    given = {
+        option.opts[0]
+        for option in context.command.params
+        if option.name
+        and (source := context.get_parameter_source(option.name))
+        and source.name == "COMMANDLINE"
+    }
+    if forget and not tune:
+        raise typer.BadParameter("--forget needs --tune, which it undoes.")
+    allowed = {"models", "--tune", "--forget"} if forget else _TUNING
+    others = sorted(given - allowed)
+    if tune and others:
+        raise typer.BadParameter(
+            f"--tune {'--forget ' * forget}takes no {', '.join(others)}; omit it."
+        )
 
 
 def check_out(out: Path, inputs: Iterable[str | Path | int], *, overwrite: bool) -> Path:

@@ -30,6 +30,7 @@ def main() -> NoReturn:
 
 @app.command()
 def benchmark(
+    context: typer.Context,
     models: Annotated[
         list[str] | None,
         typer.Argument(
@@ -108,6 +109,20 @@ def benchmark(
             help="Slowdown that --compare tolerates, in percent.",
         ),
     ] = 10.0,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Find the fastest delegate, threads and processes that give the CPU's results, "
+            "and keep them for --delegate auto.",
+        ),
+    ] = False,
+    forget: Annotated[
+        bool,
+        typer.Option(
+            "--forget", help="With --tune, remove what was kept, for the models or for all."
+        ),
+    ] = False,
     _version: Annotated[
         bool,
         typer.Option(
@@ -122,15 +137,24 @@ def benchmark(
     import signal
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured is to be kept
-    from edge_runtime.benchmark.checks import check_names, check_out, comparable, known_inputs
+    from edge_runtime.benchmark.checks import (
+        check_names,
+        check_out,
+        check_tune,
+        comparable,
+        known_inputs,
+    )
     from edge_runtime.benchmark.images import find_images
     from edge_runtime.benchmark.pipeline import sweep
     from edge_runtime.benchmark.publish import publish
     from edge_runtime.benchmark.run import run
     from edge_runtime.benchmark.session import Plan
+    from edge_runtime.benchmark.tune_command import forget_models, tune_models
     from edge_runtime.inference import shipped
 
     say = partial(complain, program=_PROGRAM)
+    show = partial(show_line, stream=terminal())
+    check_tune(context, tune, forget)
     names = models or list(shipped.models())
     if baseline is not None and baseline not in names:
         raise typer.BadParameter(
@@ -140,6 +164,8 @@ def benchmark(
         raise typer.BadParameter("--overwrite needs --out.")
     delegates = delegate or ["xnnpack"]
     check_names(names, delegates)
+    if forget:
+        raise typer.Exit(forget_models(models or [], say))
     record = None
     if out is not None:
         inputs = known_inputs(names, delegates, images or [], compare)
@@ -153,8 +179,9 @@ def benchmark(
         raise typer.Exit(1) from exc
     if out is not None:  # the images may come from standard input
         check_out(out, found.paths, overwrite=overwrite)
+    if tune:
+        raise typer.Exit(tune_models(names, found, say, show, calls=calls, as_json=as_json))
     plan = Plan(settings, found, baseline, calls, cold_starts, sustained)
-    show = partial(show_line, stream=terminal())
     session = run(plan, show, on_measured=_ignore_interruptions)
     show("")
     raise typer.Exit(

@@ -51,7 +51,7 @@ class Contestant:
         if self._setting.delegate == "auto":  # it might choose another delegate at the next load
             self._setting = self._setting._replace(delegate=self._pipeline.placement.delegate)
         measurement.placement = self._pipeline.placement
-        measurement.warnings = self._pipeline.warnings
+        measurement.reason, measurement.warnings = self._pipeline.reason, self._pipeline.warnings
         measurement.model_bytes = self._pipeline.path.stat().st_size
         measurement.model_sha256 = file_sha256(self._pipeline.path)
         measurement.acceptance = _acceptance(self._pipeline.path)

@@ -54,7 +54,9 @@ class Pipeline:
     Attributes:
         path: the model file.
         placement: what runs the model.
-        warnings: those of `edge_runtime.inference.model.Model`.
+        reason: why `auto` chose the delegate, like `warnings` from
+            `edge_runtime.inference.model.Model`.
+        warnings: what the file's metadata says that could not be used.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -67,7 +69,7 @@ class Pipeline:
         self._model = Model(setting.model, delegate=setting.delegate, threads=setting.threads)
         self.path = self._model.path
         self.placement = self._model.placement
-        self.warnings = self._model.warnings
+        self.reason, self.warnings = self._model.reason, self._model.warnings
         self._invoke: Callable[[NDArray[Any]], NDArray[Any]] = self._model.invoke
         if setting.batch > 1:
             self._model.close()  # frees its engine; pre- and post-processing remain usable

@@ -101,6 +101,8 @@ def _row(row: Measurement) -> dict[str, Any]:
         }
     if row.acceptance:
         record["acceptance"] = row.acceptance
+    if row.reason:
+        record["reason"] = row.reason
     if row.stages:
         record |= {
             "images_per_s": row.images_per_s,

@@ -57,6 +57,7 @@ class Measurement:
         setting: what was measured.
         error: why the setting could not be measured to the end; None: it could.
         placement: what ran the model.
+        reason: why `auto` chose the delegate; otherwise empty.
         warnings: what the file's metadata says that could not be used.
         model_bytes: size of the model file.
         model_sha256: SHA-256 of the model file.
@@ -75,6 +76,7 @@ class Measurement:
     setting: Setting
     error: str | None = None
     placement: Placement | None = None
+    reason: str = ""
     warnings: tuple[str, ...] = ()
     model_bytes: int = 0
     model_sha256: str = ""

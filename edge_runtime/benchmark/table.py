@@ -62,7 +62,7 @@ def regression_text(regression: Regression, session: Session, old: str, toleranc
     header = [*varying, "stage", "before, us", "now, us", "ratio", "interval", "verdict"]
     title = f"Compared with {old}, tolerance {tolerance:.0%}"
     return "\n".join(
-        ["", title, *_aligned(header, table, left=len(varying) + 1), *regression.warnings, ""]
+        ["", title, *aligned(header, table, left=len(varying) + 1), *regression.warnings, ""]
     )
 
 
@@ -93,7 +93,7 @@ def _invoke(session: Session) -> list[str]:
         f"({calls:,} calls per row, {CALLS_PER_TURN} per turn, {loads}, {images})"
     )
     header = [*_SETTING, "delegated", "p50", "95 % interval", "p90", "p95", "p99"]
-    return [title, *_aligned(header, rows, left=2)]
+    return [title, *aligned(header, rows, left=2)]
 
 
 def _stages(session: Session) -> list[str]:
@@ -180,7 +180,7 @@ def _block(
         return []
     varying = _varying(rows)
     table = [[*_cells(row, varying), *cells(row)] for row in rows]
-    return [title, *_aligned([*varying, *header], table, left=len(varying))]
+    return [title, *aligned([*varying, *header], table, left=len(varying))]
 
 
 def _varying(rows: Sequence[Measurement]) -> list[str]:
@@ -228,7 +228,7 @@ def _us(us: float) -> str:
     return f"{us:,.1f}" if us < 10_000 else f"{us:,.0f}"
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int) -> list[str]:
+def aligned(header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int) -> list[str]:
     """Return the lines of a table, text to the left and numbers to the right.
 
     Args:

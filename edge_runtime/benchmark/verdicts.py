@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.benchmark.pipeline import STAGES
 from edge_runtime.benchmark.session import CALLS_PER_TURN, END_TO_END, Measurement, Session
-from edge_runtime.support.timing import compare_times, summarize
+from edge_runtime.support.timing import TimeRatio, compare_times, summarize
 
 
 def evaluate(session: Session) -> None:
@@ -23,16 +23,27 @@ def evaluate(session: Session) -> None:
             row.stages[name] = summarize(times, stretch=session.calls_per_load)
         if session.baseline is None or row is session.baseline:
             continue
-        # After an interruption one row may have a turn more than another.
-        calls = min(len(row.times), len(session.baseline.times))
         same_batch = row.setting.batch == session.baseline.setting.batch
         for name in ("invoke", END_TO_END) if same_batch else ("invoke",):
-            base, other = _series(session.baseline)[name], _series(row)[name]
-            row.against[name] = compare_times(
-                _turn_medians(base[:calls]),
-                _turn_medians(other[:calls]),
-                stretch=session.calls_per_load // CALLS_PER_TURN,
-            )
+            row.against[name] = compare_rows(session, session.baseline, row, name)
+
+
+def compare_rows(session: Session, base: Measurement, other: Measurement, stage: str) -> TimeRatio:
+    """Say whether one row is slower or faster than another, turn by turn.
+
+    Args:
+        session: the benchmark that both belong to.
+        base: a row with times.
+        other: another one.
+        stage: one of `STAGES`, or `END_TO_END`.
+    """
+    # After an interruption one row may have a turn more than another.
+    calls = min(len(base.times), len(other.times))
+    return compare_times(
+        _turn_medians(_series(base)[stage][:calls]),
+        _turn_medians(_series(other)[stage][:calls]),
+        stretch=session.calls_per_load // CALLS_PER_TURN,
+    )
 
 
 def _turn_medians(times: NDArray[np.int64]) -> NDArray[np.int64]:
