@@ -39,10 +39,10 @@ class Classifier(Model):
         images = list(images)
         if self.closed:
             raise ValueError("The classifier is closed.")
-        from edge_runtime.jobs.files import classify_files, classify_image
+        from edge_runtime.jobs.files import classify_files, classify_images
 
         if self.processes == 1 or not all(isinstance(image, (str, Path)) for image in images):
-            return [classify_image(self, image, top_k=top_k) for image in images]
+            return list(classify_images(self, images, top_k=top_k))
         from edge_runtime.inputs.names import Source
 
         sources = (Source(str(image)) for image in images)

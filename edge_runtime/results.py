@@ -11,7 +11,7 @@ One layout serves JSON, CSV and Parquet. Each record stands for one image or fra
     dropped      frames only: frames passed over since the previous result
     predictions  the best classes, best first, each with label, index and score
     accepted     false if the model's threshold rejects the best class
-    model        the name of the model that decided
+    model        the name of the model that decided; both names, joined by +, if the mean of two did
     delegate     what ran it
     error        instead of predictions to delegate: why there are none
     layout       `LAYOUT`, which changes when a field changes its name or meaning
@@ -49,7 +49,7 @@ class Result:
     Attributes:
         predictions: the best classes, best first.
         accepted: whether the best class counts as recognised.
-        model: the name of the model that decided.
+        model: the name of the model that decided; both names, joined by +, if the mean of two did.
         error: why there are no predictions.
     """
 

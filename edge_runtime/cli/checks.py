@@ -24,14 +24,14 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
         raise typer.BadParameter(f"expected {option} {', '.join(choices)}, but got {value}.")
 
 
-def check_model(model: str) -> None:
+def check_model(option: str, model: str) -> None:
     """Reject a model that does not exist."""
     from edge_runtime.inference import shipped
 
     try:
         shipped.find(model)
     except ModelError as exc:
-        raise typer.BadParameter(f"--model: {exc}") from exc
+        raise typer.BadParameter(f"{option}: {exc}") from exc
 
 
 def check_delegate(delegate: str) -> None:
@@ -47,7 +47,7 @@ def check_delegate(delegate: str) -> None:
 def check_out(
     out: str,
     sources: list[str],
-    model: str,
+    models: Sequence[str],
     delegate: str,
     labels: Path | None,
     overwrite: bool,
@@ -62,7 +62,7 @@ def check_out(
     try:
         output_file(
             out,
-            inputs=_inputs(sources, model, delegate, labels),
+            inputs=_inputs(sources, models, delegate, labels),
             beside=BESIDE,
             overwrite=overwrite,
             resume=resume,
@@ -73,7 +73,7 @@ def check_out(
 
 
 def _inputs(
-    sources: list[str], model: str, delegate: str, labels: Path | None
+    sources: list[str], models: Sequence[str], delegate: str, labels: Path | None
 ) -> Iterator[str | Path | int]:
     """Yield the files that the command reads, as far as they are known before it starts."""
     from edge_runtime.inference import shipped
@@ -81,10 +81,11 @@ def _inputs(
     from edge_runtime.inputs.names import STANDARD_INPUT
     from edge_runtime.inputs.urls import is_url
 
-    try:
-        yield shipped.find(model)
-    except ModelError:
-        yield model
+    for model in models:
+        try:
+            yield shipped.find(model)
+        except ModelError:
+            yield model
     yield delegate  # may be the path of a library
     if labels is not None:
         yield labels

@@ -44,6 +44,8 @@ def classify(
     scores: str = "auto",
     accept_all: bool = False,
     max_error: MaxError | None = None,
+    second_opinion: str | None = None,
+    unsure_below: float | None = None,
     instead: Callable[[Model], int] | None = None,
 ) -> int:
     """Classify the sources, write the results, and return the exit code.
@@ -80,6 +82,8 @@ def classify(
             allow_urls=True,
             accept_all=accept_all,
             max_error=max_error,
+            second_opinion=second_opinion,
+            unsure_below=unsure_below,
         )
     except EdgeRuntimeError as exc:
         complain(str(exc))
@@ -90,12 +94,13 @@ def classify(
         return 1
     if loaded.reason:
         complain(f"auto chose {loaded.reason}")
-    if loaded.warnings:
-        complain(f"{loaded.path}: {'; '.join(loaded.warnings)}.")
     if loaded.acceptance is not None and loaded.acceptance.promise:
         complain(loaded.acceptance.promise)
-    if loaded.assumptions:
-        complain(f"{loaded.path}: assumed that {', that '.join(loaded.assumptions)}.")
+    for each in (loaded,) if loaded.second is None else (loaded, loaded.second.model):
+        if each.warnings:
+            complain(f"{each.path}: {'; '.join(each.warnings)}.")
+        if each.assumptions:
+            complain(f"{each.path}: assumed that {', that '.join(each.assumptions)}.")
     gc.enable()
     try:
         if instead is not None:

@@ -106,6 +106,22 @@ def classify(
             "cat=1%. Repeatable.",
         ),
     ] = None,
+    second_opinion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Ask this model too if --model is unsure; the mean of both scores decides.",
+        ),
+    ] = None,
+    unsure_below: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            callback=finite,
+            help="Ask --second-opinion if the best score is below this. Default: as --model says.",
+        ),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="List this many classes for an image.")] = 1,
     threshold: Annotated[
         float,
@@ -216,7 +232,11 @@ def classify(
     check_choice("--scores", scores, SCORES)
     check_choice("--gpu-precision", gpu_precision, ("fp32", "fp16"))
     check_delegate(delegate)
-    check_model(model)
+    check_model("--model", model)
+    if second_opinion is not None:
+        check_model("--second-opinion", second_opinion)
+    elif unsure_below is not None:
+        raise typer.BadParameter("--unsure-below needs --second-opinion.")
     means, stds = numbers("--mean", mean), numbers("--std", std)
     names = label_names(labels)
     error = error_limits(max_error, accept_all)
@@ -234,10 +254,15 @@ def classify(
         ("--judge", judge, "takes one folder, and prints text or, with --json, JSON"),
     ):
         others = as_csv or out or ray or info + check + judge > 1
+        others = others or (second_opinion is not None and not judge)
         if asked and (others or (judge and len(sources) != 1)):
             raise typer.BadParameter(f"{option} {allowed}; omit --csv, --out, --ray and the like.")
     if save and not judge:
         raise typer.BadParameter("--save needs --judge.")
+    if save and second_opinion is not None:
+        raise typer.BadParameter(
+            "--save keeps the thresholds of one model; omit --second-opinion, or --save."
+        )
     if check:
         raise typer.Exit(check_models(sources, named, as_json=as_json))
     if info:
@@ -256,7 +281,7 @@ def classify(
         check_out(
             out,
             sources,
-            model,
+            [model] if second_opinion is None else [model, second_opinion],
             delegate,
             labels,
             overwrite,
@@ -291,6 +316,8 @@ def classify(
         scores=scores,
         accept_all=accept_all,
         max_error=error,
+        second_opinion=second_opinion,
+        unsure_below=unsure_below,
         instead=partial(
             judge_model, folder=Path(sources[0]), as_json=as_json, save=save, overwrite=overwrite
         )

@@ -14,6 +14,7 @@ from edge_runtime.inference.model import Model
 from edge_runtime.support.console import one_line
 
 _MOST_ITEMS = 10
+_LEFT_OUT = ("classes", "preprocessing", "second_opinions")  # said in other lines
 _MAGIC = b"TFL3"  # LiteRT's file identifier, which follows the first offset
 
 
@@ -78,7 +79,8 @@ def _text(fields: dict[str, Any]) -> str:
     lines["labels"] = ", ".join(fields["labels"]) or "none in the file"
     # The card repeats the labels as classes, and the pre-processing that stands above.
     card = fields["card"].items()
-    lines |= {key: _short(value) for key, value in card if key not in ("classes", "preprocessing")}
+    lines |= {key: _short(value) for key, value in card if key not in _LEFT_OUT}
+    lines["second opinion"] = _second_opinions(fields["card"].get("second_opinions"))
     if "placement" in fields:
         placement = fields["placement"]
         lines |= {key: placement[key] for key in ("delegate", "threads")}
@@ -90,6 +92,18 @@ def _text(fields: dict[str, Any]) -> str:
         for key, value in lines.items()
         if value is not None
     )
+
+
+def _second_opinions(entries: Any) -> str | None:
+    """Return what a card says about second models; None if nothing, or if it is another tool's."""
+    try:
+        return "; ".join(
+            f"{entry['name']} below {entry['unsure_below']:.3f}, asked about {entry['asked']:.1%} "
+            f"of {entry['measured_on']}"
+            for entry in entries.values()
+        )
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _short(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -194,18 +194,38 @@ def acceptance_of(
         labels: of the model's classes.
 
     Raises:
-        OptionError: the error that the caller allows cannot be kept, or not with these options.
+        OptionError: as for `accepted_by`.
     """
     shipped_file = options.path.parent == shipped.MODELS
     if options.accept_all:
         return None
     if options.max_error is None and shipped_file and "acceptance" not in metadata.card:
         return None
-    from edge_runtime.inference.acceptance import accept, read_sidecar
+    from edge_runtime.inference.acceptance import read_sidecar
 
     measured = None if shipped_file else read_sidecar(options.path)
     if measured is None:
         measured = metadata.card.get("acceptance")
+    return accepted_by(options, measured, labels)
+
+
+def accepted_by(
+    options: Options, measured: Mapping[str, Any] | None, labels: tuple[str, ...]
+) -> Acceptance | None:
+    """Return which best classes count by what was measured; None if all do.
+
+    Args:
+        options: what the caller of `Model` asked for.
+        measured: `acceptance` of a model card; None if nothing was measured.
+        labels: of the model's classes.
+
+    Raises:
+        OptionError: the error that the caller allows cannot be kept, or not with these options.
+    """
+    if options.accept_all or (measured is None and options.max_error is None):
+        return None
+    from edge_runtime.inference.acceptance import accept
+
     changed = [
         name
         for name, given in (

@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import ModelError, OptionError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.loading import (
     Options,
@@ -32,10 +32,12 @@ from edge_runtime.results import NONE_OF_THESE, Prediction, Result
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.acceptance import MaxError
+    from edge_runtime.inference.acceptance import Acceptance, MaxError
     from edge_runtime.inference.engine import Engine
+    from edge_runtime.inference.metadata import Metadata
     from edge_runtime.inference.placement import Placement
     from edge_runtime.inference.preprocessing import ImageLike
+    from edge_runtime.inference.second_opinion import SecondOpinion
 
 _MAX_THREADS = 1024  # far more crash LiteRT
 
@@ -60,6 +62,7 @@ class Model:
         processes: number of processes that share the images of a large batch.
         fit: how images of another shape are made to fit.
         acceptance: which best classes count; None if all do.
+        second: the model that is asked if this one is unsure; None if there is none.
         allow_urls: whether images and streams may be named by URLs.
     """
 
@@ -79,6 +82,8 @@ class Model:
         allow_urls: bool = False,
         accept_all: bool = False,
         max_error: MaxError | None = None,
+        second_opinion: str | Path | None = None,
+        unsure_below: float | None = None,
     ) -> None:
         """Load a model.
 
@@ -104,11 +109,15 @@ class Model:
             max_error: instead of the model's threshold, use the lowest one that keeps the share of
                 wrong results among the accepted below this, 0-1; a mapping says so for single
                 classes. See `edge_runtime.inference.acceptance`.
+            second_opinion: another model of the same classes. If this one is unsure, the mean of
+                both models' scores decides. The other arguments hold for both.
+            unsure_below: best scores below this are unsure, 0-1. None takes what the model's card
+                says about this second model, see `edge_runtime.inference.second_opinion`.
 
         Raises:
             ModelError: there is no such model, it is damaged, or it is not an image classifier.
-            OptionError: the labels, `mean` or `std` do not fit the model, or no threshold keeps
-                `max_error`.
+            OptionError: the labels, `mean` or `std` do not fit the model, no threshold keeps
+                `max_error`, the second model has other labels, or nothing says when to ask it.
             DelegateError: the delegate is not available, does not take the model, or computes
                 it wrongly.
             ValueError: an argument has none of the values listed above.
@@ -120,6 +129,9 @@ class Model:
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
         _require("scores", scores in SCORES, ", ".join(SCORES), scores)
         _require("labels", not isinstance(labels, str), "a list of names", labels)
+        if unsure_below is not None:
+            _require("second_opinion", second_opinion is not None, "a model", second_opinion)
+            _require("unsure_below", 0 <= unsure_below <= 1, "0 to 1", unsure_below)
         self._options = options = Options(
             path=shipped.find(model),
             delegate=delegate,
@@ -162,8 +174,14 @@ class Model:
         self.labels, assumptions = choose_labels(options, metadata, engine.output.shape[-1])
         self.assumptions = self.preprocessing.assumptions + assumptions + decision.assumptions
         self.fit = self.preprocessing.fit
-        self.acceptance = acceptance_of(options, metadata, self.labels)
+        self._own_labels = metadata.labels
         self.placement: Placement = engine.placement
+        self.second: SecondOpinion[Model] | None = None
+        self.acceptance: Acceptance | None
+        if second_opinion is None:
+            self.acceptance = acceptance_of(options, metadata, self.labels)
+        else:
+            self._join(shipped.find(second_opinion), unsure_below, metadata)
         self._quantization = engine.output.quantization
         self._score_table = score_table(self._quantization, engine.output.dtype)
         self._engine: Engine | None = engine
@@ -183,9 +201,23 @@ class Model:
             ModelError: the model fails on it.
             ValueError: `top_k` is not positive, or the model is closed.
         """
-        predictions = self.predictions(self.scores(image), top_k=top_k)
+        if self.second is None:
+            return self.result(self.scores(image), self.name, top_k=top_k)
+        return self.second.result(self, self.second.ask_first(self, image), top_k=top_k)
+
+    def result(self, scores: NDArray[np.float32], name: str, *, top_k: int = 1) -> Result:
+        """Return the result of an image with these scores.
+
+        Args:
+            scores: float32 (classes,), 0-1.
+            name: of the model that decided.
+
+        Raises:
+            ValueError: `top_k` is not positive.
+        """
+        predictions = self.predictions(scores, top_k=top_k)
         accepted = self.acceptance is None or self.acceptance.accepts(predictions[0])
-        return Result(predictions=predictions, accepted=accepted, model=self.name)
+        return Result(predictions=predictions, accepted=accepted, model=name)
 
     def scores(self, image: ImageLike) -> NDArray[np.float32]:
         """Return the scores of all classes, float32 (classes,), 0-1.
@@ -193,6 +225,8 @@ class Model:
         Args:
             image: as for `classify`, as are the errors raised.
         """
+        if self.second is not None:
+            return self.second.decide(self.second.ask_first(self, image))
         return self.scores_of(self.invoke(self.preprocessing(image)))
 
     def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
@@ -251,7 +285,7 @@ class Model:
         The other process gets one thread and the delegate that runs this model.
         """
         options = self._options
-        return {
+        values = {
             "model": self._absolute_path,
             "delegate": self.placement.delegate,
             "gpu_precision": options.gpu_precision,
@@ -264,11 +298,18 @@ class Model:
             "accept_all": options.accept_all,
             "max_error": options.max_error,
         }
+        if self.second is not None:
+            values["second_opinion"] = self.second.model._absolute_path
+            values["unsure_below"] = self.second.unsure_below
+            values["scores"] = options.scores  # what was decided may differ between the two
+        return values
 
     def close(self) -> None:
-        """Free the model. Closing twice does no harm."""
+        """Free the model, and the second one. Closing twice does no harm."""
         with self._lock:
             self._engine = None
+        if self.second is not None:
+            self.second.model.close()
 
     @property
     def closed(self) -> bool:
@@ -279,6 +320,32 @@ class Model:
         """Prepare this copy of the model in a forked child; its parent's threads are gone."""
         self._lock = Lock()  # a thread of the parent may have held the other one
         self._forked = True
+
+    def _join(self, path: Path, unsure_below: float | None, metadata: Metadata) -> None:
+        """Load the second model, and decide when to ask it."""
+        from edge_runtime.inference import second_opinion as pair
+
+        options = self._options
+        below, self.acceptance = pair.agree(options, metadata, self.labels, path, unsure_below)
+        try:
+            second = Model(
+                path,
+                delegate=self.placement.delegate,
+                threads=self.threads,
+                gpu_precision=options.gpu_precision,
+                labels=options.labels,
+                mean=options.mean,
+                std=options.std,
+                fit=options.fit,
+                scores=options.scores,
+                accept_all=True,  # the pair has thresholds of its own
+            )
+        except OptionError as exc:
+            raise OptionError(f"--second-opinion {path}: {exc}") from exc
+        if self._own_labels and second._own_labels:  # the caller's would hide a difference
+            pair.ensure_same_labels(self.path, self._own_labels, path, second._own_labels)
+        pair.ensure_same_labels(self.path, self.labels, path, second.labels)
+        self.second = pair.SecondOpinion(self, second, below)
 
     def __enter__(self) -> Self:
         return self

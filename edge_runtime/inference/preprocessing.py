@@ -68,6 +68,8 @@ class Preprocessing:
         """
         _, self._height, self._width, self._channels = tensor.shape
         self.size = self._height, self._width
+        # Twice the model's size leaves enough pixels for the antialiasing filter.
+        self._at_least = (2 * self._height, 2 * self._width)
         self._allow_urls = allow_urls
         self.fit = how or metadata.fit or "crop"
         self.assumptions: tuple[str, ...] = ()
@@ -145,9 +147,13 @@ class Preprocessing:
         if isinstance(image, str) and is_url(image):
             name = shown(image)
             image = self._fetch(image)
-        # Twice the model's size leaves enough pixels for the antialiasing filter.
-        at_least = (2 * self._height, 2 * self._width)
-        return decode(image, at_least=at_least, name=name)
+        return decode(image, at_least=self._at_least, name=name)
+
+    def widen(self, other: Preprocessing) -> None:
+        """Decode images as large as another model needs them, because both get their pixels."""
+        height, width = self._at_least
+        of_height, of_width = other._at_least
+        self._at_least = (max(height, of_height), max(width, of_width))
 
     def _fetch(self, url: str) -> BinaryIO:
         if not self._allow_urls:

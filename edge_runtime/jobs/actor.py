@@ -12,7 +12,7 @@ from typing import Any
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.remote import fetched
 from edge_runtime.inputs.urls import shown
-from edge_runtime.jobs.job import Job
+from edge_runtime.jobs.job import Job, second_names
 from edge_runtime.jobs.partition import Done, Part
 from edge_runtime.jobs.pool import Pool
 from edge_runtime.output.parts import Parts
@@ -25,7 +25,7 @@ class Actor:
     def __init__(
         self,
         arguments: dict[str, Any],
-        content: bytes,
+        files: dict[str, bytes],
         job: Job,
         parts: dict[str, Any],
         directory: str,
@@ -34,16 +34,17 @@ class Actor:
 
         Args:
             arguments: from `Model.arguments`.
-            content: the bytes of the model file, which this machine may lack.
+            files: from `model_files`, because this machine may lack them.
             job: the job's options.
             parts: from `Parts.arguments`.
             directory: the working directory of the command.
         """
         with suppress(OSError):  # not every machine has it, and not every source needs it
             os.chdir(directory)
-        arguments = arguments | {"model": local_model(arguments["model"], content)}
+        arguments |= {name: local_model(arguments[name], files[name]) for name in files}
         with Model(**arguments) as model:
             self._delegate = model.placement.delegate
+            _, self._both = second_names(model)
             self._pool = Pool(arguments, model.labels, processes=1, top_k=job.top_k)
         self._threshold = job.threshold
         self._resume = job.resume
@@ -62,7 +63,8 @@ class Actor:
         results = list(self._results(part))
         complaints = [str(r.error) for _, r in results if r.error is not None]
         count = self._parts.write(name, results, self._delegate)
-        return Done(name, *count, kept=False, complaints=complaints)
+        asked = sum(result.model == self._both for _, result in results)
+        return Done(name, *count, kept=False, complaints=complaints, asked=asked)
 
     def close(self) -> None:
         """End the worker process."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from io import BytesIO
 from itertools import chain, islice
 from operator import index
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.placement import CPU_DELEGATES
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from edge_runtime.inference.preprocessing import ImageLike
     from edge_runtime.inputs.names import Source
 
+T = TypeVar("T")
+
 WORTHWHILE = 64  # fewer images are done before a second Python has started
+_GATHERED = 16  # images before the second model's turn; a worker process gets as many at a time
 
 
 def classify_files(
@@ -68,11 +71,37 @@ def classify_source(model: Model, source: Source, *, top_k: int) -> Result:
     """
     if source.error is not None:
         return Result(error=source.error)
-    image: str | BytesIO = source.name
-    if source.content is not None:
-        image = BytesIO(source.content)
-        image.name = shown(source.name)  # what errors call it
-    return classify_image(model, image, top_k=top_k)
+    return classify_image(model, opened(source), top_k=top_k)
+
+
+def opened(source: Source) -> str | BytesIO:
+    """Return a source's image as `Model.classify` takes it: a name, or an open file."""
+    if source.content is None:
+        return source.name
+    image = BytesIO(source.content)
+    image.name = shown(source.name)  # what errors call it
+    return image
+
+
+def classify_images(model: Model, images: Iterable[ImageLike], *, top_k: int) -> Iterator[Result]:
+    """Yield the results of several images, in order.
+
+    A second model is asked about the unsure images of a chunk after the first has seen all of them.
+
+    Args:
+        images: as for `classify_image`, as are the errors raised.
+    """
+    if model.second is None:
+        yield from (classify_image(model, image, top_k=top_k) for image in images)
+        return
+    images = iter(images)
+    ask, decide = model.second.ask_first, model.second.result
+    while opinions := [_attempt(ask, model, image) for image in islice(images, _GATHERED)]:
+        for opinion in opinions:
+            if isinstance(opinion, Result):  # the image or the first model failed
+                yield opinion
+            else:
+                yield _attempt(decide, model, opinion, top_k=top_k)
 
 
 def classify_image(model: Model, image: ImageLike, *, top_k: int) -> Result:
@@ -86,5 +115,13 @@ def classify_image(model: Model, image: ImageLike, *, top_k: int) -> Result:
     """
     try:
         return model.classify(image, top_k=top_k)
+    except EdgeRuntimeError as exc:
+        return Result(error=exc)
+
+
+def _attempt(function: Callable[..., T], *arguments: Any, **options: Any) -> T | Result:
+    """Call a function, and return an error as a result instead of raising it."""
+    try:
+        return function(*arguments, **options)
     except EdgeRuntimeError as exc:
         return Result(error=exc)

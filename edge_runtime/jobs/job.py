@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.output.formats import RESUMABLE, Format
@@ -39,17 +40,27 @@ class Job(NamedTuple):
     ray: bool = False
 
 
-def dependencies(model: Model, content: bytes, job: Job) -> dict[str, Any]:
+def model_files(model: Model) -> dict[str, bytes]:
+    """Return the bytes of the model files, by the names of their arguments of `Model`."""
+    files = {"model": model.path.read_bytes()}
+    if model.second is not None:
+        files["second_opinion"] = model.second.model.path.read_bytes()
+    return files
+
+
+def dependencies(model: Model, files: Mapping[str, bytes], job: Job) -> dict[str, Any]:
     """Return everything besides the images that results depend on, as JSON types.
 
     Args:
-        content: the bytes of the model file.
+        files: from `model_files`.
     """
     from hashlib import sha256
 
     values = {
+        "second_opinion": None,
+        "unsure_below": None,
         **model.arguments(),
-        "model": sha256(content).hexdigest(),
+        **{name: sha256(content).hexdigest() for name, content in files.items()},
         "labels": model.labels,
         "top_k": job.top_k,
         "threshold": job.threshold,
@@ -58,9 +69,16 @@ def dependencies(model: Model, content: bytes, job: Job) -> dict[str, Any]:
     del values["allow_urls"]  # it decides what is read, not what comes out
     # The thresholds are what comes of these, and of what the model's files say.
     del values["accept_all"], values["max_error"]
-    if model.acceptance is not None:
-        values["thresholds"] = model.acceptance.thresholds.tolist()
+    accepted = model.acceptance
+    values["thresholds"] = None if accepted is None else accepted.thresholds.tolist()
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+
+def second_names(model: Model) -> tuple[str | None, str | None]:
+    """Return the second model's name, and that of both in results; None if there is no second."""
+    if model.second is None:
+        return None, None
+    return model.second.model.name, model.second.name
 
 
 def stopped_message(job: Job, progress: Progress) -> str:

@@ -147,7 +147,7 @@ def judge(model: Model, folder: Path) -> Judgement:
         raise TeachingError(f"None of the images in {folder} can be read; check the files.")
     right = own & (truth == answer)
     return Judgement(
-        model=model.name,
+        model=model.name if model.second is None else model.second.name,
         images=int(own.sum()),
         right=int(right.sum()),
         classes={

@@ -12,7 +12,7 @@ from edge_runtime.inputs.listing import LeftOut, expand
 from edge_runtime.inputs.names import STANDARD_INPUT, Source, gives_the_same_again, is_stream
 from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs.files import classify_files
-from edge_runtime.jobs.job import Job, dependencies, stopped_message
+from edge_runtime.jobs.job import Job, dependencies, model_files, second_names, stopped_message
 from edge_runtime.output.formats import formatter
 from edge_runtime.output.standard import StandardOutput
 from edge_runtime.results import Result
@@ -46,7 +46,8 @@ def run(model: Model, names: list[str], job: Job) -> int:
     streams = cache(is_stream)  # it may have to ask a server
     with _output(model, names, job, streams) as output:
         total = _total(names, output.done, streams) if terminal() else None
-        progress = Progress(total, terminal())
+        second, both = second_names(model)
+        progress = Progress(total, terminal(), second=second)
         work = _Run(model, job, output, progress, streams)
         interrupted = False
         try:
@@ -57,7 +58,8 @@ def run(model: Model, names: list[str], job: Job) -> int:
                 if job.out is None:
                     progress.clear()
                 output.write(lines(shown(source), result.at_least(job.threshold)))
-                progress.count(1, failed=int(result.error is not None))
+                failed, asked = result.error is not None, result.model == both
+                progress.count(1, failed=int(failed), asked=int(asked))
         except KeyboardInterrupt:
             interrupted = True
         progress.clear()
@@ -82,7 +84,7 @@ def _output(
     from edge_runtime.output.file import Output
     from edge_runtime.support.files import target
 
-    made_with = dependencies(model, model.path.read_bytes(), job)
+    made_with = dependencies(model, model_files(model), job)
     again = {shown(n) for n in names if job.resume and gives_the_same_again(n) and streams(n)}
     try:
         return Output(

@@ -59,6 +59,7 @@ class Done(NamedTuple):
         failed: how many of them failed.
         kept: whether a previous run wrote it.
         complaints: why images failed, unless a previous run has said so.
+        asked: about how many images a second model was asked, unless a previous run did.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Done(NamedTuple):
     failed: int
     kept: bool
     complaints: list[str]
+    asked: int = 0
 
     def to_json(self) -> str:
         """Return what became of the part as JSON."""

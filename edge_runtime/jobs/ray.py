@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ClusterError
 from edge_runtime.inputs.urls import shown
-from edge_runtime.jobs.job import Job, dependencies, stopped_message
+from edge_runtime.jobs.job import (
+    Job,
+    dependencies,
+    model_files,
+    second_names,
+    stopped_message,
+)
 from edge_runtime.jobs.partition import Done, cut
 from edge_runtime.support import native_log
 from edge_runtime.support.console import INTERRUPTED, complain
@@ -65,8 +71,9 @@ def run(model: Model, names: list[str], job: Job, *, actors: int | None = None) 
         OSError: the results cannot be written.
     """
     parts = Parts(str(job.out), "json" if job.format == "json" else "parquet")
-    content = model.path.read_bytes()
-    progress = Progress(None, terminal())
+    files = model_files(model)
+    second, _ = second_names(model)
+    progress = Progress(None, terminal(), second=second)
     done: set[str] = set()
     kept = kept_failed = 0
     try:
@@ -74,9 +81,9 @@ def run(model: Model, names: list[str], job: Job, *, actors: int | None = None) 
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # in place of Ray's own
             here = os.getcwd()  # noqa: PTH109
             sources = {"sources": [*map(shown, names)], "directory": here}
-            manifest = dependencies(model, content, job) | sources
+            manifest = dependencies(model, files, job) | sources
             parts.begin(manifest, resume=job.resume, overwrite=job.overwrite)
-            for part in _classified(model, content, names, job, parts, actors):
+            for part in _classified(model, files, names, job, parts, actors):
                 done.add(part.name)
                 progress.clear()
                 for sentence in part.complaints:
@@ -85,7 +92,7 @@ def run(model: Model, names: list[str], job: Job, *, actors: int | None = None) 
                     kept += part.images
                     kept_failed += part.failed
                 else:
-                    progress.count(part.images, failed=part.failed)
+                    progress.count(part.images, failed=part.failed, asked=part.asked)
     except KeyboardInterrupt:
         progress.clear()
         complain(stopped_message(job, progress))
@@ -143,7 +150,7 @@ def _connect() -> None:
 
 def _classified(
     model: Model,
-    content: bytes,
+    files: dict[str, bytes],
     names: list[str],
     job: Job,
     parts: Parts,
@@ -161,7 +168,7 @@ def _classified(
         raise ClusterError("The Ray cluster has no CPUs; add a machine that has some.")
     arguments = {
         "arguments": model.arguments(),
-        "content": content,
+        "files": files,
         "job": job,
         "parts": parts.arguments(),
         "directory": os.getcwd(),  # noqa: PTH109

@@ -14,7 +14,7 @@ import sys
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import Model
-from edge_runtime.jobs.files import classify_source
+from edge_runtime.jobs.files import classify_images, opened
 from edge_runtime.jobs.messages import dump_results, load, load_images
 from edge_runtime.results import Result
 from edge_runtime.support import native_log
@@ -39,7 +39,7 @@ def _main() -> None:
         if isinstance(model, EdgeRuntimeError):
             results = [Result(error=model)] * len(sources)
         else:
-            results = [classify_source(model, source, top_k=top_k) for source in sources]
+            results = list(classify_images(model, map(opened, sources), top_k=top_k))
         try:
             answers.write(dump_results(results))
             answers.flush()

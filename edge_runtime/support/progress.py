@@ -17,24 +17,36 @@ class Progress:
     Attributes:
         classified: number of images with predictions.
         failed: number of images with an error.
+        asked: number of images about which a second model was asked.
     """
 
-    def __init__(self, total: int | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int | None = None, stream: TextIO | None = None, *, second: str | None = None
+    ) -> None:
         """Start the clock.
 
         Args:
             total: number of all images, if it is known.
             stream: terminal that shows the bar; None for no bar.
+            second: name of the second model, if there is one.
         """
-        self.classified = self.failed = 0
+        self.classified = self.failed = self.asked = 0
+        self._second = second
         self._total = total
         self._stream = stream
         self._started = time.monotonic()
         self._shown = self._started
 
-    def count(self, images: int, *, failed: int) -> None:
-        """Count images, of which `failed` have an error, and redraw the bar if it is time."""
+    def count(self, images: int, *, failed: int, asked: int = 0) -> None:
+        """Count images and redraw the bar if it is time.
+
+        Args:
+            images: how many there are.
+            failed: how many of them have an error.
+            asked: about how many of them a second model was asked.
+        """
         self.failed += failed
+        self.asked += asked
         self.classified += images - failed
         if self._stream is not None:
             now = time.monotonic()
@@ -64,10 +76,17 @@ class Progress:
         )
 
     def summary(self) -> str:
-        """Return the line that ends the job: images classified, images failed, and the rate."""
+        """Return the line that ends the job: images classified, images failed, and the rate.
+
+        If there is a second model, it also says for how many of the classified it was asked.
+        """
         elapsed_s = time.monotonic() - self._started
         rate = (self.classified + self.failed) / elapsed_s if elapsed_s > 0 else 0.0
-        return f"{self.classified:,} classified, {self.failed:,} failed, {rate:,.1f} images/s"
+        line = f"{self.classified:,} classified, {self.failed:,} failed, {rate:,.1f} images/s"
+        if self._second is None:
+            return line
+        share = self.asked / max(self.classified, 1)
+        return f"{line}, {self._second} asked about {share:.1%}"
 
 
 def show_line(text: str, stream: TextIO | None) -> None:

@@ -31,10 +31,17 @@ def describe(graph: bytes, card: Mapping[str, Any]) -> bytes:
         graph: a .tflite file without any of them.
         card: the model card, whose keys `export.card` defines.
     """
-    files = {CARD_FILE: json.dumps(card, indent=1).encode() + b"\n"}
-    if "classes" in card:
-        files[LABELS_FILE] = "".join(f"{name}\n" for name in card["classes"]).encode()
-    return attach(_with_metadata(graph, _model_metadata(card)), files)
+    return attach(_with_metadata(graph, _model_metadata(card)), _files(card))
+
+
+def with_card(model: bytes, card: Mapping[str, Any]) -> bytes:
+    """Return a described .tflite file with another card, which describes the same graph.
+
+    Args:
+        model: from `describe`.
+        card: its model card with other measurements.
+    """
+    return attach(detached(model), _files(card))
 
 
 def attach(model: bytes, files: Mapping[str, bytes]) -> bytes:
@@ -68,6 +75,14 @@ def detached(model: bytes) -> bytes:
     except zipfile.BadZipFile:  # there is none
         return model
     return model[: min(starts, default=len(model))]
+
+
+def _files(card: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files to attach: the card, and the labels if the graph has classes."""
+    files = {CARD_FILE: json.dumps(card, indent=1).encode() + b"\n"}
+    if "classes" in card:
+        files[LABELS_FILE] = "".join(f"{name}\n" for name in card["classes"]).encode()
+    return files
 
 
 # Field numbers and enum values are those of TFLite Metadata's metadata_schema.fbs, version 1.5.0.

@@ -119,9 +119,8 @@ def test_a_file_that_kills_its_worker_is_named(folder, monkeypatch):
     sources = files(folder)
     killer = sources[70].name
     script = (
-        "import os, edge_runtime.jobs.worker as w; real = w.classify_source;"
-        "w.classify_source = lambda model, source, top_k: "
-        f"os._exit(9) if source.name == {killer!r} else real(model, source, top_k=top_k);"
+        "import os, edge_runtime.jobs.worker as w; real = w.opened;"
+        f"w.opened = lambda source: os._exit(9) if source.name == {killer!r} else real(source);"
         "w._main()"
     )
     real = batch.child_command

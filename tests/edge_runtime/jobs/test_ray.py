@@ -17,7 +17,7 @@ from edge_runtime import Classifier
 from edge_runtime.errors import ClusterError, ImageError
 from edge_runtime.inference import shipped
 from edge_runtime.inputs.names import Source
-from edge_runtime.jobs.job import Job
+from edge_runtime.jobs.job import Job, model_files
 from tests.conftest import GOLDEN, run
 
 pytest.importorskip("ray")
@@ -163,8 +163,8 @@ def actor(tmp_path):
         parts = Parts(str(tmp_path / "out"), "json")
         parts.begin({}, resume=job.resume)
         classifier = Classifier()
-        content = classifier.path.read_bytes()
-        made.append(Actor(classifier.arguments(), content, job, parts.arguments(), str(Path.cwd())))
+        files = model_files(classifier)
+        made.append(Actor(classifier.arguments(), files, job, parts.arguments(), str(Path.cwd())))
         return made[-1]
 
     yield make
@@ -217,9 +217,8 @@ def test_an_actor_outlives_a_picture_that_kills_the_decoder(actor, part, monkeyp
     from edge_runtime.jobs import pool as batch
 
     script = (
-        "import os, edge_runtime.jobs.worker as w; real = w.classify_source;"
-        "w.classify_source = lambda model, source, top_k: "
-        f"os._exit(9) if source.name == {SAMPLES[0]!r} else real(model, source, top_k=top_k);"
+        "import os, edge_runtime.jobs.worker as w; real = w.opened;"
+        f"w.opened = lambda source: os._exit(9) if source.name == {SAMPLES[0]!r} else real(source);"
         "w._main()"
     )
     real = batch.child_command

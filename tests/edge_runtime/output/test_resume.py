@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.jobs.job import Job, dependencies
+from edge_runtime.jobs.job import Job, dependencies, model_files
 from edge_runtime.output.file import Output
 from edge_runtime.output.formats import CSV_COLUMNS
 from tests.conftest import GOLDEN, run
@@ -187,9 +187,7 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
     command = ("edge-classify", "--json", "--mean", "0,0,0", "--out", out, "--resume", CAT, SHIP)
     answer = run("edge-classify", "--json", CAT).stdout
     with Classifier(mean=(0, 0, 0)) as classifier:
-        job = dependencies(
-            classifier, classifier.path.read_bytes(), Job(format="json", out=str(out))
-        )
+        job = dependencies(classifier, model_files(classifier), Job(format="json", out=str(out)))
     stopped = Output(out, "json", job)
     stopped.write(answer)
     stopped.keep()
