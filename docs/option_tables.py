@@ -24,6 +24,7 @@ COMMANDS = {
     "edge-teach": "edge_runtime.teaching.cli:app",
     "python -m train": "train.__main__:app",
     "python -m export.tflite": "export.tflite:main",
+    "python -m export.second_opinion": "export.second_opinion:main",
     "python -m export.micro": "export.micro.__main__:main",
     "python -m benchmarks": "benchmarks.__main__:main",
     "python -m benchmarks.accuracy": "benchmarks.accuracy:main",

@@ -21,6 +21,7 @@ from export.inputs import ExportInputs
 RECORD = Path(__file__).with_name("acceptance.json")
 # Recipes were chosen on CIFAR-10's held-out images. Fewer than so many were compared.
 COMPARED = 100
+_MEASURED = ("acceptance", "second_opinions")
 
 
 def acceptance_of(
@@ -55,5 +56,5 @@ def recorded() -> dict[str, dict[str, Any]]:
 
 def key(card: Mapping[str, Any]) -> str:
     """Return what tells a model from others: a hash of its card, without what was measured."""
-    made = {name: value for name, value in card.items() if name != "acceptance"}
+    made = {name: value for name, value in card.items() if name not in _MEASURED}
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
