@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.contenders import Contender, Runner
+from benchmarks.pairs import PairRunner
 from benchmarks.results import OURS, Results, Row, Subject
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.support.metrics import (
@@ -61,7 +62,8 @@ def run(
             judged[key] = row
             say(f"accuracy: {key.name}")
             try:
-                scores = all_scores((contender.open_single or contender.open)(), test.images)
+                runner = (contender.open_single or contender.open)()
+                scores = all_scores(runner, test.images)
             except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
                 row.accuracy, row.reasons["accuracy"] = None, str(exc)
                 continue
@@ -69,6 +71,8 @@ def run(
                 base_scores.setdefault(subject.network, scores)
             base = base_scores.get(subject.network)
             row.accuracy = figures(scores, test.labels, base)
+            if isinstance(runner, PairRunner):
+                row.accuracy["asked"] = runner.asked
             for index, *_ in row.accuracy["flipped"][:SHOWN]:
                 results.thumbnails[str(index)] = _data_uri(test.images[index])
         row.accuracy = judged[key].accuracy

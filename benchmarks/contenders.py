@@ -51,6 +51,8 @@ class Contender:
         sha256: SHA-256 that identifies its files.
         open: loads the file; raises EdgeRuntimeError or RuntimeError if that fails.
         open_single: loads the file for one image per call; None: `open` does.
+        images: images that a call of `Runner.run` classifies one after the other; more than 1 only
+            for `benchmarks.pairs`.
     """
 
     subject: Subject
@@ -59,6 +61,7 @@ class Contender:
     sha256: str
     open: Callable[[], Runner]
     open_single: Callable[[], Runner] | None = None
+    images: int = 1
 
     def call(self, image: NDArray[np.uint8]) -> Callable[[], object]:
         """Load the file, and return the call to time, on an image, uint8 (H, W, channels)."""

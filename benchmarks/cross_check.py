@@ -25,7 +25,7 @@ def cross_check(contenders: Sequence[Contender], results: Results, seconds: floa
     `litert-benchmark` runs one network repeatedly, and so does our timer here.
 
     Args:
-        contenders: contenders of the latency pass; others than our XNNPACK files are skipped.
+        contenders: contenders of the latency pass; only our single XNNPACK files are timed.
         results: the results to add to; they have the rows of the contenders.
         seconds: approximate duration per file and timer.
 
@@ -35,7 +35,8 @@ def cross_check(contenders: Sequence[Contender], results: Results, seconds: floa
     for contender in contenders:
         subject = contender.subject
         row = results.rows[subject.name]
-        if (subject.runtime, subject.delegate) != (OURS, "xnnpack") or row.latency is None:
+        ours = (subject.runtime, subject.delegate) == (OURS, "xnnpack") and contender.images == 1
+        if not ours or row.latency is None:
             continue
         [alone], complete = take_turns(
             [{"alone": partial(contender.call, sample_image())}], seconds

@@ -1,7 +1,8 @@
 """The latency pass: each contender of a network alternates with our int8 file, call by call.
 
 A call takes one batch from the input tensor to the raw output. Decoding and pre-processing are not
-part of it; `edge-benchmark` measures them. The probe of the roofline takes turns too.
+part of it; `edge-benchmark` measures them. Calls of `benchmarks.pairs` take many images, and
+pre-process them. The probe of the roofline takes turns too.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def run(
         KeyboardInterrupt: the user interrupted the pass; the times measured before are kept.
     """
     openers: dict[Subject, Callable[[], Call]] = {}
+    images: dict[Subject, int] = {}  # in a call
     image = sample_image()
     macs: dict[str, int] = {}  # by network, from our file, and used for its peers too
     for contender in contenders:
@@ -59,7 +61,8 @@ def run(
         except (EdgeRuntimeError, RuntimeError, ValueError) as exc:
             row.latency, row.reasons["latency"] = None, str(exc)
             continue
-        if subject.runtime == OURS:
+        images[subject] = subject.batch * contender.images
+        if subject.runtime == OURS and contender.images == 1:
             row.macs = multiply_adds(contender.path)
             macs.setdefault(subject.network, row.macs)
         openers[subject] = opener
@@ -85,8 +88,8 @@ def run(
             continue
         if not times:
             continue
-        of_base.append(times[base.name] // base.batch)
-        of_other = times[other.name] // other.batch
+        of_base.append(times[base.name] // images[base])
+        of_other = times[other.name] // images[other]
         against = compare_times(of_base[-1], of_other, stretch=stretch)
         row = results.rows[other.name]
         if other.runtime != OURS:

@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, partial
+from itertools import cycle
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import accuracy_pass, latency_pass, networks, peers, roofline
 from benchmarks import results as stored
 from benchmarks.contenders import Contender, Missing, contenders_of, with_unique_names
 from benchmarks.cross_check import cross_check
+from benchmarks.pairs import pairs_of
 from benchmarks.peers.convertible import ConvertibleNetwork
 from benchmarks.results import Results
 from edge_runtime.benchmark.disturbance import Watch
@@ -88,6 +94,8 @@ def _find(request: Request) -> list[Contender | Missing]:
     found: list[Contender | Missing] = []
     if request.files:
         found += contenders_of(request.files, request.delegates, request.threads)
+    images = cache(partial(_test_images, request.data))
+    found += pairs_of(request.files, request.delegates or ["xnnpack"], request.threads, images)
     for path in request.references:
         found += contenders_of([path], request.delegates or ["xnnpack"], request.threads)
     found = list(with_unique_names(found))
@@ -112,6 +120,18 @@ def _find(request: Request) -> list[Contender | Missing]:
         folder = request.out / "peers"
         found += peers.contenders(network, folder, request.threads, request.batches)
     return found
+
+
+def _test_images(data: Path | None) -> Iterator[NDArray[np.uint8]]:
+    """Return CIFAR-10's test images over and over again.
+
+    Raises:
+        RuntimeError: the data set is missing or damaged.
+    """
+    try:
+        return cycle(cifar10.load(data).test.images)
+    except DataError as exc:
+        raise RuntimeError(str(exc)) from exc
 
 
 def _accuracy(contenders: Sequence[Contender], results: Results, request: Request) -> None:

@@ -32,6 +32,8 @@ def _accuracy(figures: dict[str, Any] | None) -> tuple[str, str]:
     if figures is None:
         return "", ""
     top1 = f"{figures['top1']:.2%} ({figures['top1_low']:.2%} to {figures['top1_high']:.2%})"
+    if "asked" in figures:
+        top1 += f", second model asked about {figures['asked']:.1%}"
     if "drop" not in figures:
         return top1, ""
     drop, low, high = (points(figures[key]) for key in ("drop", "drop_low", "drop_high"))

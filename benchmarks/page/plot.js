@@ -82,7 +82,8 @@ function draw() {
   }
   const taken = [];
   for (const row of [...line, ...shown.filter(row => !line.includes(row))]) {
-    const text = row.subject.precision + (row.subject.delegate === "cpu" ? ", cpu" : "");
+    const network = nets.length > 1 ? `${row.subject.network} ` : "";
+    const text = network + row.subject.precision + (row.subject.delegate === "cpu" ? ", cpu" : "");
     const at = { x: x(row.latency.p50_us), y: y(row.accuracy.top1) - radius(row) - 5 };
     const width = 6 * text.length;
     const free = () => taken.every(t => Math.abs(t.y - at.y) > 12
@@ -106,6 +107,7 @@ function show(row, circle) {
     row.name,
     `top-1 ${percent(accuracy.top1)} (${percent(accuracy.top1_low)} to ${percent(accuracy.top1_high)})`,
     "drop" in accuracy ? `drop ${points(accuracy.drop)} points, agreement ${percent(accuracy.agreement)}` : "",
+    "asked" in accuracy ? `second model asked about ${percent(accuracy.asked)}` : "",
     `p50 ${microseconds(latency.p50_us)} µs, p95 ${microseconds(latency.p95_us)} µs`,
     `${count(row.size_bytes)} bytes`,
     latency.roofline ? `${percent(latency.roofline, 0)} of the roofline` : "",

@@ -23,7 +23,8 @@ table("accuracy", ["row", "top-1", "drop, points", "McNemar p", "agreement", "on
 judged.map(row => {
   const a = row.accuracy;
   const held = "drop" in a;
-  return [row.name, interval(percent(a.top1), percent(a.top1_low), percent(a.top1_high)),
+  const asked = "asked" in a ? `, second model asked about ${percent(a.asked)}` : "";
+  return [row.name + asked, interval(percent(a.top1), percent(a.top1_low), percent(a.top1_high)),
     held ? interval(points(a.drop), points(a.drop_low), points(a.drop_high)) : "",
     held ? a.p_value.toFixed(2) : "", held ? percent(a.agreement) : "", held ? count(a.lost) : "",
     held ? count(a.gained) : "", held ? count(a.flipped.length) : "", count(row.size_bytes)];
