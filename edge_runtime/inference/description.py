@@ -108,7 +108,9 @@ def _second_opinions(entries: Any) -> str | None:
 
 def _short(value: Any) -> Any:
     """Return a value of the card without its long lists and tables, which JSON has."""
-    if isinstance(value, list) and len(value) > _MOST_ITEMS:
+    if isinstance(value, list) and (
+        len(value) > _MOST_ITEMS or any(isinstance(item, list) for item in value)
+    ):
         return None
     if not isinstance(value, Mapping):
         return value

@@ -107,4 +107,4 @@ def test_info_leaves_long_lists_to_json(taught):
     assert "threshold" in text
     card = json.loads(run("edge-classify", "--info", "--json", taught).stdout)["card"]
     assert len(card["taught"]["photographs_sha256"]) == 30
-    assert len(card["acceptance"]["table"]) > 10
+    assert len(card["acceptance"]["table"]) > 1
