@@ -72,9 +72,11 @@ models: .venv/everything
 	$(BIN)/python -m export.tflite --quantize int8 --overwrite
 	$(BIN)/python -m export.tflite --quantize int8 --network resnet18 --overwrite
 	$(BIN)/python -m export.tflite --quantize int8 --network efficientnet-lite0 --features --overwrite
+	[ -z "$$EDGE_CIFAR10" ] || $(BIN)/python -m export.second_opinion exports/cnn-int8.tflite \
+	    exports/resnet18-int8.tflite --overwrite
 	cp exports/cnn-float32.tflite exports/cnn-int8.tflite exports/resnet18-int8.tflite \
 	    edge_runtime/models/
-	$(BIN)/python -m export.record_acceptance
+	$(BIN)/python -m export.record_measured
 	$(BIN)/python -m export.record_scores
 	cp exports/efficientnet-lite0-features-int8.tflite \
 	    edge_runtime/backbones/efficientnet-lite0-int8.tflite

@@ -16,13 +16,13 @@ from edge_runtime.support.files import replacing
 from edge_runtime.support.outputs import output_file
 from edge_runtime.tflite.metadata import describe
 from export import bias, convert, quantize, verify
-from export.acceptance import acceptance_of
 from export.card import model_card
 from export.deployed import deployed, normalization
 from export.errors import ExportError
 from export.gpu_workaround import widen_strided
 from export.inputs import ExportInputs
 from export.lint import lint
+from export.measured import measured
 from export.mixed import keep_fewest_in_float
 from export.quantize import IoType
 from train.efficientnet import FEATURE_BLOCKS, feature_extractor
@@ -158,13 +158,11 @@ def export_tflite(
             f"{out} was not written, because it {limit} on {inputs.judged_on}: {comparison}. "
             f"{remedy}"
         )
-    acceptance = acceptance_of(card, scores, inputs)
-    if acceptance is not None:
-        card["acceptance"] = acceptance
+    card |= measured(card, scores, inputs)
     data = describe(graph, card)
     with replacing(file, overwrite=overwrite) as temporary:
         temporary.write_bytes(data)
-    return Export(out, len(data), comparison, findings, float_layers, acceptance)
+    return Export(out, len(data), comparison, findings, float_layers, card.get("acceptance"))
 
 
 def _judge(

@@ -36,9 +36,9 @@ from edge_runtime.support.metrics import top1
 from edge_runtime.support.options import run_command
 from edge_runtime.support.outputs import output_file
 from edge_runtime.tflite.metadata import with_card
-from export.acceptance import COMPARED
 from export.checks import data_path
 from export.errors import ExportError
+from export.measured import COMPARED
 from export.verify import file_scores
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load

@@ -11,7 +11,7 @@ from edge_runtime import Classifier
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.tflite.metadata import detached
 from export import second_opinion as command
-from export.acceptance import key
+from export.measured import key
 from export.second_opinion import choose, decided, entry
 from tests.conftest import GOLDEN
 from tests.pair_files import COLOURS, golden_pair

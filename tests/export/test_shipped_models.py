@@ -6,7 +6,7 @@ import pytest
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from edge_runtime.inference.metadata import read_metadata
-from export import verify
+from export import measured, verify
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,8 @@ def test_the_command_makes_them_again(command, shipped_inputs, tmp_path, network
     if ours["tools"] == made["tools"]:
         assert out.read_bytes() == shipped.models()[name].read_bytes()
     else:
-        ours.pop("acceptance", None)  # other tools' files have not been measured
+        for measured_key in measured.part(ours):  # other tools' files have not been measured
+            del ours[measured_key]
         assert {**ours, "tools": None} == {**made, "tools": None}
         images = shipped_inputs(network).held_out.images
         np.testing.assert_array_equal(

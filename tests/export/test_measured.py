@@ -10,7 +10,7 @@ from edge_runtime import Classifier
 from edge_runtime.inference import shipped
 from edge_runtime.inference.acceptance import accept
 from edge_runtime.inference.metadata import read_metadata
-from export import acceptance, report, verify
+from export import measured, report, verify
 from export.pipeline import QuantizationMode, export_tflite
 from train.dataset import Dataset
 
@@ -46,7 +46,7 @@ def test_the_held_out_images_are_counted(with_data, held_out_scores, tmp_path):
 
 
 def test_the_bound_allows_for_the_recipes_that_were_compared(with_data, held_out_scores):
-    found = acceptance.acceptance_of({}, held_out_scores, with_data)
+    found = measured.measured({}, held_out_scores, with_data)["acceptance"]
     images, wrong, bound = found["table"][0][1:]
     # The binomial probability of so few wrong images, at the bound, is 0.05 / 100.
     counts = np.arange(wrong + 1)
@@ -59,10 +59,11 @@ def test_the_bound_allows_for_the_recipes_that_were_compared(with_data, held_out
 
 def test_without_the_data_set_the_record_counts(cnn, held_out_scores, monkeypatch, tmp_path):
     card = {"network": "cnn", "precision": "float32"}
-    monkeypatch.setattr(acceptance, "RECORD", tmp_path / "acceptance.json")
-    assert acceptance.acceptance_of(card, held_out_scores, cnn) is None
-    known = {acceptance.key(card): {"threshold": 0.5}}
-    acceptance.RECORD.write_text(json.dumps(known))
-    assert acceptance.acceptance_of(card, held_out_scores, cnn) == {"threshold": 0.5}
-    assert acceptance.key({**card, "acceptance": {"threshold": 0.5}}) in known
-    assert acceptance.acceptance_of({**card, "precision": "int8"}, held_out_scores, cnn) is None
+    monkeypatch.setattr(measured, "RECORD", tmp_path / "measured.json")
+    assert measured.measured(card, held_out_scores, cnn) == {}
+    known = {"acceptance": {"threshold": 0.5}, "second_opinions": {"a": {"unsure_below": 0.5}}}
+    whole = card | known
+    assert measured.part(whole) == known
+    measured.RECORD.write_text(json.dumps({measured.key(whole): known}))
+    assert measured.measured(card, held_out_scores, cnn) == known
+    assert measured.measured({**card, "precision": "int8"}, held_out_scores, cnn) == {}

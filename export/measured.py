@@ -1,7 +1,7 @@
-"""What a model card says about acceptance: measured on held-out images, or as it was recorded.
+"""What a model card says that was measured on held-out images, or as it was recorded.
 
-`acceptance.json` keeps what the data set's held-out images said about the shipped models. With it,
-an export without the data set makes the same files. `python -m export.record_acceptance` writes it.
+`measured.json` keeps what the data set's held-out images said about the shipped models. With it, an
+export without the data set makes the same files. `python -m export.record_measured` writes it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 from edge_runtime.inference.acceptance import measure
 from export.inputs import ExportInputs
 
-RECORD = Path(__file__).with_name("acceptance.json")
+RECORD = Path(__file__).with_name("measured.json")
 # Recipes were chosen on CIFAR-10's held-out images. Fewer than so many were compared.
 COMPARED = 100
-_MEASURED = ("acceptance", "second_opinions")
+_KEYS = ("acceptance", "second_opinions")
 
 
-def acceptance_of(
+def measured(
     card: Mapping[str, Any], scores: NDArray[np.float32], inputs: ExportInputs
-) -> dict[str, Any] | None:
-    """Return what a card says about acceptance; None if that is not known.
+) -> dict[str, Any]:
+    """Return what a card says besides how the file was made; nothing if that is not known.
+
+    With the data set this is `acceptance`. `export.second_opinion` measures `second_opinions`.
 
     Args:
         card: the model card without it.
@@ -35,10 +37,10 @@ def acceptance_of(
         inputs: what the file was made from.
     """
     if not inputs.judges_accuracy:
-        return None
+        return {}
     if inputs.data is None:
-        return recorded().get(key(card))
-    return measure(
+        return recorded().get(key(card), {})
+    acceptance = measure(
         scores.max(axis=1),
         scores.argmax(axis=1),
         inputs.held_out.labels,
@@ -46,6 +48,7 @@ def acceptance_of(
         measured_on=inputs.judged_on,
         compared=COMPARED,
     )
+    return {"acceptance": acceptance}
 
 
 def recorded() -> dict[str, dict[str, Any]]:
@@ -54,7 +57,12 @@ def recorded() -> dict[str, dict[str, Any]]:
     return record
 
 
+def part(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a card that was measured."""
+    return {name: card[name] for name in _KEYS if name in card}
+
+
 def key(card: Mapping[str, Any]) -> str:
     """Return what tells a model from others: a hash of its card, without what was measured."""
-    made = {name: value for name, value in card.items() if name not in _MEASURED}
+    made = {name: value for name, value in card.items() if name not in _KEYS}
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()

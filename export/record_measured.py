@@ -1,6 +1,6 @@
-"""Keep what the shipped models' cards say about acceptance: `python -m export.record_acceptance`.
+"""Keep what was measured about the shipped models: `python -m export.record_measured`.
 
-Exports without the data set take it from there, see `export.acceptance`.
+Exports without the data set take it from there, see `export.measured`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.support.console import complain
 from edge_runtime.support.files import replacing
-from export.acceptance import RECORD, key
+from export.measured import RECORD, key, part
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
                 program="export",
             )
             return 1
-        record[key(card)] = card["acceptance"]
+        record[key(card)] = part(card)
     with replacing(RECORD) as temporary:
         temporary.write_text(json.dumps(record) + "\n")
     return 0
