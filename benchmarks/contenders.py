@@ -21,7 +21,7 @@ from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.delegates import available_delegates
 from edge_runtime.inference.metadata import read_metadata
-from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inference.placement import ON_CPU
 from edge_runtime.support.files import file_sha256
 
 CLASSES = 10
@@ -181,7 +181,7 @@ def contenders_of(
         of_network, of_precision = card.get("network", name), card.get("precision", precision)
         size, digest = path.stat().st_size, file_sha256(path)
         for delegate in chosen:
-            for count in threads if delegate in CPU_DELEGATES else (1,):
+            for count in threads if delegate in ON_CPU else (1,):
                 yield Contender(
                     Subject(of_network, of_precision, OURS, delegate, count, 1, trained),
                     path,

@@ -2,6 +2,7 @@
 
 xnnpack    LiteRT's default for the CPU
 cpu        LiteRT's built-in kernels
+openvino   OpenVINO on the CPU
 gpu        WebGPU, through Vulkan, Metal or Direct3D
 npu        a vendor's library
 auto       the fastest of these whose scores agree with those of `cpu`

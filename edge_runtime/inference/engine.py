@@ -1,16 +1,18 @@
 """Running a .tflite graph with LiteRT: the only file that imports ai_edge_litert.
 
-An engine runs one image at a time, or a batch of a fixed size on the CPU. There are two kinds.
+An engine runs one image at a time, or a batch of a fixed size on the CPU. There are three kinds.
 `xnnpack`, `cpu` and external delegates run in LiteRT's Interpreter, which starts fastest and is
-what external delegates need. `gpu` and `npu` run in its CompiledModel. There is no silent
-fallback: if a delegate cannot be used, opening it raises an error that says why.
+what external delegates need. `gpu` and `npu` run in its CompiledModel, and `openvino` in another
+library. There is no silent fallback: if a delegate cannot be used, opening it raises an error that
+says why.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +26,7 @@ from edge_runtime.inference.placement import (
     ACCELERATORS,
     CPU_DELEGATES,
     DELEGATE_CHOICES,
+    OPENVINO,
     WEIGHTED_OPERATIONS,
     Placement,
     Scoring,
@@ -35,6 +38,8 @@ from edge_runtime.support import native_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_BYTES = {np.dtype(np.int8), np.dtype(np.uint8)}
 
 
 class Engine(Protocol):
@@ -78,12 +83,12 @@ def open_engine(
 
     Args:
         path: the .tflite file.
-        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate's library.
+        delegate: one of `DELEGATES`, or the path of an external delegate's library.
         threads: CPU threads for one image.
         gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
         batch: number of images in each run.
-        on_cpu: an engine of the same file on `cpu`, if there is one. `gpu` and `npu` need what it
-            knows of the graph and would open one otherwise.
+        on_cpu: an engine of the same file on `cpu`, if there is one. `openvino`, `gpu` and `npu`
+            need what it knows of the graph and would open one otherwise.
 
     Raises:
         ModelError: the file is not a LiteRT model, its graph is not an image classifier's, or it
@@ -94,6 +99,8 @@ def open_engine(
         if batch > 1:
             raise DelegateError(f"The {delegate} takes one image at a time; use a batch of 1.")
         return _Compiled(path, delegate, gpu_precision, on_cpu or _Interpreted(path, "cpu", 1))
+    if delegate == OPENVINO:
+        return _openvino(path, on_cpu or _Interpreted(path, "cpu", 1), threads, batch)
     return _Interpreted(path, delegate, threads, batch)
 
 
@@ -166,6 +173,40 @@ class _Interpreted:
             raise ModelError(reasons.why_not_run(self._path, exc)) from exc
         result: NDArray[Any] = self._interpreter.get_tensor(self._output_index)
         return result.reshape(-1)
+
+
+def _openvino(path: Path, on_cpu: Engine, threads: int, batch: int) -> Engine:
+    from edge_runtime.inference.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(
+        path,
+        image=on_cpu.input,
+        output=on_cpu.output,
+        scoring=on_cpu.scoring,
+        integer=on_cpu.integer,
+        operations=on_cpu.placement.operations,
+        kernels=partial(_kernels_of, path),
+        threads=threads,
+        batch=batch,
+    )
+
+
+def _kernels_of(path: Path) -> Iterator[NDArray[np.int16]]:
+    """Yield the integer kernels of convolutions and dense layers whose inputs are integers.
+
+    Yields:
+        The stored values less their zero point, int16 (output channels, ..., input channels).
+        Depthwise kernels are left out, because each of their outputs reads one input channel.
+    """
+    interpreter = _Interpreted(path, "cpu", 1)._interpreter
+    tensors = {t["index"]: t for t in interpreter.get_tensor_details()}
+    for operation in interpreter._get_ops_details():
+        if operation["op_name"] in WEIGHTED_OPERATIONS - {"DEPTHWISE_CONV_2D"}:
+            image, kernel = (tensors[int(index)] for index in operation["inputs"][:2])
+            if {np.dtype(t["dtype"]) for t in (image, kernel)} <= _BYTES:
+                zero_points = kernel["quantization_parameters"]["zero_points"]
+                zero_point = int(zero_points[0]) if len(zero_points) else 0
+                yield interpreter.get_tensor(kernel["index"]).astype(np.int16) - zero_point
 
 
 class _Compiled:

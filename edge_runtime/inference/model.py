@@ -89,8 +89,8 @@ class Model:
 
         Args:
             model: the path of a .tflite file, or the name of a shipped model.
-            delegate: `xnnpack`, `cpu`, `gpu`, `npu`, `auto`, or an external delegate's path; see
-                `edge_runtime.inference.delegates`.
+            delegate: `xnnpack`, `cpu`, `openvino`, `gpu`, `npu`, `auto`, or an external delegate's
+                path; see `edge_runtime.inference.delegates`.
             threads: CPU threads in all: for one image, or for as many images of a batch at once.
                 Default: 1, all cores if `many`, or for `auto` what `edge-benchmark --tune` found.
             many: expect many images, such as a folder.

@@ -11,8 +11,11 @@ from typing import Any, Literal, NamedTuple
 from edge_runtime.errors import DelegateError
 
 CPU_DELEGATES = ("xnnpack", "cpu")  # part of LiteRT, and there on every machine
+OPENVINO = "openvino"
+# These run on the CPU's cores, in as many threads or processes as asked for.
+ON_CPU = (*CPU_DELEGATES, OPENVINO)
 ACCELERATORS = ("gpu", "npu")
-DELEGATES = (*CPU_DELEGATES, *ACCELERATORS)
+DELEGATES = (*ON_CPU, *ACCELERATORS)
 DELEGATE_CHOICES = ", ".join((*DELEGATES, "auto"))  # for messages
 # Convolutions and dense layers, which take most of the time.
 WEIGHTED_OPERATIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
@@ -35,7 +38,7 @@ class Placement(NamedTuple):
     """Which delegate runs a graph, and which operations it left.
 
     Attributes:
-        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate's library.
+        delegate: one of `DELEGATES`, or the path of an external delegate's library.
         threads: CPU threads for one image.
         delegated: number of operations that the delegate runs.
         operations: number of all operations.

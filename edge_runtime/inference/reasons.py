@@ -1,9 +1,11 @@
-"""Why a delegate or a model failed, found in LiteRT's native log and exceptions."""
+"""Why a delegate or a model failed, found in native logs and exceptions."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+_SOURCE_LINE = re.compile(r"(Exception from |Check '.*' failed at ).*:\d*:?$")
 
 
 def why_not(delegate: str, path: Path, log: str, exc: Exception) -> str:
@@ -96,3 +98,10 @@ def first_line(exc: Exception) -> str:
     """Return the first line of an error of LiteRT that is not a C++ source line."""
     lines = [line.strip("└ ") for line in str(exc).splitlines() if not line.startswith("ERROR: [")]
     return lines[0] if lines else " ".join(str(exc).split())
+
+
+def openvino_complaint(exc: Exception) -> str:
+    """Return what an error of OpenVINO says, without the C++ source lines above it."""
+    lines = [line.strip() for line in str(exc).splitlines()]
+    said = [line for line in lines if line and not _SOURCE_LINE.match(line)]
+    return (said[-1] if said else " ".join(lines)).rstrip(".")

@@ -1,9 +1,9 @@
 """Trying a model in a child process first, so that its crash does not end the caller.
 
-About one in 150 randomly damaged .tflite files crashes LiteRT itself, and a GPU's driver may crash
-on a sound one. Shipped files are known to be sound. The hashes of other files that ran are kept in
-the user's cache folder (on Linux `$XDG_CACHE_HOME/edge-classify/sound-models`), so that each file
-is tried once.
+About one in 150 randomly damaged .tflite files crashes LiteRT itself. OpenVINO or a GPU driver may
+crash on a sound one. Shipped files are known to be sound. The hashes of other files that ran are
+kept in the user's cache folder (on Linux `$XDG_CACHE_HOME/edge-classify/sound-models`), so that
+each file is tried once.
 
     python -m edge_runtime.inference.trial MODEL DELEGATE GPU_PRECISION    runs in the child
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edge_runtime.errors import DelegateError, EdgeRuntimeError, ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inference.placement import CPU_DELEGATES, ON_CPU, OPENVINO
 
 TIMEOUT_S = 60.0
 _MAX_BYTES = 4 << 30  # of address space; a damaged shape may ask for any amount
@@ -32,7 +32,7 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
 
     Args:
         path: the model file.
-        delegate: `xnnpack`, `cpu`, `gpu`, `npu`, or the path of an external delegate's library.
+        delegate: one of `placement.DELEGATES`, or the path of an external delegate's library.
         gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
 
     Raises:
@@ -41,7 +41,7 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
         DelegateError: it does so on another delegate.
         OSError: the file cannot be read.
     """
-    on_cpu = delegate in CPU_DELEGATES
+    on_cpu = delegate in ON_CPU
     if on_cpu and path.parent == shipped.MODELS:
         return
     key = _key(path, delegate) if on_cpu else ""
@@ -55,8 +55,9 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
         if on_cpu:
             _remember(key)
     elif code != _REFUSED_EXIT:
-        what = f"took more than {TIMEOUT_S:g} s" if code is None else f"crashed LiteRT ({code})"
-        if on_cpu:
+        library = "OpenVINO" if delegate == OPENVINO else "LiteRT"
+        what = f"took more than {TIMEOUT_S:g} s" if code is None else f"crashed {library} ({code})"
+        if delegate in CPU_DELEGATES:
             raise ModelError(f"{path} {what} when it was tried; copy or export it again.")
         raise DelegateError(
             f"{path} {what} when it was tried on {delegate}; use --delegate xnnpack."
@@ -97,10 +98,10 @@ def _key(path: Path, delegate: str) -> str:
     from edge_runtime.support.files import file_sha256
 
     try:
-        litert = version("ai-edge-litert")
+        library = version("openvino" if delegate == OPENVINO else "ai-edge-litert")
     except PackageNotFoundError:  # a frozen application may lack it
-        litert = "unknown"
-    return f"{file_sha256(path)} {delegate} {litert}"
+        library = "unknown"
+    return f"{file_sha256(path)} {delegate} {library}"
 
 
 def _known() -> set[str]:
@@ -133,7 +134,7 @@ def _try(path: Path, delegate: str, gpu_precision: str) -> None:
 
 
 def _main() -> None:
-    if sys.argv[2] in CPU_DELEGATES:
+    if sys.argv[2] in ON_CPU:
         with suppress(ImportError, ValueError, OSError):  # not every system has these limits
             import resource
 

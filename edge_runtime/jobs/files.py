@@ -10,7 +10,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inference.placement import ON_CPU
 from edge_runtime.inputs.urls import shown
 from edge_runtime.results import Result
 
@@ -44,7 +44,7 @@ def classify_files(
         raise ValueError(f"Expected `top_k` to be at least 1, but got {top_k!r}.")
     sources = iter(sources)
     # There is only one GPU, and more processes would queue for it.
-    shared = model.processes > 1 and model.placement.delegate in CPU_DELEGATES
+    shared = model.processes > 1 and model.placement.delegate in ON_CPU
     first = list(islice(sources, WORTHWHILE if shared else 0))
     sources = chain(first, sources)
     pool = None
