@@ -6,13 +6,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from export.requantize import Scales, WeightBits, rounded, scales_of
 from train.networks import NETWORKS
 
 _BATCH_PIXELS = 50 * 32 * 32
 _DEPTHWISE = keras.layers.DepthwiseConv2D
+_EIGHT_BITS = scales_of(WeightBits.EIGHT)
 
 
-def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
+def corrected(
+    model: keras.Model, images: NDArray[np.uint8], scales: Scales = _EIGHT_BITS
+) -> keras.Model:
     """Return a copy of a network whose mean outputs stay the same when its kernels become int8.
 
     Rounding turns a kernel W into Wq. A layer's inputs x mostly come out of a ReLU, so their mean
@@ -26,6 +30,7 @@ def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
         model: a network of `train.networks`, whose convolutions and dense layers have no
             activations of their own.
         images: uint8 (N, H, W, 3), RGB, 0-255, over which the means are taken.
+        scales: of the int8 kernels.
     """
     exact = keras.models.clone_model(
         model,
@@ -42,8 +47,8 @@ def corrected(model: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
     means = _means(inputs, images)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    for layer, mean in zip(layers, means, strict=True):
-        error = _rounding_error(np.asarray(layer.kernel), depthwise=isinstance(layer, _DEPTHWISE))
+    for number, (layer, mean) in enumerate(zip(layers, means, strict=True)):
+        error = _rounding_error(number, layer, scales)
         shift = _mean_output(layer, error, mean)
         if layer.use_bias:
             bias = copy.get_layer(layer.name).bias
@@ -66,17 +71,14 @@ def _means(model: keras.Model, images: NDArray[np.uint8]) -> list[NDArray[np.flo
     return [total / len(images) for total in sums]
 
 
-def _rounding_error(kernel: NDArray[np.float64], *, depthwise: bool) -> NDArray[np.float64]:
-    """Return int8 kernel minus float kernel, float64.
-
-    As in the converter, int8 is symmetric with one scale per output channel; the largest weight
-    becomes 127.
-    """
+def _rounding_error(number: int, layer: keras.layers.Layer, scales: Scales) -> NDArray[np.float64]:
+    """Return int8 kernel minus float kernel, float64, for the layer at this place."""
     # A depthwise kernel is (height, width, channels, 1), the others (..., output channels).
-    axes = (0, 1, 3) if depthwise else tuple(range(kernel.ndim - 1))
-    largest = np.abs(kernel).max(axis=axes, keepdims=True)
-    scale = np.where(largest > 0, largest, 1.0) / 127
-    return np.round(kernel / scale) * scale - kernel
+    outputs = 2 if isinstance(layer, _DEPTHWISE) else -1
+    kernel = np.moveaxis(np.asarray(layer.kernel), outputs, 0)
+    of_layer = scales(number, kernel)
+    error = rounded(kernel, of_layer) * of_layer.reshape(-1, *[1] * (kernel.ndim - 1)) - kernel
+    return np.moveaxis(error, 0, outputs)
 
 
 def _mean_output(

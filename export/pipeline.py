@@ -25,6 +25,7 @@ from export.lint import lint
 from export.measured import measured
 from export.mixed import keep_fewest_in_float
 from export.quantize import IoType
+from export.requantize import Scales, WeightBits, requantized, scales_of
 from train.efficientnet import FEATURE_BLOCKS, feature_extractor
 
 TOOLS = ("ai-edge-litert", "keras", "tensorflow")
@@ -34,6 +35,7 @@ PHOTOGRAPH_TOOLS = ("pillow",)  # it decodes and shrinks the committed photograp
 LEAST_COSINE = 0.97
 _CHANCE = 0.05  # from this p-value on, a difference may be chance
 _ROUNDING = 1e-9  # lets a drop pass that equals the limit
+_EIGHT_BITS = scales_of(WeightBits.EIGHT)
 
 
 class QuantizationMode(StrEnum):
@@ -85,6 +87,7 @@ def export_tflite(
     io: IoType | None = None,
     max_drop: float = 0.005,
     mixed: bool = False,
+    weight_bits: WeightBits = WeightBits.EIGHT,
     overwrite: bool = False,
     qat_dir: Path | None = None,
     say: Callable[[str], None] = print,
@@ -100,6 +103,7 @@ def export_tflite(
         max_drop: largest loss of top-1 accuracy on the held-out images, a fraction. Without labels,
             the mean cosine to the float network's outputs must be at least `LEAST_COSINE`.
         mixed: keep as few layers of an int8 model in float as `max_drop` allows.
+        weight_bits: which integers the weights of an int8 model may be.
         overwrite: replace a file that exists.
         qat_dir: folder for the checkpoint of quantization-aware training; by default
             `runs/NETWORK-qat`.
@@ -116,7 +120,7 @@ def export_tflite(
     )
     io = io or (IoType.UINT8 if mode.integer and not mixed else IoType.FLOAT32)
     output = IoType.INT8 if inputs.features and io is not IoType.FLOAT32 else io
-    graph = _graph(mode, inputs, io, output, qat_dir, say)
+    graph = _graph(mode, inputs, io, output, scales_of(weight_bits), qat_dir, say)
     float_layers: tuple[str, ...] = ()
     if mixed and _loses_too_much(_judge(graph, inputs), max_drop):
         graph, float_layers = keep_fewest_in_float(inputs, max_drop, say=say)
@@ -138,6 +142,8 @@ def export_tflite(
     )
     if float_layers:
         card["float_layers"] = list(float_layers)
+    if weight_bits is not WeightBits.EIGHT:
+        card["weight_bits"] = str(weight_bits)
     if inputs.features:  # of each layer
         card["features"] = [block.channels for block in FEATURE_BLOCKS]
     with tempfile.TemporaryDirectory() as folder:
@@ -215,11 +221,37 @@ def _tools(mode: QuantizationMode, inputs: ExportInputs) -> tuple[str, ...]:
     return TOOLS
 
 
+def int8_graph(
+    inputs: ExportInputs,
+    scales: Scales = _EIGHT_BITS,
+    *,
+    io: IoType = IoType.UINT8,
+    output: IoType = IoType.UINT8,
+) -> bytes:
+    """Return the network in int8, with biases that make up for the rounding of its kernels.
+
+    Args:
+        inputs: the network and its images.
+        scales: of the kernels.
+        io: type of the input.
+        output: type of the output.
+    """
+    images = inputs.calibration.images
+    network = deployed(bias.corrected(inputs.model, images, scales), features=inputs.features)
+    graph = quantize.to_int8(
+        network, images, io=io, output=output, pixels=normalization(inputs.model.name)
+    )
+    if scales is _EIGHT_BITS:  # which the converter takes
+        return graph
+    return requantized(graph, convert.to_float32(network), scales)
+
+
 def _graph(
     mode: QuantizationMode,
     inputs: ExportInputs,
     io: IoType,
     output: IoType,
+    scales: Scales,
     qat_dir: Path | None,
     say: Callable[[str], None],
 ) -> bytes:
@@ -231,15 +263,7 @@ def _graph(
         case QuantizationMode.DYNAMIC:
             return quantize.to_dynamic(deployed(inputs.model, features=inputs.features))
         case QuantizationMode.INT8:
-            images = inputs.calibration.images
-            corrected = bias.corrected(inputs.model, images)
-            return quantize.to_int8(
-                deployed(corrected, features=inputs.features),
-                images,
-                io=io,
-                output=output,
-                pixels=normalization(inputs.model.name),
-            )
+            return int8_graph(inputs, scales, io=io, output=output)
         case QuantizationMode.QAT:
             if inputs.data is None:
                 raise ExportError(

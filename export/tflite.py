@@ -33,6 +33,7 @@ from export.errors import CalibrationError, CalibrationOptionError, ExportError
 from export.inputs import ExportInputs, image_side, load_inputs
 from export.pipeline import QuantizationMode
 from export.quantize import IoType
+from export.requantize import WeightBits
 from train import efficientnet, weights
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load
@@ -126,6 +127,15 @@ def main(
         bool,
         typer.Option("--mixed", help="Keep as few layers in float as --max-drop allows."),
     ] = False,
+    weight_bits: Annotated[
+        WeightBits | None,
+        typer.Option(
+            help="Bits of an int8 model's weights. With 7 no sum of two products overflows 16 "
+            "bits, in which OpenVINO adds them on x86 without VNNI. pairs: 8, or fewer in channels "
+            "where a sum would overflow.",
+            show_default="8",
+        ),
+    ] = None,
     explain: Annotated[
         bool,
         typer.Option("--explain", help="Rank the layers by quantization error; export nothing."),
@@ -134,8 +144,8 @@ def main(
         Path | None,
         typer.Option(
             help="File to write. With --explain: path of the table and the plot, without suffix.",
-            show_default="exports/NETWORK-PRECISION.tflite, with -mixed, -features or the --side "
-            "in its name",
+            show_default="exports/NETWORK-PRECISION.tflite, with -mixed, -features, the "
+            "--weight-bits or the --side in its name",
         ),
     ] = None,
     every: Annotated[
@@ -155,12 +165,12 @@ def main(
     A file that loses too much accuracy is not written.
     """
     given = network or quantize or out or checkpoint or mixed or explain or io or features or side
-    if every and given:
+    if every and (given or weight_bits):
         raise typer.BadParameter(
             "it can be combined only with --data, --calibration, --max-drop and --overwrite.",
             param_hint="--all",
         )
-    if explain and (quantize or mixed or io or max_drop is not None):
+    if explain and (quantize or mixed or io or weight_bits or max_drop is not None):
         raise typer.BadParameter(
             "it exports nothing, so it can be combined only with --network, --checkpoint, --out, "
             "--overwrite, --data and --calibration.",
@@ -177,6 +187,11 @@ def main(
             "it needs --quantize int8, and input and scores are float32; omit --io.",
             param_hint="--mixed",
         )
+    if weight_bits and (quantize is not QuantizationMode.INT8 or mixed):
+        raise typer.BadParameter(
+            "it is for --quantize int8 without --mixed; omit it.", param_hint="--weight-bits"
+        )
+    weight_bits = weight_bits or WeightBits.EIGHT
     if calibration and not every and not quantize.integer:
         raise typer.BadParameter(
             f"{quantize} models have no activation ranges; omit --calibration.",
@@ -202,7 +217,11 @@ def main(
             )
         modes.remove(QuantizationMode.QAT)
     checkpoints = {name: checkpoint or weights.SHIPPED / f"{name}.safetensors" for name in networks}
-    variant = [*(["mixed"] if mixed else []), *([str(side)] if side else [])]
+    variant = [
+        *(["mixed"] if mixed else []),
+        *([] if weight_bits is WeightBits.EIGHT else [f"w{weight_bits}"]),
+        *([str(side)] if side else []),
+    ]
     files = {
         (n, m): out or report.default_out(n, m, features=features, variant=variant)
         for n in networks
@@ -247,6 +266,7 @@ def main(
                         io=io,
                         max_drop=max_drop / 100,
                         mixed=mixed,
+                        weight_bits=weight_bits,
                         overwrite=overwrite,
                         say=_say,
                     )
