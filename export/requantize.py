@@ -73,11 +73,8 @@ def requantized(graph: bytes, floats: bytes, scales: Scales) -> bytes:
     tensors, of_source = model.subgraphs[0].tensors, source.subgraphs[0].tensors
     pairs = zip(_weighted(model), _weighted(source), strict=True)
     for layer, ((kind, operator), (_, original)) in enumerate(pairs):
-        image, kernel, bias = (tensors[index] for index in operator.inputs)
-        values, biases = (
-            source.buffers[t.buffer].data.view(np.float32).reshape(t.shape).astype(np.float64)
-            for t in (of_source[index] for index in original.inputs[1:])
-        )
+        image, kernel = (tensors[index] for index in operator.inputs[:2])
+        values = _floats(source, of_source[original.inputs[1]])
         if kind == _DEPTHWISE:  # (1, height, width, channels)
             values = np.moveaxis(values, -1, 0)
         of_layer = scales(layer, values).astype(np.float32)
@@ -85,8 +82,11 @@ def requantized(graph: bytes, floats: bytes, scales: Scales) -> bytes:
         if kind == _DEPTHWISE:
             steps = np.moveaxis(steps, 0, -1)
         _store(model, kernel, of_layer, steps)
-        of_bias = np.float32(image.quantization.scale[0]) * of_layer
-        _store(model, bias, of_bias, np.round(biases / of_bias.astype(np.float64)).astype(np.int32))
+        if original.inputs[2] >= 0:  # otherwise all biases are 0
+            biases = _floats(source, of_source[original.inputs[2]])
+            of_bias = np.float32(image.quantization.scale[0]) * of_layer
+            rounded_biases = np.round(biases / of_bias.astype(np.float64)).astype(np.int32)
+            _store(model, tensors[operator.inputs[2]], of_bias, rounded_biases)
     return packed(model)
 
 
@@ -95,6 +95,11 @@ def _weighted(model: schema.ModelT) -> Iterator[tuple[str, schema.OperatorT]]:
         kind = operator_name(model.operatorCodes[operator.opcodeIndex])
         if kind in WEIGHTED_OPERATIONS:
             yield kind, operator
+
+
+def _floats(model: schema.ModelT, tensor: schema.TensorT) -> NDArray[np.float64]:
+    values: NDArray[np.float32] = model.buffers[tensor.buffer].data.view(np.float32)
+    return values.reshape(tensor.shape).astype(np.float64)
 
 
 def _store(
