@@ -25,7 +25,7 @@ from export.lint import lint
 from export.measured import measured
 from export.mixed import keep_fewest_in_float
 from export.quantize import IoType
-from export.requantize import Scales, WeightBits, requantized, scales_of
+from export.requantize import Scales, WeightBits, default_bits, requantized, scales_of
 from train.efficientnet import FEATURE_BLOCKS, feature_extractor
 
 TOOLS = ("ai-edge-litert", "keras", "tensorflow")
@@ -87,7 +87,7 @@ def export_tflite(
     io: IoType | None = None,
     max_drop: float = 0.005,
     mixed: bool = False,
-    weight_bits: WeightBits = WeightBits.EIGHT,
+    weight_bits: WeightBits | None = None,
     overwrite: bool = False,
     qat_dir: Path | None = None,
     say: Callable[[str], None] = print,
@@ -103,7 +103,8 @@ def export_tflite(
         max_drop: largest loss of top-1 accuracy on the held-out images, a fraction. Without labels,
             the mean cosine to the float network's outputs must be at least `LEAST_COSINE`.
         mixed: keep as few layers of an int8 model in float as `max_drop` allows.
-        weight_bits: which integers the weights of an int8 model may be.
+        weight_bits: which integers the weights of an int8 model may be; None takes the network's
+            `export.requantize.default_bits`. Those of other modes and of `mixed` have 8 bits.
         overwrite: replace a file that exists.
         qat_dir: folder for the checkpoint of quantization-aware training; by default
             `runs/NETWORK-qat`.
@@ -118,6 +119,9 @@ def export_tflite(
     file = output_file(
         out, inputs=[inputs.checkpoint], overwrite=overwrite, parents=True, trial=True
     )
+    if mixed or mode is not QuantizationMode.INT8:
+        weight_bits = WeightBits.EIGHT
+    weight_bits = weight_bits or default_bits(inputs.model.name)
     io = io or (IoType.UINT8 if mode.integer and not mixed else IoType.FLOAT32)
     output = IoType.INT8 if inputs.features and io is not IoType.FLOAT32 else io
     graph = _graph(mode, inputs, io, output, scales_of(weight_bits), qat_dir, say)

@@ -133,7 +133,7 @@ def main(
             help="Bits of an int8 model's weights. With 7 no sum of two products overflows 16 "
             "bits, in which OpenVINO adds them on x86 without VNNI. pairs: 8, or fewer in channels "
             "where a sum would overflow.",
-            show_default="8",
+            show_default="7 for cnn, 8 for the others",
         ),
     ] = None,
     explain: Annotated[
@@ -191,7 +191,6 @@ def main(
         raise typer.BadParameter(
             "it is for --quantize int8 without --mixed; omit it.", param_hint="--weight-bits"
         )
-    weight_bits = weight_bits or WeightBits.EIGHT
     if calibration and not every and not quantize.integer:
         raise typer.BadParameter(
             f"{quantize} models have no activation ranges; omit --calibration.",
@@ -219,7 +218,7 @@ def main(
     checkpoints = {name: checkpoint or weights.SHIPPED / f"{name}.safetensors" for name in networks}
     variant = [
         *(["mixed"] if mixed else []),
-        *([] if weight_bits is WeightBits.EIGHT else [f"w{weight_bits}"]),
+        *([f"w{weight_bits}"] if weight_bits else []),
         *([str(side)] if side else []),
     ]
     files = {
