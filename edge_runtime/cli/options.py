@@ -31,6 +31,7 @@ from edge_runtime.cli.checks import (
 )
 from edge_runtime.inference.placement import DELEGATE_CHOICES, SCORES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
+from edge_runtime.inference.views import MOST as MOST_VIEWS
 from edge_runtime.output.formats import RESUMABLE, Format
 from edge_runtime.support.options import finite, make_app, version_printer
 
@@ -92,6 +93,15 @@ def classify(
             "decides by what comes out."
         ),
     ] = "auto",
+    views: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=MOST_VIEWS,
+            help="Average the scores of this many views of a large image: parts, the stretched "
+            "whole, mirrors.",
+        ),
+    ] = 1,
     accept_all: Annotated[
         bool,
         typer.Option(
@@ -314,6 +324,7 @@ def classify(
         std=stds,
         fit=fit,
         scores=scores,
+        views=views,
         accept_all=accept_all,
         max_error=error,
         second_opinion=second_opinion,

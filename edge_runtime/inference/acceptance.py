@@ -8,6 +8,7 @@ A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `
     accepted     how many of them the threshold accepts
     wrong        how many of these are wrong
     compared     how many models may have been compared on them before this one was chosen
+    views        how many views of an image were averaged; absent stands for 1
     table        for rising thresholds: [threshold, accepted, wrong, bound]; a threshold that
                  accepts the images of the one before is left out
     classes      the same table for images of which a class is the best, by the class's name
@@ -67,6 +68,7 @@ def measure(
     *,
     measured_on: str,
     compared: int = 1,
+    views: int = 1,
 ) -> dict[str, Any]:
     """Return what a model card says about acceptance.
 
@@ -79,6 +81,7 @@ def measure(
         classes: names in the order of the scores.
         measured_on: names these images, in a phrase.
         compared: how many models may have been compared on them before this one was chosen.
+        views: how many views of an image were averaged.
     """
     wrong = found != labels
     least = threshold_that_accepts(KEPT, best)
@@ -92,6 +95,7 @@ def measure(
         "accepted": int(accepted.sum()),
         "wrong": int(wrong[accepted].sum()),
         "compared": compared,
+        "views": views,
         "table": _table(best, wrong, level),
     }
     if len(classes) <= _MOST_CLASSES:
@@ -173,7 +177,11 @@ def read_sidecar(model: Path) -> dict[str, Any] | None:
 
 
 def accept(
-    measured: Mapping[str, Any] | None, labels: Sequence[str], max_error: MaxError | None
+    measured: Mapping[str, Any] | None,
+    labels: Sequence[str],
+    max_error: MaxError | None,
+    *,
+    views: int = 1,
 ) -> Acceptance | None:
     """Return the thresholds to use; None if every best class counts.
 
@@ -183,9 +191,10 @@ def accept(
         max_error: share of wrong results among the accepted that must not be exceeded, 0-1, for all
             classes or, in a mapping, for some of them. The other classes keep the default
             threshold. None uses the default threshold for all.
+        views: how many views of an image are averaged.
 
     Raises:
-        OptionError: no threshold keeps `max_error`, or none was measured.
+        OptionError: no threshold keeps `max_error`, or none was measured with these views.
     """
     if not _has_threshold(measured):
         if max_error is None:
@@ -197,6 +206,11 @@ def accept(
     thresholds = np.full(len(labels), measured["threshold"], np.float32)
     if max_error is None:
         return Acceptance(thresholds)
+    if (others := measured.get("views", 1)) != views:
+        raise OptionError(
+            f"--max-error was measured with --views {others}, not {views}; use {others}, or "
+            f"measure {views} on images of your own with --judge FOLDER."
+        )
     promises = []
     limits = max_error if isinstance(max_error, Mapping) else {"": max_error}
     for name, limit in sorted(limits.items()):  # for all classes first

@@ -38,6 +38,7 @@ class Options(NamedTuple):
     std: tuple[float, ...] | None
     fit: str | None
     scores: str
+    views: int
     allow_urls: bool
     accept_all: bool
     max_error: MaxError | None
@@ -240,7 +241,7 @@ def accepted_by(
         raise OptionError(
             f"--max-error was not measured with {' and '.join(changed)}; omit that, or --max-error."
         )
-    return accept(measured, labels, options.max_error)
+    return accept(measured, labels, options.max_error, views=options.views)
 
 
 def choose_labels(

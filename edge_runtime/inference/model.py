@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from operator import index
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +32,7 @@ from edge_runtime.results import NONE_OF_THESE, Prediction, Result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
     from edge_runtime.inference.acceptance import Acceptance, MaxError
     from edge_runtime.inference.engine import Engine
@@ -61,6 +63,7 @@ class Model:
         threads: CPU threads for one image.
         processes: number of processes that share the images of a large batch.
         fit: how images of another shape are made to fit.
+        views: how many views of an image are averaged at most.
         acceptance: which best classes count; None if all do.
         second: the model that is asked if this one is unsure; None if there is none.
         allow_urls: whether images and streams may be named by URLs.
@@ -79,6 +82,7 @@ class Model:
         std: Sequence[float] | None = None,
         fit: str | None = None,
         scores: str = "auto",
+        views: int = 1,
         allow_urls: bool = False,
         accept_all: bool = False,
         max_error: MaxError | None = None,
@@ -103,6 +107,8 @@ class Model:
                 `edge_runtime.inputs.resize.fit`.
             scores: `softmax` applies one to the model's output, `none` takes the output for scores,
                 and `auto` decides, see `edge_runtime.inference.scores.decide`.
+            views: average the scores of this many views of an image, 1 to 8; see
+                `edge_runtime.inference.views`.
             allow_urls: fetch images and streams that are named by URLs. A service that classifies
                 what it is sent should not: it would fetch any address for anyone.
             accept_all: let every best class count, whatever its score.
@@ -128,6 +134,11 @@ class Model:
         _require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
         _require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
         _require("scores", scores in SCORES, ", ".join(SCORES), scores)
+        views = index(views)
+        if views != 1:
+            from edge_runtime.inference.views import MOST
+
+            _require("views", 1 <= views <= MOST, f"1 to {MOST}", views)
         _require("labels", not isinstance(labels, str), "a list of names", labels)
         if unsure_below is not None:
             _require("second_opinion", second_opinion is not None, "a model", second_opinion)
@@ -143,12 +154,13 @@ class Model:
             std=None if std is None else tuple(map(float, std)),
             fit=fit,
             scores=scores,
+            views=views,
             allow_urls=allow_urls,
             accept_all=accept_all,
             max_error=max_error,
         )
         self.path, self.delegate = options.path, delegate
-        self.allow_urls = allow_urls
+        self.allow_urls, self.views = allow_urls, views
         self.name = options.path.stem
         self._absolute_path = str(options.path.absolute())  # the working directory may change
         loaded = load(options)
@@ -165,6 +177,7 @@ class Model:
             mean=options.mean,
             std=options.std,
             how=fit,
+            views=views,
             allow_urls=allow_urls,
         )
         self.warnings += self.preprocessing.warnings
@@ -227,7 +240,39 @@ class Model:
         """
         if self.second is not None:
             return self.second.decide(self.second.ask_first(self, image))
-        return self.scores_of(self.invoke(self.preprocessing(image)))
+        if self.views == 1:
+            return self.scores_of(self.invoke(self.preprocessing(image)))
+        return self.mean_scores(self.tensors(self.preprocessing.decode(image)))
+
+    def scores_of_views(self, image: ImageLike) -> NDArray[np.float32]:
+        """Return the scores of the image's views, float32 (views, classes), 0-1.
+
+        There are at most `self.views`, in the order of `edge_runtime.inference.views`.
+
+        Args:
+            image: as for `classify`, as are the errors raised.
+        """
+        tensors = self.preprocessing.views(self.preprocessing.decode(image))
+        return np.stack([self.scores_of(self.invoke(tensor)) for tensor in tensors])
+
+    def tensors(self, pixels: Image.Image | NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Return the input tensors of a decoded image: one, or those of its views."""
+        if self.views == 1:
+            return [self.preprocessing.tensor(pixels)]
+        return self.preprocessing.views(pixels)
+
+    def mean_scores(self, tensors: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        """Return the mean scores of an image's `tensors`, float32 (classes,), 0-1.
+
+        Raises:
+            ModelError: the model fails, or a score is not a number.
+            ValueError: the model is closed.
+        """
+        scores = [self.scores_of(self.invoke(tensor)) for tensor in tensors]
+        if len(scores) == 1:
+            return scores[0]
+        mean: NDArray[np.float32] = np.mean(scores, axis=0)
+        return mean
 
     def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Run the model alone and return its raw output, (classes,).
@@ -294,6 +339,7 @@ class Model:
             "std": options.std,
             "fit": options.fit,
             "scores": "softmax" if self._gives_logits else "none",
+            "views": options.views,
             "allow_urls": options.allow_urls,
             "accept_all": options.accept_all,
             "max_error": options.max_error,
@@ -338,6 +384,7 @@ class Model:
                 std=options.std,
                 fit=options.fit,
                 scores=options.scores,
+                views=self.views,
                 accept_all=True,  # the pair has thresholds of its own
             )
         except OptionError as exc:

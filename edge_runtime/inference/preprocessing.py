@@ -6,6 +6,7 @@ model file's. What neither gives is assumed and listed in `Preprocessing.assumpt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -48,6 +49,7 @@ class Preprocessing:
         mean: Sequence[float] | None,
         std: Sequence[float] | None,
         how: str | None,
+        views: int = 1,
         allow_urls: bool = False,
     ) -> None:
         """Make the table from pixels to the input's values.
@@ -60,6 +62,7 @@ class Preprocessing:
             std: divides the difference, one for all channels or one a channel; None takes the
                 file's.
             how: the fit; None takes the file's.
+            views: how many views of an image `views` gives at most.
             allow_urls: fetch images that are named by http(s) URLs.
 
         Raises:
@@ -68,9 +71,14 @@ class Preprocessing:
         """
         _, self._height, self._width, self._channels = tensor.shape
         self.size = self._height, self._width
+        self._views, self._allow_urls = views, allow_urls
         # Twice the model's size leaves enough pixels for the antialiasing filter.
         self._at_least = (2 * self._height, 2 * self._width)
-        self._allow_urls = allow_urls
+        if views > 1:
+            from edge_runtime.inference.views import SMALLEST
+
+            height, width = self._at_least
+            self._at_least = (math.ceil(height / SMALLEST), math.ceil(width / SMALLEST))
         self.fit = how or metadata.fit or "crop"
         self.assumptions: tuple[str, ...] = ()
         self.warnings = tuple(
@@ -183,6 +191,35 @@ class Preprocessing:
             pixels = image
         else:
             pixels = fit(Image.fromarray(image), self._height, self._width, self.fit)
+        return self._converted(pixels)
+
+    def views(self, image: Image.Image | NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Return the input tensors of an image's views, see `edge_runtime.inference.views`.
+
+        Args:
+            image: from `decode`.
+
+        Returns:
+            One tensor or more, each like that of `tensor`, which is the first.
+        """
+        from edge_runtime.inference.views import plain_views
+
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
+        size = (image.height, image.width)
+        plain = plain_views(size, (self._height, self._width), self.fit, self._views)
+        tensors = [
+            self._converted(fit(image, self._height, self._width, view.fit, part=view.part))
+            for view in plain
+        ]
+        mirrored = [
+            np.ascontiguousarray(tensor[:, :, ::-1])
+            for view, tensor in zip(plain, tensors, strict=True)
+            if view.mirror <= self._views
+        ]
+        return tensors + mirrored
+
+    def _converted(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         if self._channels == 1:
             pixels = grey(pixels)
         return look_up(self._table, pixels)[np.newaxis]

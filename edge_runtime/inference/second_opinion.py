@@ -28,6 +28,7 @@ from edge_runtime.support.files import file_sha256
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
     from edge_runtime.inference.acceptance import Acceptance
     from edge_runtime.inference.metadata import Metadata
@@ -41,9 +42,9 @@ class _Model(Protocol):
     name: str
     preprocessing: Preprocessing
 
-    def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]: ...
+    def tensors(self, pixels: Image.Image | NDArray[np.uint8]) -> list[NDArray[Any]]: ...
 
-    def scores_of(self, output: NDArray[Any]) -> NDArray[np.float32]: ...
+    def mean_scores(self, tensors: Sequence[NDArray[Any]]) -> NDArray[np.float32]: ...
 
     def result(self, scores: NDArray[np.float32], name: str, *, top_k: int) -> Result: ...
 
@@ -56,11 +57,12 @@ class Opinion(NamedTuple):
 
     Attributes:
         scores: its scores, float32 (classes,), 0-1.
-        unsure: the image as the second model's input tensor; None if the first model is sure.
+        unsure: the image as input tensors of the second model, see `Model.tensors`; None if the
+            first model is sure.
     """
 
     scores: NDArray[np.float32]
-    unsure: NDArray[Any] | None = None
+    unsure: Sequence[NDArray[Any]] | None = None
 
 
 class SecondOpinion(Generic[M]):
@@ -93,10 +95,10 @@ class SecondOpinion(Generic[M]):
             image: as for `Model.classify`, as are the errors raised.
         """
         pixels = first.preprocessing.decode(image)
-        scores = first.scores_of(first.invoke(first.preprocessing.tensor(pixels)))
+        scores = first.mean_scores(first.tensors(pixels))
         if scores.max() >= self.unsure_below:
             return Opinion(scores)
-        return Opinion(scores, self.model.preprocessing.tensor(pixels))
+        return Opinion(scores, self.model.tensors(pixels))
 
     def decide(self, opinion: Opinion) -> NDArray[np.float32]:
         """Return the scores that count, float32 (classes,), 0-1.
@@ -107,7 +109,7 @@ class SecondOpinion(Generic[M]):
         """
         if opinion.unsure is None:
             return opinion.scores
-        return mean(opinion.scores, self.model.scores_of(self.model.invoke(opinion.unsure)))
+        return mean(opinion.scores, self.model.mean_scores(opinion.unsure))
 
     def result(self, first: M, opinion: Opinion, *, top_k: int = 1) -> Result:
         """Return the result of an image, as `Model.classify` does.

@@ -16,7 +16,9 @@ FITS = ("crop", "stretch", "pad")
 _PADDING = (0, 0, 0)
 
 
-def fit(image: Image.Image, height: int, width: int, how: str = "crop") -> NDArray[np.uint8]:
+def fit(
+    image: Image.Image, height: int, width: int, how: str = "crop", *, part: float = 1.0
+) -> NDArray[np.uint8]:
     """Resize an image to a model's input, with antialiased bicubic interpolation.
 
     Args:
@@ -26,6 +28,7 @@ def fit(image: Image.Image, height: int, width: int, how: str = "crop") -> NDArr
         how: one of `FITS`. `crop` keeps the largest centred part that has the result's shape.
             `stretch` keeps the whole image and changes its shape. `pad` keeps both and fills the
             rest with black.
+        part: share of the sides of what `crop` keeps, 0-1.
 
     Returns:
         uint8 (height, width, 3), RGB, 0-255; unchanged pixels if the image has this size already.
@@ -33,7 +36,7 @@ def fit(image: Image.Image, height: int, width: int, how: str = "crop") -> NDArr
     import numpy as np
     from PIL import Image
 
-    if image.size == (width, height):
+    if image.size == (width, height) and part == 1:
         return np.asarray(image)
     bicubic = Image.Resampling.BICUBIC  # antialiased in Pillow, unlike in OpenCV and MediaPipe
     if how == "stretch":
@@ -45,7 +48,7 @@ def fit(image: Image.Image, height: int, width: int, how: str = "crop") -> NDArr
         place = ((width - inner[0]) // 2, (height - inner[1]) // 2)
         padded.paste(image.resize(inner, bicubic), place)
         return np.asarray(padded)
-    scale = min(image.height / height, image.width / width)
+    scale = part * min(image.height / height, image.width / width)
     # Rounding may put the box a hair outside the image, which Pillow rejects.
     left = max(0.0, (image.width - scale * width) / 2)
     top = max(0.0, (image.height - scale * height) / 2)

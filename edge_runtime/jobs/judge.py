@@ -169,6 +169,7 @@ def judge(model: Model, folder: Path) -> Judgement:
             truth[own],
             model.labels,
             measured_on=f"{int(own.sum()):,} images that --judge was given",
+            views=model.views,
         ),
         failed=tuple(failed),
         left_out=str(left_out) if left_out.files else "",
