@@ -39,11 +39,12 @@ def scores(
         EdgeRuntimeError: the model cannot be used.
     """
     with Classifier(model) as classifier, TemporaryDirectory() as folder:
-        inputs = map(partial(_photograph, Path(folder) / "image.jpg"), images)
+        inputs = map(partial(photograph, Path(folder) / "image.jpg"), images)
         return np.stack([classifier.scores(i) for i in (inputs if photographs else images)])
 
 
-def _photograph(path: Path, image: NDArray[np.uint8]) -> Path:
+def photograph(path: Path, image: NDArray[np.uint8]) -> Path:
+    """Write an image, uint8 (H, W, 3), eightfold enlarged as a JPEG, and return its path."""
     height, width, _ = image.shape
     enlarged = Image.fromarray(image).resize((8 * width, 8 * height), Image.Resampling.BICUBIC)
     enlarged.save(path, quality=75)

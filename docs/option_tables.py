@@ -35,6 +35,7 @@ COMMANDS = {
     "python -m benchmarks.teaching": "benchmarks.teaching.__main__:main",
     "python -m benchmarks.training": "benchmarks.training:main",
     "python -m benchmarks.trust": "benchmarks.trust.__main__:main",
+    "python -m benchmarks.views": "benchmarks.views.__main__:main",
 }
 _TABLE = re.compile(r"(<!-- options: ([^\n]*) -->\n)(.*?)(<!-- end of options -->\n)", re.DOTALL)
 _EVERYWHERE = {"--help", "--install-completion", "--show-completion"}  # Typer adds them itself

@@ -44,7 +44,7 @@ class View(NamedTuple):
 
 
 def plain_views(
-    image: tuple[int, int], model: tuple[int, int], fit: str, count: int
+    image: tuple[int, int], model: tuple[int, int], fit: str, count: int, *, large: int = LARGE
 ) -> tuple[View, ...]:
     """Return which of the first `count` views an image has, without mirrors.
 
@@ -53,9 +53,10 @@ def plain_views(
         model: height and width of the model's input.
         fit: how the model's images are made to fit.
         count: 1 to `MOST`.
+        large: replaces `LARGE`.
     """
     views = [View(1, fit)]
-    if min(image[0] / model[0], image[1] / model[1]) >= LARGE:
+    if min(image[0] / model[0], image[1] / model[1]) >= large:
         views += [View(number, "crop", part) for number, part in enumerate(_MIDDLES, 2)]
         if image[0] * model[1] != image[1] * model[0]:
             views.append(View(_PLAIN, "crop" if fit == "stretch" else "stretch"))

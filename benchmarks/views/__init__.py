@@ -1,0 +1,1 @@
+"""What more views of an image gain and cost."""
