@@ -108,9 +108,9 @@ def scores_at_any_size(
         classifier: with one view.
         image: RGB.
         side: of the model's input, in pixels.
-        views: at most 4, so that none is a mirror.
+        views: at most 4, because none is mirrored.
     """
-    chosen = plain_views((image.height, image.width), (side, side), "crop", views, large=1)
+    chosen = plain_views((image.height, image.width), (side, side), "crop", large=1)[:views]
     pixels = [fit(image, side, side, view.fit, part=view.part) for view in chosen]
     mean: NDArray[np.float32] = np.mean([classifier.scores(view) for view in pixels], axis=0)
     return mean

@@ -202,22 +202,21 @@ class Preprocessing:
         Returns:
             One tensor or more, each like that of `tensor`, which is the first.
         """
-        from edge_runtime.inference.views import plain_views
+        from edge_runtime.inference.views import PLAIN, plain_views
 
+        tensors = [self.tensor(image)]
         if isinstance(image, np.ndarray):
-            image = Image.fromarray(image)
-        size = (image.height, image.width)
-        plain = plain_views(size, (self._height, self._width), self.fit, self._views)
-        tensors = [
-            self._converted(fit(image, self._height, self._width, view.fit, part=view.part))
-            for view in plain
-        ]
-        mirrored = [
-            np.ascontiguousarray(tensor[:, :, ::-1])
-            for view, tensor in zip(plain, tensors, strict=True)
-            if view.mirror <= self._views
-        ]
-        return tensors + mirrored
+            height, width, _ = image.shape
+        else:
+            width, height = image.size
+        plain = plain_views((height, width), (self._height, self._width), self.fit)
+        for view in plain[1 : self._views]:
+            if isinstance(image, np.ndarray):
+                image = Image.fromarray(image)
+            pixels = fit(image, self._height, self._width, view.fit, part=view.part)
+            tensors.append(self._converted(pixels))
+        mirrored = tensors[: max(0, self._views - PLAIN)]
+        return tensors + [np.ascontiguousarray(tensor[:, :, ::-1]) for tensor in mirrored]
 
     def _converted(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         if self._channels == 1:

@@ -9,7 +9,7 @@ from PIL import Image
 from edge_runtime import Classifier, OptionError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.acceptance import measure, write_sidecar
-from edge_runtime.inference.views import LARGE, MOST, SMALLEST, plain_views
+from edge_runtime.inference.views import LARGE, MOST, SMALLEST, View, plain_views
 from edge_runtime.inputs.decode import decode
 from edge_runtime.jobs.job import Job, dependencies
 from edge_runtime.jobs.judge import judge
@@ -47,7 +47,7 @@ def test_the_views_are_the_parts_they_are_said_to_be():
     image[100:400, 300:600] = (0, 0, 255)
     plain = [tensor[0] for tensor in tensors(image, views=4)]
     assert len(plain) == 4
-    whole, less, least, stretched = (view.mean(axis=(0, 1)) / 255 for view in plain)
+    whole, less, stretched, least = (view.mean(axis=(0, 1)) / 255 for view in plain)
     np.testing.assert_allclose(whole, [1 - 0.64, 0.64 - 0.36, 0.36], atol=0.02)
     np.testing.assert_allclose(less, [0, 1 - 0.5625, 0.5625], atol=0.02)
     np.testing.assert_allclose(least, [0, 0, 1], atol=0.02)
@@ -75,34 +75,42 @@ def test_the_first_view_is_what_one_view_gives(fit):
         np.testing.assert_array_equal(classifier.preprocessing(image), one)
     np.testing.assert_array_equal(views[0], one)
     other = "crop" if fit == "stretch" else "stretch"
-    np.testing.assert_array_equal(views[3], tensors(image, fit=other)[0])
+    np.testing.assert_array_equal(views[2], tensors(image, fit=other)[0])
     assert len({view.tobytes() for view in views}) == 4
 
 
 @pytest.mark.parametrize(
-    ("size", "numbers"),
-    [
-        ((64, 65), [1, 2, 3, 4]),
-        ((64, 64), [1, 2, 3]),  # stretched, it would be the first view again
-        ((63, 640), [1]),
-        ((32, 32), [1]),
-        ((10, 10), [1]),
-    ],
+    ("size", "plain"),
+    [((64, 65), 4), ((64, 64), 4), ((63, 640), 1), ((640, 63), 1), ((32, 32), 1), ((10, 10), 1)],
 )
-def test_small_and_square_images_have_fewer_views(size, numbers):
-    assert [view.number for view in plain_views(size, (32, 32), "crop", MOST)] == numbers
-    assert len(tensors(noise(*size), views=MOST)) == 2 * len(numbers)
-    assert len(tensors(noise(*size), views=4)) == len(numbers)
+def test_small_images_have_only_their_mirror(size, plain):
+    image = noise(*size)
+    assert [len(tensors(image, views=n)) for n in (2, 4, 5, MOST)] == [
+        min(2, plain),
+        plain,
+        plain + 1,
+        2 * plain,
+    ]
+    np.testing.assert_array_equal(tensors(image, views=5)[-1][0, :, ::-1], tensors(image)[0][0])
+
+
+def test_the_whole_counts_as_much_as_the_middles_for_square_images_too():
+    views = tensors(noise(200, 200), views=4)
+    np.testing.assert_array_equal(views[0], views[2])
 
 
 def test_no_view_is_enlarged():
     assert LARGE * SMALLEST >= 1
 
 
-def test_proportions_count_for_inputs_that_are_not_square():
-    of = [view.number for view in plain_views((200, 400), (50, 100), "crop", MOST)]
-    assert of == [1, 2, 3]
-    assert len(plain_views((99, 400), (50, 100), "crop", MOST)) == 1
+def test_inputs_that_are_not_square():
+    assert plain_views((200, 400), (50, 100), "pad") == (
+        View("pad"),
+        View("crop", 0.8),
+        View("stretch"),
+        View("crop", SMALLEST),
+    )
+    assert plain_views((99, 400), (50, 100), "crop") == (View("crop"),)
 
 
 def test_a_jpeg_is_decoded_large_enough_for_its_smallest_part(photograph):
