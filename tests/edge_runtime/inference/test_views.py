@@ -224,7 +224,7 @@ def test_a_judged_model_keeps_a_promise_for_the_views_it_was_judged_with(model, 
     with Classifier(model) as one, Classifier(model, views=4) as four:
         of_one, of_four = (judge(each, folder).acceptance for each in (one, four))
     assert of_one["threshold"] != of_four["threshold"]
-    assert (of_one.get("views", 1), of_four["views"]) == (1, 4)
+    assert (of_one["views"], of_four["views"]) == (1, 4)
     write_sidecar(model, of_four, overwrite=False)
     with Classifier(model, views=4, max_error=0.1) as classifier:
         assert classifier.classify(folder / "red" / "0.png").accepted
