@@ -27,7 +27,7 @@ from tests.compare_outputs.running import Outcome
 LAYOUT = 2
 AGREED_OPTIONS = {
     *("--accept-all", "--check", "--judge", "--max-error", "--overwrite", "--save", "--scores"),
-    *("--second-opinion", "--unsure-below"),
+    *("--second-opinion", "--unsure-below", "--views"),
 }
 _NEW_MESSAGE = re.compile(r"Left out [\d,]+ files? in folders|--(mean|std) replaces the file's own")
 _CANNOT_BE_MEANT = re.compile(
