@@ -209,7 +209,7 @@ class Preprocessing:
             height, width, _ = image.shape
         else:
             width, height = image.size
-        plain = plain_views((height, width), (self._height, self._width), self.fit)
+        plain = plain_views((height, width), self.size, self.fit)
         for view in plain[1 : self._views]:
             if isinstance(image, np.ndarray):
                 image = Image.fromarray(image)
