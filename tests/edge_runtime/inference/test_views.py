@@ -182,7 +182,7 @@ def test_the_command_processes_and_resuming_take_the_views(tmp_path):
             ]
         batch = three.classify_batch([line["source"] for line in lines])
         assert [b[0].score for b in batch] != [one.classify(s["source"])[0].score for s in lines]
-        made_with = [dependencies(m, b"", Job()) for m in (one, three)]
+        made_with = [dependencies(m, {}, Job()) for m in (one, three)]
     assert [each["views"] for each in made_with] == [1, 3]
     json.dumps(made_with)
 
