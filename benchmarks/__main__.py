@@ -6,7 +6,6 @@ meant, so that nothing was measured; 130 interrupted.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,6 @@ import typer
 
 from train.startup import start
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the roofline is that of one core
 start("export")
 
 from benchmarks import report

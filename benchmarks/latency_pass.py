@@ -2,7 +2,7 @@
 
 A call takes one batch from the input tensor to the raw output. Decoding and pre-processing are not
 part of it; `edge-benchmark` measures them. Calls of `benchmarks.pairs` take many images, and
-pre-process them. The probe of the roofline takes turns too.
+pre-process them. The loops that measure the peak take turns too.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks import roofline
+from benchmarks import peak
 from benchmarks.contenders import Contender
 from benchmarks.macs import multiply_adds
+from benchmarks.peak import Loop
 from benchmarks.results import OURS, Results, Row, Subject
-from benchmarks.roofline import Probe
-from benchmarks.turns import Call, take_turns
+from benchmarks.turns import Call, Group, take_turns
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference import shipped
 from edge_runtime.support.environment import read_environment
@@ -30,7 +30,7 @@ from edge_runtime.support.timing import Summary, compare_times, summarize
 
 def run(
     contenders: Sequence[Contender],
-    probes: Sequence[Probe],
+    loops: Sequence[Loop],
     results: Results,
     *,
     seconds: float,
@@ -40,7 +40,7 @@ def run(
 
     Args:
         contenders: the contenders to time.
-        probes: the probes of the roofline.
+        loops: the loops that measure the peak; none if it is unknown.
         results: the results to add to.
         seconds: approximate duration.
         say: prints a line of progress.
@@ -73,13 +73,14 @@ def run(
     base = reference(list(openers))
     others = [subject for subject in openers if subject != base] or [base]
     say(f"latency: {len(openers)} of {base.network} in turn")
-    pairs = [{s.name: openers[s] for s in (base, other)} for other in others]
-    groups = [*pairs, {probe.name: probe.open for probe in probes}]
-    series, complete = take_turns([group for group in groups if group], seconds)
-    of_probes = series[-1].times
-    reached = roofline.reached(probes, of_probes) if probes and of_probes else {}
-    if reached and (complete or base.network not in results.roofline):
-        results.roofline[base.network] = reached
+    groups: list[Group] = [{s.name: openers[s] for s in (base, other)} for other in others]
+    if loops:
+        groups.append({loop.name: loop.open for loop in loops})
+    series, complete = take_turns(groups, seconds)
+    of_loops = series[-1].times
+    reached = peak.reached(loops, of_loops) if loops and of_loops else {}
+    if reached and (complete or base.network not in results.peak):
+        results.peak[base.network] = reached
     of_base = []
     for other, (times, stretch, error) in zip(others, series, strict=False):
         if error:
@@ -128,7 +129,7 @@ def _fill(
     if row.latency and row.latency["complete"] and not complete:
         return  # complete figures of a previous run are better than partial ones of this run
     row.latency = asdict(summary) | more | {"complete": complete, "machine": machine()}
-    row.latency["roofline"] = roofline.fraction(row, reached)
+    row.latency["of_peak"] = peak.share(row, reached)
 
 
 def sample_image() -> NDArray[np.uint8]:

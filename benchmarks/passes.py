@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import accuracy_pass, latency_pass, networks, peers, roofline
+from benchmarks import accuracy_pass, latency_pass, networks, peak, peers
 from benchmarks import results as stored
 from benchmarks.contenders import Contender, Missing, contenders_of, with_unique_names
 from benchmarks.cross_check import cross_check
@@ -152,24 +152,22 @@ def _accuracy(contenders: Sequence[Contender], results: Results, request: Reques
 
 
 def _latency(contenders: Sequence[Contender], results: Results, request: Request) -> None:
-    """Time each network by itself, foreign files with the first of ours, and the roofline."""
+    """Time each network by itself, foreign files with the first of ours, and the peak."""
     of_network: dict[tuple[str, bool], list[Contender]] = {}
     ours = [c.subject.network for c in contenders if c.subject.network in CIFAR10_NETWORKS]
     for contender in contenders:
         network = contender.subject.network
         network = network if network in CIFAR10_NETWORKS or not ours else ours[0]
         of_network.setdefault((network, contender.subject.trained), []).append(contender)
-    probes = _probes(request.out / "peers", peers.PEERS if request.with_peers else ("litert",))
+    try:
+        loops = peak.loops()
+    except peak.UnknownPeakError as exc:
+        request.say(f"the share of the peak is missing: {exc}")
+        loops = []
     for (network, _), group in of_network.items():
         with _recorded(stored.LATENCY + network, results, request.out):
-            latency_pass.run(group, probes, results, seconds=request.seconds, say=request.say)
+            latency_pass.run(group, loops, results, seconds=request.seconds, say=request.say)
         cross_check(group, results, seconds=min(2.0, request.seconds / 20))
-
-
-def _probes(folder: Path, runtimes: Iterable[str]) -> list[roofline.Probe]:
-    probe = roofline.probe_files(folder / "probe")
-    on_peers = peers.contenders(probe, folder, names=runtimes)
-    return roofline.probes((c for c in on_peers if isinstance(c, Contender)), probe)
 
 
 @contextmanager

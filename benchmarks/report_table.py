@@ -12,7 +12,7 @@ def markdown(results: Results) -> str:
     """Return a table of all rows that have figures, the fastest of each network first."""
     lines = [
         "| network, precision | run by | bytes | top-1 | drop, points | p50, µs | p95, µs "
-        "| time, our int8 = 1 | of the roofline |",
+        "| time, our int8 = 1 | of the peak |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     rows = [row for row in results.rows.values() if row.latency or row.accuracy]
@@ -56,5 +56,5 @@ def _latency(row: Row) -> tuple[str, str, str, str]:
         )
     if not against.endswith("-int8, edge_runtime, xnnpack"):  # our int8 file was not measured
         ratio += f" of {against}"
-    reached = figures["roofline"]
+    reached = figures["of_peak"]
     return p50, f"{figures['p95_us']:,.0f}", ratio, f"{reached:.0%}" if reached else ""

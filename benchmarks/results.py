@@ -73,7 +73,7 @@ class Row:
         macs: multiply-adds per image.
         accuracy: figures of the accuracy pass, see `benchmarks.accuracy_pass.figures`.
         latency: figures of the latency pass: `edge_runtime.support.timing.Summary`, the
-            comparison with the reference row, `complete`, `machine` and `roofline`.
+            comparison with the reference row, `complete`, `machine` and `of_peak`.
         reasons: why "accuracy" or "latency" is missing, one sentence each.
     """
 
@@ -104,7 +104,7 @@ class Results:
         rows: the rows by the name of their subject.
         passes: for each pass, the machine, its environment, what disturbed the pass, and whether
             the pass was completed.
-        roofline: by network and precision, the multiply-adds per second of a matrix product.
+        peak: by network and precision, the multiply-adds per second that a core can do at most.
         cross_check: times by `litert-benchmark` beside ours.
         classes: class names in the order of the scores.
         thumbnails: test images as PNG data URIs by index, which a row classifies differently.
@@ -112,7 +112,7 @@ class Results:
 
     rows: dict[str, Row] = field(default_factory=dict)
     passes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    roofline: dict[str, dict[str, Any]] = field(default_factory=dict)
+    peak: dict[str, dict[str, Any]] = field(default_factory=dict)
     cross_check: list[dict[str, Any]] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     thumbnails: dict[str, str] = field(default_factory=dict)
@@ -146,9 +146,9 @@ class Results:
                 for name, record in self.passes.items()
                 if not name.startswith(LATENCY) or record.get("machine") == machine
             }
-            self.roofline = {
-                network: probes
-                for network, probes in self.roofline.items()
+            self.peak = {
+                network: peaks
+                for network, peaks in self.peak.items()
                 if f"{LATENCY}{network}" in self.passes
             }
             timed = {name for name, row in self.rows.items() if row.latency}
@@ -187,5 +187,6 @@ def read(path: Path) -> Results:
         return Results(rows=rows, **record)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise ValueError(
-            f"{path} is damaged; remove it, or choose another folder with --out."
+            f"{path} is damaged or from another version; remove it, or choose another folder with "
+            f"--out."
         ) from exc

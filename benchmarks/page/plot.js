@@ -110,7 +110,7 @@ function show(row, circle) {
     "asked" in accuracy ? `second model asked about ${percent(accuracy.asked)}` : "",
     `p50 ${microseconds(latency.p50_us)} µs, p95 ${microseconds(latency.p95_us)} µs`,
     `${count(row.size_bytes)} bytes`,
-    latency.roofline ? `${percent(latency.roofline, 0)} of the roofline` : "",
+    latency.of_peak ? `${percent(latency.of_peak, 0)} of the peak` : "",
   ].filter(Boolean).join("\n");
   tip.hidden = false;
   const frame = tip.parentElement.getBoundingClientRect();

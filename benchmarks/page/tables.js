@@ -4,7 +4,7 @@ const timed = rows.filter(row => row.latency).sort((a, b) =>
   || a.subject.network.localeCompare(b.subject.network) || a.latency.p50_us - b.latency.p50_us);
 table("latency",
   ["row", "p50, µs", "p90", "p95", "p99", "time, reference = 1", "verdict", "bytes", "GMAC/s",
-    "of the roofline", "rounds"],
+    "of the peak", "rounds"],
   timed.map(row => {
     const l = row.latency;
     return [row.name + (l.complete ? "" : " (interrupted)"),
@@ -14,7 +14,7 @@ table("latency",
         : interval(l.ratio.toFixed(3), l.ratio_low.toFixed(3), l.ratio_high.toFixed(3)),
       l.verdict, count(row.size_bytes),
       row.macs ? (row.macs / l.p50_us / 1000).toFixed(1) : "",
-      l.roofline ? percent(l.roofline, 0) : "", count(l.calls)];
+      l.of_peak ? percent(l.of_peak, 0) : "", count(l.calls)];
   }));
 
 const judged = rows.filter(row => row.accuracy);
@@ -70,12 +70,12 @@ if (held.length) {
   byId("chosen").closest("section").querySelector("p").textContent = "No row differs from float32 of its network.";
 }
 
-table("roofline", ["measured with", "precision", "runtime", "GMAC/s", "of the fastest"],
-  Object.entries(data.roofline).flatMap(([network, probes]) =>
-    Object.entries(probes).flatMap(([precision, probe]) =>
-      Object.entries(probe.all).sort((a, b) => b[1] - a[1]).map(([by, rate]) =>
+table("peak", ["measured with", "precision", "loop", "GMAC/s", "of the fastest"],
+  Object.entries(data.peak).flatMap(([network, peaks]) =>
+    Object.entries(peaks).flatMap(([precision, peak]) =>
+      Object.entries(peak.all).sort((a, b) => b[1] - a[1]).map(([by, rate]) =>
         [network, precision, by, (rate / 1e9).toFixed(1),
-          percent(rate / probe.macs_per_s, 0)]))));
+          percent(rate / peak.macs_per_s, 0)]))));
 table("cross-check", ["row", "litert-benchmark, ms", "ours, ms", "difference, ms"],
   data.cross_check.map(check => "reason" in check ? [check.name, words(check.reason), "", ""]
     : [check.name, check.litert_benchmark_ms.toFixed(2), check.ours_ms.toFixed(4),

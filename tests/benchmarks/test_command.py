@@ -19,17 +19,6 @@ APP.command()(command.main)
 QUICK = ("--no-peers", "--seconds", "0", "--delegate", "xnnpack")
 
 
-@pytest.fixture(scope="module")
-def probe(tmp_path_factory):
-    """The probe of the roofline, exported once."""
-    return passes.roofline.probe_files(tmp_path_factory.mktemp("probe"))
-
-
-@pytest.fixture(autouse=True)
-def ready_probe(monkeypatch, probe):
-    monkeypatch.setattr(passes.roofline, "probe_files", lambda folder: probe)
-
-
 def run(out, *arguments):
     result = CliRunner().invoke(APP, [*map(str, arguments), *QUICK, "--out", str(out)])
     stored = json.loads((out / "results.json").read_text()) if out.exists() else None
@@ -50,8 +39,20 @@ def test_both_passes_and_their_report(tmp_path, small_data):
     assert "drop" in rows["cnn-int8, edge_runtime, xnnpack"]["accuracy"]
     assert (tmp_path / "report.md").read_text().count("\n") == 2 + 2
     stored = json.loads((tmp_path / "results.json").read_text())
-    assert 0 < stored["roofline"]["cnn"]["int8"]["macs_per_s"] < 1e14
+    peak = stored["peak"]["cnn"]["int8"]["macs_per_s"]
+    latency = rows["cnn-int8, edge_runtime, xnnpack"]["latency"]
+    assert latency["of_peak"] == pytest.approx(38_896_896 / latency["p50_us"] / peak * 1e6)
     assert {c["name"] for c in stored["cross_check"]} == set(rows)
+
+
+def test_without_a_compiler_the_column_is_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(passes.peak.shutil, "which", lambda name: None)
+    result, rows = run(tmp_path, "cnn-int8", "--only", "latency")
+    assert result.exit_code == 0, result.output
+    assert "the share of the peak is missing: there is no C compiler; install" in result.stderr
+    [row] = rows.values()
+    assert row["latency"]["of_peak"] is None
+    assert (tmp_path / "report.md").read_text().endswith(" | 1 |  |\n")
 
 
 def test_without_the_data_latency_is_still_measured(tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def test_a_damaged_file_is_an_error(tmp_path):
     path = tmp_path / "results.json"
     for text in ("{", "[]", '{"rows": [{}]}'):
         path.write_text(text)
-        with pytest.raises(ValueError, match=r"results.json is damaged; remove it"):
+        with pytest.raises(ValueError, match=r"results.json is damaged or from another"):
             stored.read(path)
 
 
@@ -68,11 +68,11 @@ def test_what_was_measured_with_dropped_times_is_dropped_too():
         "latency of cnn": {"machine": "this one"},
         "latency of resnet18": {"machine": "that one"},
     }
-    results.roofline = {"cnn": {}, "resnet18": {}}
+    results.peak = {"cnn": {}, "resnet18": {}}
     results.cross_check = [{"name": here.subject.name}, {"name": there.subject.name}]
     results.forget(None)
     assert len(results.passes) == 3
     results.forget("this one")
     assert set(results.passes) == {"accuracy", "latency of cnn"}
-    assert set(results.roofline) == {"cnn"}
+    assert set(results.peak) == {"cnn"}
     assert results.cross_check == [{"name": here.subject.name}]
