@@ -11,11 +11,8 @@ from edge_runtime.inference.placement import WEIGHTED_OPERATIONS
 from edge_runtime.tflite.graph import operator_name
 
 
-def multiply_adds(path: Path) -> int:
-    """Return the multiply-adds of all convolutions and dense layers, for the shapes in the file.
-
-    Each element of a layer's output takes one multiply-add per weight of its filter. Element-wise
-    operations are not counted.
+def read_model(path: Path) -> schema.ModelT:
+    """Return a .tflite file as the objects of LiteRT's schema.
 
     Raises:
         OSError: the file cannot be read.
@@ -24,16 +21,33 @@ def multiply_adds(path: Path) -> int:
     data = path.read_bytes()
     if data[4:8] != b"TFL3":
         raise ValueError(f"{path} is not a .tflite model.")
-    model = schema.ModelT.InitFromPackedBuf(data)
-    graph = model.subgraphs[0]
-    total = 0
-    for operator in graph.operators:
-        kind = operator_name(model.operatorCodes[operator.opcodeIndex])
-        if kind not in WEIGHTED_OPERATIONS:
-            continue
-        # filters: (out, height, width, in), (1, height, width, out) or (out, in)
-        weights = [int(n) for n in graph.tensors[operator.inputs[1]].shape]
-        output = math.prod(int(n) for n in graph.tensors[operator.outputs[0]].shape)
-        depthwise = kind == "DEPTHWISE_CONV_2D"
-        total += output * math.prod(weights[1:3] if depthwise else weights[1:])
-    return total
+    return schema.ModelT.InitFromPackedBuf(data)
+
+
+def multiply_adds(path: Path) -> int:
+    """Return the multiply-adds of all convolutions and dense layers, for the shapes in the file.
+
+    Element-wise operations are not counted.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is not a .tflite model.
+    """
+    model = read_model(path)
+    return sum(multiply_adds_of(model, operator) for operator in model.subgraphs[0].operators)
+
+
+def multiply_adds_of(model: schema.ModelT, operator: schema.OperatorT) -> int:
+    """Return the multiply-adds of an operation of the first graph; 0 without weights.
+
+    Each element of the output takes one multiply-add per weight of its filter.
+    """
+    kind = operator_name(model.operatorCodes[operator.opcodeIndex])
+    if kind not in WEIGHTED_OPERATIONS:
+        return 0
+    tensors = model.subgraphs[0].tensors
+    # filters: (out, height, width, in), (1, height, width, out) or (out, in)
+    weights = [int(n) for n in tensors[operator.inputs[1]].shape]
+    output = math.prod(int(n) for n in tensors[operator.outputs[0]].shape)
+    depthwise = kind == "DEPTHWISE_CONV_2D"
+    return output * math.prod(weights[1:3] if depthwise else weights[1:])

@@ -30,6 +30,7 @@ COMMANDS = {
     "python -m benchmarks.accuracy": "benchmarks.accuracy:main",
     "python -m benchmarks.cluster": "benchmarks.cluster:main",
     "python -m benchmarks.cold_start": "benchmarks.cold_start:main",
+    "python -m benchmarks.layers": "benchmarks.layers:main",
     "python -m benchmarks.memory": "benchmarks.memory:main",
     "python -m benchmarks.runtime": "benchmarks.runtime:main",
     "python -m benchmarks.teaching": "benchmarks.teaching.__main__:main",
