@@ -1,6 +1,6 @@
 """Running a .tflite graph with LiteRT: the only file that imports ai_edge_litert.
 
-An engine runs one image at a time, or a batch of a fixed size on the CPU. There are three kinds.
+An engine runs one image at a time, or a batch on the CPU. There are three kinds.
 `xnnpack`, `cpu` and external delegates run in LiteRT's Interpreter, which starts fastest and is
 what external delegates need. `gpu` and `npu` run in its CompiledModel, and `openvino` in another
 library. There is no silent fallback: if a delegate cannot be used, opening it raises an error that
@@ -63,10 +63,11 @@ class Engine(Protocol):
         """Return the raw output, (classes,), or that of each image of a batch in a row.
 
         Args:
-            image: of the input's shape and type.
+            image: of the input's type and shape. In LiteRT's Interpreter it may have any number of
+                images, if the graph takes them.
 
         Raises:
-            ModelError: an operation of the graph failed.
+            ModelError: an operation of the graph failed, or the graph does not take so many images.
         """
 
 
@@ -137,9 +138,10 @@ class _Interpreted:
         self.input, self.output, self._input_index, self._output_index = read_signature(
             interpreter.get_input_details(), interpreter.get_output_details(), path
         )
+        self._batch = 1
         if batch > 1:
+            self._resize(batch)
             self.input = self.input._replace(shape=(batch, *self.input.shape[1:]))
-            _resize(interpreter, self._input_index, self.input.shape, path)
         operations, delegated = operations_of(interpreter._get_ops_details())
         outside = tuple(op["op_name"] for i, op in enumerate(operations) if i not in delegated)
         self.scoring = scoring(operations, self._output_index)
@@ -166,6 +168,8 @@ class _Interpreted:
             )
 
     def run(self, image: NDArray[Any]) -> NDArray[Any]:
+        if len(image) != self._batch:
+            self._resize(len(image))
         try:
             self._interpreter.set_tensor(self._input_index, image)
             self._interpreter.invoke()
@@ -173,6 +177,24 @@ class _Interpreted:
             raise ModelError(reasons.why_not_run(self._path, exc)) from exc
         result: NDArray[Any] = self._interpreter.get_tensor(self._output_index)
         return result.reshape(-1)
+
+    def _resize(self, batch: int) -> None:
+        """Resize the input to a batch; many graphs have a batch of 1 built in."""
+        self._batch = 0  # unknown until all succeeds
+        try:
+            with native_log.dropped():
+                self._interpreter.resize_tensor_input(
+                    self._input_index, (batch, *self.input.shape[1:])
+                )
+                self._interpreter.allocate_tensors()
+            fits = self._interpreter.get_output_details()[0]["shape"][0] == batch
+        except (ValueError, RuntimeError):
+            fits = False
+        if not fits:
+            raise ModelError(
+                f"{self._path} does not take {batch} images at once; use a batch of 1."
+            )
+        self._batch = batch
 
 
 def _openvino(path: Path, on_cpu: Engine, threads: int, batch: int) -> Engine:
@@ -294,16 +316,3 @@ def _load_external(library: str) -> Any:
             f"The delegate {library} cannot be loaded ({reason}); expected {DELEGATE_CHOICES}, "
             f"or the path of a LiteRT delegate library."
         ) from exc
-
-
-def _resize(interpreter: Interpreter, index: int, shape: tuple[int, ...], path: Path) -> None:
-    """Resize an interpreter's input to a batch; many graphs have a batch of 1 built in."""
-    try:
-        with native_log.dropped():
-            interpreter.resize_tensor_input(index, shape)
-            interpreter.allocate_tensors()
-        fits = interpreter.get_output_details()[0]["shape"][0] == shape[0]
-    except (ValueError, RuntimeError):
-        fits = False
-    if not fits:
-        raise ModelError(f"{path} does not take {shape[0]} images at once; use a batch of 1.")

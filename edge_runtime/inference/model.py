@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_runtime.errors import ModelError, OptionError
 from edge_runtime.inference import shipped
+from edge_runtime.inference.batching import Batching
 from edge_runtime.inference.loading import (
     Options,
     acceptance_of,
@@ -198,6 +199,7 @@ class Model:
         self._quantization = engine.output.quantization
         self._score_table = score_table(self._quantization, engine.output.dtype)
         self._engine: Engine | None = engine
+        self._batching = Batching(engine.placement, engine.input.shape)
         self._lock = Lock()
         self._forked = False
         _models.add(self)
@@ -291,6 +293,16 @@ class Model:
                 self._engine = reopen(Path(self._absolute_path), self._options, self._engine)
                 self._forked = False
             return self._engine.run(tensor)
+
+    def invoke_all(self, tensors: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the model alone on several images and return the raw output of each, (classes,).
+
+        They go through it in batches, if that gives the same outputs.
+
+        Args:
+            tensors: results of `preprocessing`, as for `invoke`, as are the errors raised.
+        """
+        return self._batching.run(self.invoke, tensors)
 
     def scores_of(self, output: NDArray[Any]) -> NDArray[np.float32]:
         """Return the scores behind a raw output of the model, float32 (classes,), 0-1.

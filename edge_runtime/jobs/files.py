@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from itertools import chain, islice
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.errors import EdgeRuntimeError, ModelError
 from edge_runtime.inference.placement import ON_CPU
 from edge_runtime.inputs.urls import shown
 from edge_runtime.results import Result
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edge_runtime.inference.model import Model
     from edge_runtime.inference.preprocessing import ImageLike
+    from edge_runtime.inference.second_opinion import SecondOpinion
     from edge_runtime.inputs.names import Source
 
 T = TypeVar("T")
 
 WORTHWHILE = 64  # fewer images are done before a second Python has started
-_GATHERED = 16  # images before the second model's turn; a worker process gets as many at a time
+_GATHERED = 16  # images before the model's turn; a worker process gets as many at a time
 
 
 def classify_files(
@@ -86,22 +89,20 @@ def opened(source: Source) -> str | BytesIO:
 def classify_images(model: Model, images: Iterable[ImageLike], *, top_k: int) -> Iterator[Result]:
     """Yield the results of several images, in order.
 
-    A second model is asked about the unsure images of a chunk after the first has seen all of them.
+    They go through the model in batches, unless each has several views. A second model is asked
+    about the unsure images of a chunk after the first has seen all of them.
 
     Args:
         images: as for `classify_image`, as are the errors raised.
     """
-    if model.second is None:
-        yield from (classify_image(model, image, top_k=top_k) for image in images)
-        return
     images = iter(images)
-    ask, decide = model.second.ask_first, model.second.result
-    while opinions := [_attempt(ask, model, image) for image in islice(images, _GATHERED)]:
-        for opinion in opinions:
-            if isinstance(opinion, Result):  # the image or the first model failed
-                yield opinion
-            else:
-                yield _attempt(decide, model, opinion, top_k=top_k)
+    while chunk := list(islice(images, _GATHERED)):
+        if model.second is not None:
+            yield from _classify_twice(model, model.second, chunk, top_k)
+        elif model.views > 1:
+            yield from (classify_image(model, image, top_k=top_k) for image in chunk)
+        else:
+            yield from _classify_together(model, chunk, top_k)
 
 
 def classify_image(model: Model, image: ImageLike, *, top_k: int) -> Result:
@@ -117,6 +118,40 @@ def classify_image(model: Model, image: ImageLike, *, top_k: int) -> Result:
         return model.classify(image, top_k=top_k)
     except EdgeRuntimeError as exc:
         return Result(error=exc)
+
+
+def _classify_together(model: Model, images: Sequence[ImageLike], top_k: int) -> Iterator[Result]:
+    """Yield the results of a chunk of images by one model."""
+    inputs = [_attempt(model.preprocessing, image) for image in images]
+    tensors = [tensor for tensor in inputs if not isinstance(tensor, Result)]
+    outputs: list[NDArray[Any] | Result]
+    try:
+        outputs = [*model.invoke_all(tensors)]
+    except ModelError:  # maybe on one of them
+        outputs = [_attempt(model.invoke, tensor) for tensor in tensors]
+    left = iter(outputs)
+    for tensor in inputs:
+        output = tensor if isinstance(tensor, Result) else next(left)
+        if isinstance(output, Result):
+            yield output
+        else:
+            yield _attempt(_result, model, output, top_k)
+
+
+def _classify_twice(
+    model: Model, second: SecondOpinion[Model], images: Sequence[ImageLike], top_k: int
+) -> Iterator[Result]:
+    """Yield the results of a chunk of images by a model and its second one."""
+    opinions = [_attempt(second.ask_first, model, image) for image in images]
+    for opinion in opinions:
+        if isinstance(opinion, Result):  # the image or the first model failed
+            yield opinion
+        else:
+            yield _attempt(second.result, model, opinion, top_k=top_k)
+
+
+def _result(model: Model, output: NDArray[Any], top_k: int) -> Result:
+    return model.result(model.scores_of(output), model.name, top_k=top_k)
 
 
 def _attempt(function: Callable[..., T], *arguments: Any, **options: Any) -> T | Result:
