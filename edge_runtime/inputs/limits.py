@@ -61,23 +61,27 @@ def ensure_fits_memory(
     Raises:
         ImageError: it would take more.
     """
-    pixels = image.width * image.height
     each = _BYTES_PER_PIXEL.get(image.mode, _OTHER_BYTES_PER_PIXEL)
     if "transparency" in image.info:  # a transparent colour adds an alpha channel
         each = max(each, _OTHER_BYTES_PER_PIXEL)
+    needed = _needed(image, decoder_bytes, each)
+    turned = _needed(image, decoder_bytes, max(each, _TURNED_BYTES_PER_PIXEL))
     # Asking a PNG whose EXIF data was not met yet would decode all its pixels.
     known = image.format != "PNG" or loaded or "exif" in image.info
-    if known and orientation(image) != 1:
-        each = max(each, _TURNED_BYTES_PER_PIXEL)
-    needed = decoder_bytes + pixels * each
-    if image.format in _WHOLE_FORMATS:
-        needed *= _WHOLE_FACTOR
+    if turned > MAX_BYTES and known and orientation(image) != 1:
+        needed = turned
     if needed > MAX_BYTES:
         width, height = size or image.size
         raise ImageError(
             f"{name} would take {needed >> 20:,} MiB to decode ({width:,} x {height:,} pixels, "
             f"{image.mode}), more than {MAX_BYTES >> 20}; shrink the image first."
         )
+
+
+def _needed(image: Image.Image, decoder_bytes: int, each: int) -> int:
+    """Return the peak in bytes if a pixel takes `each` of them."""
+    needed = decoder_bytes + image.width * image.height * each
+    return needed * _WHOLE_FACTOR if image.format in _WHOLE_FORMATS else needed
 
 
 def decoder_bytes_of(image: Image.Image) -> int:

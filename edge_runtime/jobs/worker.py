@@ -14,6 +14,7 @@ import sys
 
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import Model
+from edge_runtime.inputs.decode import without_warnings
 from edge_runtime.jobs.files import classify_images, opened
 from edge_runtime.jobs.messages import dump_results, load, load_images
 from edge_runtime.results import Result
@@ -39,7 +40,8 @@ def _main() -> None:
         if isinstance(model, EdgeRuntimeError):
             results = [Result(error=model)] * len(sources)
         else:
-            results = list(classify_images(model, map(opened, sources), top_k=top_k))
+            with without_warnings:  # once for all of them
+                results = list(classify_images(model, map(opened, sources), top_k=top_k))
         try:
             answers.write(dump_results(results))
             answers.flush()
