@@ -18,7 +18,7 @@ from benchmarks.contenders import CLASSES, Contender, open_classifier
 from benchmarks.results import OURS, Subject
 from edge_runtime.errors import ModelError
 from edge_runtime.inference.metadata import read_metadata
-from edge_runtime.inference.placement import CPU_DELEGATES
+from edge_runtime.inference.placement import ON_CPU
 from edge_runtime.support.files import file_sha256
 
 PER_CALL = 100  # images
@@ -90,7 +90,7 @@ def pairs_of(
             network = f"{card['network']}+{other['network']}"
             precisions = dict.fromkeys((card["precision"], other["precision"]))
             for delegate in delegates:
-                for count in threads if delegate in CPU_DELEGATES else (1,):
+                for count in threads if delegate in ON_CPU else (1,):
                     yield Contender(
                         Subject(network, "+".join(precisions), OURS, delegate, count),
                         first,

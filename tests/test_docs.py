@@ -38,7 +38,12 @@ def console_blocks():
 @pytest.mark.parametrize("block", console_blocks())
 @pytest.mark.timeout(1200)
 def test_commands_print_what_the_page_says(block, tmp_path):
-    for extra, module in (("--ray", "ray"), ("export.micro", "tflite_micro"), ("clip", "cv2")):
+    for extra, module in (
+        ("--ray", "ray"),
+        ("export.micro", "tflite_micro"),
+        ("clip", "cv2"),
+        ("openvino", "openvino"),
+    ):
         if extra in block.text:
             pytest.importorskip(module)
     if "benchmarks.accuracy" in block.text and not doc_examples.data().exists():
@@ -63,6 +68,8 @@ def test_python_prints_what_the_page_says(block, tmp_path):
         return
     if doc_examples.CLIP in block.text:
         pytest.importorskip("cv2")
+    if "'openvino'" in block.text:
+        pytest.importorskip("openvino")
     doc_examples.prepare(tmp_path, block.text)
     printed = doc_examples.run_python(block, tmp_path).splitlines()
     assert printed == doc_examples.printed_comments(block.text)

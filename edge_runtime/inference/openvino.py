@@ -156,7 +156,7 @@ def pair_sums(kernel: NDArray[Any]) -> NDArray[Any]:
 
 
 def _can_saturate(kernels: Iterator[NDArray[Any]]) -> bool:
-    return any(pair_sums(kernel).max(initial=0) > _LARGEST_PAIR for kernel in kernels)
+    return any(int(pair_sums(kernel).max(initial=0)) > _LARGEST_PAIR for kernel in kernels)
 
 
 def _resize(model: Any, shape: tuple[int, ...], path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from edge_runtime.support.cores import usable_cores
 
-_PACKAGES = ("edge-classify", "ai-edge-litert", "numpy", "pillow")
+_PACKAGES = ("edge-classify", "ai-edge-litert", "openvino", "numpy", "pillow")
 
 # Instruction sets that LiteRT has kernels for, by their names in /proc/cpuinfo.
 _INSTRUCTIONS = (

@@ -32,8 +32,8 @@ def without_vnni():
     return {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 
-def weights_mapped(model, mapping):
-    """Return an int8 model after a change to all its int8 weights."""
+def weights_mapped(path, mapping):
+    """Return an int8 model file after a change to its weights, given as int64 arrays."""
     from edge_runtime.tflite.graph import operator_name
 
     def change(graph):
@@ -42,10 +42,10 @@ def weights_mapped(model, mapping):
             if operator_name(graph.operatorCodes[step.opcodeIndex]) in WEIGHTED_OPERATIONS:
                 kernel = main.tensors[step.inputs[1]]
                 buffer = graph.buffers[kernel.buffer]
-                values = buffer.data.view(np.int8).reshape(kernel.shape)
-                buffer.data = mapping(values).astype(np.int8).view(np.uint8).reshape(-1)
+                values = buffer.data.view(np.int8).astype(np.int64)
+                buffer.data = mapping(values).astype(np.int8).view(np.uint8)
 
-    return changed(model, change)
+    return changed(path.read_bytes(), change)
 
 
 @needs_openvino
@@ -165,12 +165,15 @@ def test_without_openvino_it_says_how_to_install_it(monkeypatch):
 
 
 @needs_openvino
-def test_a_cpu_that_would_saturate_refuses_large_weights(without_vnni):
-    result = run("edge-classify", "--delegate", "openvino", CAT, env=without_vnni)
+def test_a_cpu_that_would_saturate_refuses_large_weights(without_vnni, tmp_path):
+    large = tmp_path / "large.tflite"
+    large.write_bytes(weights_mapped(INT8, lambda weights: np.clip(4 * weights, -127, 127)))
+    options = ("--model", large, "--delegate")
+    result = run("edge-classify", *options, "openvino", CAT, env=without_vnni)
     assert (result.returncode, result.stdout) == (1, "")
-    assert "cnn-int8.tflite wrongly on this CPU" in result.stderr
+    assert "large.tflite wrongly on this CPU" in result.stderr
     assert "export the model with --weight-bits 7, or use --delegate xnnpack." in result.stderr
-    chosen = run("edge-classify", "--delegate", "auto", CAT, env=without_vnni)
+    chosen = run("edge-classify", *options, "auto", CAT, env=without_vnni)
     assert chosen.returncode == 0
     assert "not openvino: OpenVINO would compute" in chosen.stderr
     floats = ("--model", "cnn-float32", "--delegate", "openvino")
@@ -178,31 +181,34 @@ def test_a_cpu_that_would_saturate_refuses_large_weights(without_vnni):
 
 
 @needs_openvino
+def test_small_weights_are_computed_rightly_without_vnni(without_vnni, tmp_path):
+    """Whatever the labels are: XNNPACK, which does not saturate, must give the same scores."""
+    small = tmp_path / "small.tflite"
+    small.write_bytes(weights_mapped(INT8, lambda weights: np.clip(weights, -64, 64)))
+    options = ("--json", "--top-k", "10", "--accept-all", "--model", small, shipped.SAMPLES)
+    ours = run("edge-classify", *options, "--delegate", "openvino", env=without_vnni)
+    theirs = run("edge-classify", *options)
+    assert (ours.returncode, theirs.returncode) == (0, 0)
+    for lines in zip(ours.stdout.splitlines(), theirs.stdout.splitlines(), strict=True):
+        found = [json.loads(line)["predictions"] for line in lines]
+        scores = [{each["label"]: each["score"] for each in predictions} for predictions in found]
+        assert scores[0] == pytest.approx(scores[1], abs=2 / 256)
+
+
 @pytest.mark.parametrize(
-    ("mapping", "refused"),
+    ("weights", "refused"),
     [
-        (lambda weights: weights // 2, False),
-        (lambda weights: np.clip(weights, -64, 64), False),
-        (lambda weights: np.clip(weights, -66, 66), True),
+        ([64, 64], False),
+        ([127, 1], False),
+        ([127, -127], False),
+        ([127, 2], True),
+        ([-65] * 2, True),
     ],
 )
-def test_small_weights_are_computed_rightly_without_vnni(without_vnni, tmp_path, mapping, refused):
-    """Whatever the labels are: XNNPACK, which does not saturate, must give the same scores."""
-    model = tmp_path / "small.tflite"
-    model.write_bytes(weights_mapped(INT8.read_bytes(), mapping))
-    options = ("--json", "--top-k", "10", "--accept-all", "--model", model)
-    ours = run(
-        "edge-classify", *options, "--delegate", "openvino", shipped.SAMPLES, env=without_vnni
-    )
-    assert ("wrongly on this CPU" in ours.stderr) is refused
-    if refused:
-        return
-    theirs = run("edge-classify", *options, shipped.SAMPLES)
-    for one, other in zip(ours.stdout.splitlines(), theirs.stdout.splitlines(), strict=True):
-        scores = [
-            {p["label"]: p["score"] for p in json.loads(x)["predictions"]} for x in (one, other)
-        ]
-        assert scores[0] == pytest.approx(scores[1], abs=2 / 256)
+def test_what_fits_into_16_bits(weights, refused):
+    kernel = np.array(weights, np.int16)
+    assert openvino._can_saturate(iter([np.ones((1, 2)), kernel.reshape(1, 1, 1, 2)])) is refused
+    assert (255 * abs(int(pair_sums(kernel[np.newaxis])[0, 0])) > 32767) is refused
 
 
 @pytest.mark.parametrize(
