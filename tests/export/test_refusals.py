@@ -78,7 +78,6 @@ def test_an_input_is_never_an_output(command, folder, no_work, out, arguments, o
         ([], "exports/cnn-int8.tflite"),
         (["--mixed"], "exports/cnn-int8-mixed.tflite"),
         (["--network", "resnet18"], "exports/resnet18-int8.tflite"),
-        (["--weight-bits", "8"], "exports/cnn-int8.tflite"),
         (["--explain"], "exports/cnn-sensitivity.png"),
         (["--all"], "exports/cnn-int8.tflite"),
         (["--out", "archive.tar.gz"], "archive.tar.gz"),
