@@ -25,6 +25,7 @@ COMMANDS = {
     "python -m train": "train.__main__:app",
     "python -m export.tflite": "export.tflite:main",
     "python -m export.second_opinion": "export.second_opinion:main",
+    "python -m export.weight_bits": "export.weight_bits:main",
     "python -m export.micro": "export.micro.__main__:main",
     "python -m benchmarks": "benchmarks.__main__:main",
     "python -m benchmarks.accuracy": "benchmarks.accuracy:main",

@@ -25,14 +25,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.errors import OptionError
-from edge_runtime.results import Prediction
-from edge_runtime.support.metrics import error_bound, threshold_that_accepts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_runtime.results import Prediction
 
 KEPT = 0.95  # share of the images of its classes that a default threshold accepts
 SIDECAR = ".acceptance.json"  # follows the name of the model file
@@ -83,6 +85,8 @@ def measure(
         compared: how many models may have been compared on them before this one was chosen.
         views: how many views of an image were averaged.
     """
+    from edge_runtime.support.metrics import threshold_that_accepts
+
     wrong = found != labels
     least = threshold_that_accepts(KEPT, best)
     level = _LEVEL / compared
@@ -265,6 +269,8 @@ def _keeping(
 
 
 def _table(best: NDArray[np.float32], wrong: NDArray[np.bool_], level: float) -> list[list[float]]:
+    from edge_runtime.support.metrics import error_bound
+
     rows: list[list[float]] = []
     for threshold in _THRESHOLDS:
         accepted = best >= threshold

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from benchmarks.views import __main__ as command
 from benchmarks.views.accuracy import averaged, gain, scores_at_any_size, shrunk
 from edge_runtime import Classifier
+from tests.conftest import GOLDEN
 from train.dataset import Dataset, Split
 
-UINT8 = "tests/golden/uint8.tflite"  # 4 x 4 pixels; red, green, blue by the mean colour
+UINT8 = str(GOLDEN / "uint8.tflite")  # 4 x 4 pixels; red, green, blue by the mean colour
 CLASSES = ("red", "green", "blue")
 
 

@@ -25,6 +25,7 @@ def inputs():
 
 
 @pytest.mark.timeout(900)  # on a busy machine
+@pytest.mark.slow
 def test_the_command_makes_it_again(command, tmp_path):
     """Byte for byte if the tools have the same versions.
 

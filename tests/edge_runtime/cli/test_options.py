@@ -254,7 +254,7 @@ def test_without_options_it_does_what_the_defaults_say(tmp_path):
     assert (plain.stdout, plain.stderr) == (told.stdout, told.stderr)
     defaults = [inspect.signature(f).parameters for f in (cli.classify, command.classify)]
     shared = defaults[0].keys() & defaults[1].keys() - {"sources"}
-    assert len(shared) == 11
+    assert len(shared) == 14
     for name in shared:
         assert defaults[0][name].default == defaults[1][name].default
     for field, default in Job._field_defaults.items():

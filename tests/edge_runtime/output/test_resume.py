@@ -194,7 +194,7 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
     part = tmp_path / "results.part"
     for options, names in (
         (["--top-k", "2"], "top_k"),
-        (["--model", "cnn-float32", "--std", "127"], "model, std"),
+        (["--model", "cnn-float32", "--std", "127"], "model, std, thresholds"),
         (["--threshold", "0.5", "--fit", "pad"], "fit, threshold"),
     ):
         result = run(*command, *options)
