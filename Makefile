@@ -52,7 +52,7 @@ arm: .venv/everything
 needs:
 	@[ -e .venv/everything ] || { \
 	    echo 'The first run downloads TensorFlow, Ray and other large packages into .venv and'; \
-	    echo '.venv-clients: 4.5 GB on disk, 1 to 5 minutes. The tests take about 13 minutes on'; \
+	    echo '.venv-clients: 4.5 GB on disk, 1 to 5 minutes. The tests take about 12 minutes on'; \
 	    echo 'two cores.'; }
 
 lint: .venv/everything
