@@ -6,9 +6,10 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks import accuracy
+from tests.conftest import GOLDEN
 from train.dataset import Dataset, Split
 
-UINT8 = "tests/golden/uint8.tflite"
+UINT8 = str(GOLDEN / "uint8.tflite")
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def run(*arguments):
 
 
 def test_models_are_compared_with_the_first(images):
-    first, second = run("tests/golden/float32.tflite", UINT8).output.splitlines()
+    first, second = run(str(GOLDEN / "float32.tflite"), UINT8).output.splitlines()
     assert "float32.tflite: top-1 75.00% (53.13% to 88.81%), drop +0.00 points (" in first
     assert "20 test images" in second
 

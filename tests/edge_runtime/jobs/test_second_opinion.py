@@ -191,7 +191,7 @@ def test_frames_of_a_stream_ask_too(tmp_path):
     assert [frame.accepted for frame in frames] == [True, False, True]
 
 
-def test_an_actor_on_a_machine_without_the_files(folder, tmp_path):
+def test_an_actor_on_a_machine_without_the_files(folder, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     from edge_runtime.jobs.actor import Actor
     from edge_runtime.jobs.job import Job, model_files
@@ -205,6 +205,7 @@ def test_an_actor_on_a_machine_without_the_files(folder, tmp_path):
     shutil.rmtree(tmp_path / "away")
     parts = Parts(str(tmp_path / "out"), "json")
     parts.begin({}, resume=False)
+    monkeypatch.chdir(tmp_path)  # an actor leaves its process in the directory of the command
     actor = Actor(arguments, files, Job(format="json"), parts.arguments(), str(tmp_path))
     try:
         images = sorted(folder.iterdir())[:9]
