@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.contenders import open_classifier
+from benchmarks.options import Data, Models
 from edge_runtime import Classifier, EdgeRuntimeError
 from edge_runtime.inference import shipped
 from edge_runtime.support.options import run_command
@@ -61,19 +62,8 @@ def line(name: str, comparison: AccuracyComparison) -> str:
 
 
 def main(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Names of shipped models, or .tflite files. Default: all shipped models.",
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Read this CIFAR-10 archive or folder of images, as `python -m train cnn` does."
-        ),
-    ] = None,
+    models: Models = None,
+    data: Data = None,
     photographs: Annotated[
         bool,
         typer.Option(

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.options import Data, Models
 from benchmarks.trust.measure import Request, measure
 from benchmarks.trust.tables import markdown
 from edge_runtime.cli.checks import error_limits
@@ -35,14 +36,7 @@ def main(
             f"{outlier_files.TINY_IMAGENET}, which is downloaded. May be repeated.",
         ),
     ],
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Names of shipped models, or .tflite files.",
-            show_default="all shipped ones",
-        ),
-    ] = None,
+    models: Models = None,
     all_outside: Annotated[
         bool,
         typer.Option(
@@ -57,12 +51,7 @@ def main(
             help="Also show these photographs of the classes, in folders named by class.",
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Read this CIFAR-10 archive or folder of images, as `python -m train cnn` does."
-        ),
-    ] = None,
+    data: Data = None,
     against: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Compare the others with this model.")
     ] = None,

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.contenders import open_classifier
+from benchmarks.options import Data, Models
 from benchmarks.views.record import Record, measure_model
 from benchmarks.views.tables import markdown
 from edge_runtime.errors import EdgeRuntimeError
@@ -37,13 +38,7 @@ def main(
             metavar="FOLDER", help="Photographs of the models' classes, in folders named by class."
         ),
     ],
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Names of shipped models, or .tflite files. Default: all shipped models.",
-        ),
-    ] = None,
+    models: Models = None,
     outside: Annotated[
         Path | None,
         typer.Option(
@@ -52,12 +47,7 @@ def main(
             "WordNet class `python -m train --outliers` may train on are left out.",
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Read this CIFAR-10 archive or folder of images, as `python -m train cnn` does."
-        ),
-    ] = None,
+    data: Data = None,
     images: Annotated[
         int, typer.Option(min=1, help="Classify this many of the test images.")
     ] = 2000,

@@ -242,8 +242,6 @@ class Model:
         """
         if self.second is not None:
             return self.second.decide(self.second.ask_first(self, image))
-        if self.views == 1:
-            return self.scores_of(self.invoke(self.preprocessing(image)))
         return self.mean_scores(self.tensors(self.preprocessing.decode(image)))
 
     def scores_of_views(self, image: ImageLike) -> NDArray[np.float32]:
@@ -254,7 +252,7 @@ class Model:
         Args:
             image: as for `classify`, as are the errors raised.
         """
-        tensors = self.preprocessing.views(self.preprocessing.decode(image))
+        tensors = self.tensors(self.preprocessing.decode(image))
         return np.stack([self.scores_of(self.invoke(tensor)) for tensor in tensors])
 
     def tensors(self, pixels: Image.Image | NDArray[np.uint8]) -> list[NDArray[Any]]:
