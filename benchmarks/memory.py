@@ -39,6 +39,7 @@ def peak_mib(files: int) -> float:
                 time.sleep(0.05)
         finally:
             process.kill()  # does nothing unless this command is stopped
+            process.wait()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
     return peak
