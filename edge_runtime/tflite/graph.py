@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 _OPERATORS = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
 
@@ -23,9 +25,28 @@ class _AlignedBuffer(schema.BufferT):
         return super().Pack(builder)
 
 
+class _SharingBuilder(flatbuffers.Builder):
+    """A builder that writes equal vectors of int64 once, and refers to them as often as needed.
+
+    In a quantized graph these are zero points: eight bytes for each channel of each kernel, all 0.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1024)
+        self._written: dict[bytes, int] = {}
+
+    def CreateNumpyVector(self, x: NDArray) -> int:
+        if x.dtype != np.int64:
+            return int(super().CreateNumpyVector(x))
+        content = x.tobytes()
+        if content not in self._written:
+            self._written[content] = super().CreateNumpyVector(x)
+        return self._written[content]
+
+
 def packed(model: schema.ModelT) -> bytes:
     """Return a model as the bytes of a .tflite file, with aligned buffers."""
     model.buffers = [_AlignedBuffer(b.data, b.offset, b.size) for b in model.buffers]
-    builder = flatbuffers.Builder(1024)
+    builder = _SharingBuilder()
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
