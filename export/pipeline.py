@@ -157,18 +157,21 @@ def export_tflite(
             trial, io=io, integer=mode.integer, float_layers=len(float_layers), output=output
         )
         scores = verify.file_scores(trial, inputs.held_out.images, features=inputs.features)
-    comparison = _compare(scores, inputs)
-    if _loses_too_much(comparison, max_drop):
-        limit, remedy = (
-            (f"loses more than {100 * max_drop:g} points", "Raise --max-drop to write it anyway.")
-            if isinstance(comparison, verify.AccuracyComparison)
-            else (f"has a mean cosine below {LEAST_COSINE}", "Choose another --calibration.")
-        )
-        raise ExportError(
-            f"{out} was not written, because it {limit} on {inputs.judged_on}: {comparison}. "
-            f"{remedy}"
-        )
-    card |= measured(card, scores, inputs)
+        comparison = _compare(scores, inputs)
+        if _loses_too_much(comparison, max_drop):
+            limit, remedy = (
+                (
+                    f"loses more than {100 * max_drop:g} points",
+                    "Raise --max-drop to write it anyway.",
+                )
+                if isinstance(comparison, verify.AccuracyComparison)
+                else (f"has a mean cosine below {LEAST_COSINE}", "Choose another --calibration.")
+            )
+            raise ExportError(
+                f"{out} was not written, because it {limit} on {inputs.judged_on}: {comparison}. "
+                f"{remedy}"
+            )
+        card |= measured(card, trial, scores, inputs)
     data = describe(graph, card)
     with replacing(file, overwrite=overwrite) as temporary:
         temporary.write_bytes(data)

@@ -1,6 +1,6 @@
 """The command `python -m export.second_opinion`: when one model should ask another one.
 
-It scores the held-out images with both files and writes into the first one's card what
+It scores held-out and test images with both files and writes into the first one's card what
 `edge_runtime.inference.second_opinion` reads there. The entry has the second file's hash, so both
 files must be final.
 
@@ -15,7 +15,7 @@ command line cannot be meant.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -26,7 +26,6 @@ from train.startup import start
 start("export")
 
 from edge_runtime.errors import EdgeRuntimeError, OutputError
-from edge_runtime.inference.acceptance import measure
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
 from edge_runtime.inference.second_opinion import mean
@@ -38,15 +37,14 @@ from edge_runtime.support.outputs import output_file
 from edge_runtime.tflite.metadata import with_card
 from export.checks import data_path
 from export.errors import ExportError
-from export.measured import COMPARED
+from export.measured import acceptance
 from export.verify import file_scores
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.data import load
-from train.dataset import DataError
+from train.dataset import DataError, Dataset
 from train.reason import sentence
 
 _THRESHOLDS = np.arange(257) / 256
-_FOLDS = 5
 
 
 def choose(
@@ -69,62 +67,42 @@ def choose(
     return float(_THRESHOLDS[np.argmax(accuracy >= accuracy[best] - error)])
 
 
-def decided(
-    first: NDArray[np.float32], second: NDArray[np.float32], unsure_below: float
-) -> NDArray[np.float32]:
-    """Return the scores of both models together, as the runtime decides; arguments as above."""
-    asked = first.max(axis=1, keepdims=True) < unsure_below
-    return np.where(asked, mean(first, second), first)
+class PairScores(NamedTuple):
+    """Scores of both models for the same images, float32 (N, classes), 0-1."""
+
+    first: NDArray[np.float32]
+    second: NDArray[np.float32]
+
+    def decided(self, unsure_below: float) -> NDArray[np.float32]:
+        """Return the scores of both models together, as the runtime decides."""
+        asked = self.first.max(axis=1, keepdims=True) < unsure_below
+        return np.where(asked, mean(self.first, self.second), self.first)
 
 
-def entry(
-    name: str,
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
-    labels: NDArray[np.integer],
-    classes: tuple[str, ...],
-    *,
-    measured_on: str,
-) -> dict[str, Any]:
+def entry(name: str, held_out: PairScores, test: PairScores, data: Dataset) -> dict[str, Any]:
     """Return what the first model's card says about a second model.
-
-    Acceptance is measured in folds: each image is decided with the threshold that the images of the
-    other folds choose, so that no image counts for a choice that it influenced.
 
     Args:
         name: of the second model.
-        first: scores of the first model, float32 (N, classes), 0-1.
-        second: scores of the second model for the same images, float32 (N, classes), 0-1.
-        labels: integer (N,), true class indices.
-        classes: names in the order of the scores.
-        measured_on: names these images, in a phrase; no model was trained on them.
+        held_out: their scores of the held-out images, which choose the threshold.
+        test: their scores of the test images, which bound the error.
+        data: the data set; no model was trained on these images.
     """
-    unsure_below = choose(first, second, labels)
-    fold = np.arange(len(labels)) % _FOLDS
-    by_others = np.empty_like(first)
-    for at in range(_FOLDS):
-        here, others = fold == at, fold != at
-        chosen = choose(first[others], second[others], labels[others])
-        by_others[here] = decided(first[here], second[here], chosen)
+    labels = data.held_out.labels
+    unsure_below = choose(*held_out, labels)
+    both = held_out.decided(unsure_below)
     return {
         "name": name,
         "unsure_below": unsure_below,
-        "measured_on": measured_on,
+        "measured_on": f"{len(labels):,} held-out images",
         "images": len(labels),
-        "asked": float(np.mean(first.max(axis=1) < unsure_below)),
+        "asked": float(np.mean(held_out.first.max(axis=1) < unsure_below)),
         "top1": {
-            "first": top1(first, labels),
-            "second": top1(second, labels),
-            "both": top1(decided(first, second, unsure_below), labels),
+            "first": top1(held_out.first, labels),
+            "second": top1(held_out.second, labels),
+            "both": top1(both, labels),
         },
-        "acceptance": measure(
-            by_others.max(axis=1),
-            by_others.argmax(axis=1),
-            labels,
-            classes,
-            measured_on=measured_on,
-            compared=COMPARED,
-        ),
+        "acceptance": acceptance(both, test.decided(unsure_below), data),
     }
 
 
@@ -154,15 +132,11 @@ def measured(first: Path, second: Path, data: Path | None) -> dict[str, Any]:
         raise ExportError(
             f"{first} has other classes than {data or 'CIFAR-10'}; name its data set with --data."
         )
-    held_out = loaded.held_out
-    found = entry(
-        second.stem,
-        file_scores(first, held_out.images),
-        file_scores(second, held_out.images),
-        held_out.labels,
-        labels,
-        measured_on=f"{len(held_out.labels):,} held-out images",
+    held_out, test = (
+        PairScores(*(file_scores(file, part.images) for file in (first, second)))
+        for part in (loaded.held_out, loaded.test)
     )
+    found = entry(second.stem, held_out, test, loaded)
     if found["unsure_below"] == 0:
         raise ExportError(
             f"{second} does not make {first} more accurate on {found['measured_on']}; choose "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.inference.acceptance import measure
+from edge_runtime.inference.acceptance import Judged, measure
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.support.files import file_sha256
 from edge_runtime.tflite.card import input_and_output
@@ -61,4 +61,4 @@ def drawn_acceptance(classes: list[str]) -> dict[str, Any]:
     best = 1 - 0.4 * rng.random(4000) ** 3  # most images are easy
     found = rng.integers(0, len(classes), 4000)
     labels = np.where(rng.random(4000) < best, found, (found + 1) % len(classes))
-    return measure(best, found, labels, classes, measured_on="4,000 drawn images")
+    return measure(Judged(best, found, labels, "4,000 drawn images"), classes)

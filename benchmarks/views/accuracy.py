@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier
-from edge_runtime.inference.acceptance import measure
+from edge_runtime.inference.acceptance import Judged, measure
 from edge_runtime.inference.views import plain_views
 from edge_runtime.inputs.resize import fit
 from edge_runtime.support.metrics import discordant, drop_interval, top1
@@ -84,7 +84,7 @@ def default_threshold(
 ) -> float:
     """Return the threshold that a model card would have from these images, one view each."""
     best, found = scores.max(axis=1), scores.argmax(axis=1)
-    card = measure(best, found, labels, classes, measured_on="held-out images")
+    card = measure(Judged(best, found, labels, "held-out images"), classes)
     return float(card["threshold"])
 
 

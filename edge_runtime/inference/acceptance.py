@@ -9,6 +9,8 @@ A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `
     wrong        how many of these are wrong
     compared     how many models may have been compared on them before this one was chosen
     views        how many views of an image were averaged; absent stands for 1
+    bounds       `measured_on`, `images` and `compared` of the images behind the tables; absent if
+                 they are those above
     table        for rising thresholds: [threshold, accepted, wrong, bound]; a threshold that
                  accepts the images of the one before is left out
     classes      the same table for images of which a class is the best, by the class's name
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
 KEPT = 0.95  # share of the images of its classes that a default threshold accepts
 SIDECAR = ".acceptance.json"  # follows the name of the model file
 # Int8 scores have steps of 1/256, so that finer thresholds would make no difference.
-_THRESHOLDS = tuple(n / 256 for n in (*range(0, 192, 16), *range(192, 256, 4), *range(253, 257)))
+_THRESHOLDS = tuple(n / 256 for n in (*range(0, 192, 16), *range(192, 240, 4), *range(240, 257)))
+_OF_A_CLASS = tuple(n / 256 for n in (*range(0, 256, 32), 240, *range(248, 257)))
 _MOST_CLASSES = 100  # that have tables of their own
 _LEVEL = 0.05  # 1 - confidence
+_FIRST_TESTED = 1 / 3  # share of the images that the strictest threshold tested accepts
 
 MaxError = float | Mapping[str, float]
 
@@ -62,49 +66,63 @@ class Acceptance(NamedTuple):
         return bool(best.score >= self.thresholds[best.index])
 
 
+class Judged(NamedTuple):
+    """Labelled images and what a model, which was not trained on them, found.
+
+    Attributes:
+        best: the best score of each image, (N,).
+        found: index of its class, (N,).
+        labels: indices of the true classes, (N,).
+        measured_on: names these images, in a phrase.
+        compared: how many models may have been compared on them before this one was chosen.
+    """
+
+    best: NDArray[np.floating]
+    found: NDArray[np.integer]
+    labels: NDArray[np.integer]
+    measured_on: str
+    compared: int = 1
+
+
 def measure(
-    best: NDArray[np.floating],
-    found: NDArray[np.integer],
-    labels: NDArray[np.integer],
-    classes: Sequence[str],
-    *,
-    measured_on: str,
-    compared: int = 1,
-    views: int = 1,
+    judged: Judged, classes: Sequence[str], *, views: int = 1, bounds: Judged | None = None
 ) -> dict[str, Any]:
     """Return what a model card says about acceptance.
 
     The default threshold is the largest step of 1/256 that accepts at least `KEPT` of the images.
 
     Args:
-        best: the best score of each image, (N,); the model was not trained on these images.
-        found: index of its class, (N,).
-        labels: indices of the true classes, (N,).
+        judged: the images that decide the default threshold.
         classes: names in the order of the scores.
-        measured_on: names these images, in a phrase.
-        compared: how many models may have been compared on them before this one was chosen.
         views: how many views of an image were averaged.
+        bounds: the images that decide the tables; None takes the same.
     """
     from edge_runtime.support.metrics import threshold_that_accepts
 
-    wrong = found != labels
-    least = threshold_that_accepts(KEPT, best)
-    level = _LEVEL / compared
-    threshold = math.floor(least * 256) / 256
-    accepted = best >= threshold
+    threshold = math.floor(threshold_that_accepts(KEPT, judged.best) * 256) / 256
+    accepted = judged.best >= threshold
     measured: dict[str, Any] = {
         "threshold": threshold,
-        "measured_on": measured_on,
-        "images": len(best),
+        "measured_on": judged.measured_on,
+        "images": len(judged.best),
         "accepted": int(accepted.sum()),
-        "wrong": int(wrong[accepted].sum()),
-        "compared": compared,
+        "wrong": int((judged.found != judged.labels)[accepted].sum()),
+        "compared": judged.compared,
         "views": views,
-        "table": _table(best, wrong, level),
     }
+    if bounds:
+        measured["bounds"] = {
+            "measured_on": bounds.measured_on,
+            "images": len(bounds.best),
+            "compared": bounds.compared,
+        }
+    best, found, labels, _, compared = bounds or judged
+    wrong = found != labels
+    level = _LEVEL / compared
+    measured["table"] = _table(best, wrong, level, _THRESHOLDS)
     if len(classes) <= _MOST_CLASSES:
         measured["classes"] = {
-            name: _table(best[found == at], wrong[found == at], level)
+            name: _table(best[found == at], wrong[found == at], level, _OF_A_CLASS)
             for at, name in enumerate(classes)
         }
     return measured
@@ -216,6 +234,7 @@ def accept(
             f"measure {views} on images of your own with --judge FOLDER."
         )
     promises = []
+    behind = measured.get("bounds", measured)  # the images behind the tables
     limits = max_error if isinstance(max_error, Mapping) else {"": max_error}
     for name, limit in sorted(limits.items()):  # for all classes first
         asked = f"--max-error {name}{'=' if name else ''}{100 * limit:g}%"
@@ -227,18 +246,18 @@ def accept(
         table = measured.get("classes", {}).get(name) if name else measured["table"]
         if table is None:
             raise OptionError(f"--max-error {name}: it was measured for all classes together only.")
-        kept = _keeping(table, limit, _LEVEL / measured.get("compared", 1))
+        kept = _keeping(table, limit, _LEVEL / behind.get("compared", 1))
         if kept is None:
             raise OptionError(
-                f"No threshold keeps {asked} on {measured['measured_on']} "
-                f"({measured['images']:,} images); allow a larger error."
+                f"No threshold keeps {asked} on {behind['measured_on']} "
+                f"({behind['images']:,} images); allow a larger error."
             )
         threshold, accepted, wrong, bound = kept
         thresholds[labels.index(name) if name else slice(None)] = threshold
         share = accepted / max(table[0][1], 1)
         what = f"of those taken for {name}, " if name else ""
         promises.append(
-            f"{asked}: scores from {threshold:.3f} on count; of {measured['measured_on']}, "
+            f"{asked}: scores from {threshold:.3f} on count; of {behind['measured_on']}, "
             f"{what}{share:.1%} are accepted, and {wrong} of {accepted:,} were wrong "
             f"(95 % bound {bound:.2%})."
         )
@@ -254,10 +273,10 @@ def _keeping(
     fails. A fixed order needs no allowance for the number of tests (Bauer 1991, Stat. Med. 10,
     871-890; Angelopoulos et al. 2021, arXiv:2110.01052, section 3).
     """
-    # With so many images and no error, the bound is the limit. Four times as many pass in nine of
-    # ten cases if the error is a third of the limit.
+    # With so many images and no error, the bound is the limit. Among the very best scores of a
+    # large set mistakes are often labels that are wrong, so the first test takes a third of it.
     least = math.log(level) / math.log1p(-limit) if 0 < limit < 1 else math.inf
-    enough = 4 * least if table[0][1] >= 4 * least else least
+    enough = max(least, _FIRST_TESTED * table[0][1])
     kept = None
     for threshold, accepted, wrong, bound in reversed(table):
         if accepted < enough:
@@ -268,11 +287,16 @@ def _keeping(
     return kept
 
 
-def _table(best: NDArray[np.float32], wrong: NDArray[np.bool_], level: float) -> list[list[float]]:
+def _table(
+    best: NDArray[np.floating],
+    wrong: NDArray[np.bool_],
+    level: float,
+    thresholds: Sequence[float],
+) -> list[list[float]]:
     from edge_runtime.support.metrics import error_bound
 
     rows: list[list[float]] = []
-    for threshold in _THRESHOLDS:
+    for threshold in thresholds:
         accepted = best >= threshold
         count, errors = int(accepted.sum()), int(wrong[accepted].sum())
         if not rows or count != rows[-1][1]:  # otherwise it accepts the same images

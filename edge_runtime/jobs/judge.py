@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import TeachingError
-from edge_runtime.inference.acceptance import measure
+from edge_runtime.inference.acceptance import Judged, measure
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
 from edge_runtime.inputs.listing import LeftOut
@@ -164,11 +164,13 @@ def judge(model: Model, folder: Path) -> Judgement:
         counter_examples=int((~own).sum()),
         counter_examples_accepted=int((~own & counts).sum()),
         acceptance=measure(
-            np.array(best)[own],
-            answer[own],
-            truth[own],
+            Judged(
+                np.array(best)[own],
+                answer[own],
+                truth[own],
+                f"{int(own.sum()):,} images that --judge was given",
+            ),
             model.labels,
-            measured_on=f"{int(own.sum()):,} images that --judge was given",
             views=model.views,
         ),
         failed=tuple(failed),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.acceptance import measure
+from edge_runtime.inference.acceptance import Judged, measure
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import (
     TEST,
@@ -198,11 +198,13 @@ def _learn(
         scores=scores,
         expected=summary.expected(learnt, scores, part.labels),
         acceptance=measure(
-            scores[own].max(axis=1),
-            scores[own].argmax(axis=1),
-            part.labels[own],
+            Judged(
+                scores[own].max(axis=1),
+                scores[own].argmax(axis=1),
+                part.labels[own],
+                "the photographs, by cross-validation",
+            ),
             classes,
-            measured_on="the photographs, by cross-validation",
         ),
         head=quantized,
         found=found,

@@ -45,25 +45,36 @@ def test_the_held_out_images_are_counted(with_data, held_out_scores, tmp_path):
         assert np.mean(best >= card["threshold"]) >= 0.95
 
 
-def test_the_bound_allows_for_the_recipes_that_were_compared(with_data, held_out_scores):
-    found = measured.measured({}, held_out_scores, with_data)["acceptance"]
+def test_the_bounds_come_from_the_test_images_and_allow_for_looks_at_them(
+    with_data, held_out_scores
+):
+    float32 = shipped.models()["cnn-float32"]
+    found = measured.measured({}, float32, held_out_scores, with_data)["acceptance"]
+    assert (found["measured_on"], found["compared"]) == ("500 held-out images", 100)
+    looks = found["bounds"]["compared"]
+    assert found["bounds"] == {
+        "measured_on": "500 test images",
+        "images": 500,
+        "compared": looks,
+    }
     images, wrong, bound = found["table"][0][1:]
-    # The binomial probability of so few wrong images, at the bound, is 0.05 / 100.
+    # The binomial probability of so few wrong images, at the bound, is 0.05 / looks.
     counts = np.arange(wrong + 1)
     logs = np.concatenate([[0], np.cumsum(np.log(np.arange(1, images + 1)))])
     ways = logs[images] - logs[counts] - logs[images - counts]
     probability = np.exp(ways + counts * np.log(bound) + (images - counts) * np.log1p(-bound))
-    assert probability.sum() == pytest.approx(0.0005, rel=0.02)
+    assert probability.sum() == pytest.approx(0.05 / looks, rel=0.02)
     assert accept(found, with_data.class_names, 0.5).promise
 
 
 def test_without_the_data_set_the_record_counts(cnn, held_out_scores, monkeypatch, tmp_path):
     card = {"network": "cnn", "precision": "float32"}
+    float32 = shipped.models()["cnn-float32"]
     monkeypatch.setattr(measured, "RECORD", tmp_path / "measured.json")
-    assert measured.measured(card, held_out_scores, cnn) == {}
+    assert measured.measured(card, float32, held_out_scores, cnn) == {}
     known = {"acceptance": {"threshold": 0.5}, "second_opinions": {"a": {"unsure_below": 0.5}}}
     whole = card | known
     assert measured.part(whole) == known
     measured.RECORD.write_text(json.dumps({measured.key(whole): known}))
-    assert measured.measured(card, held_out_scores, cnn) == known
-    assert measured.measured({**card, "precision": "int8"}, held_out_scores, cnn) == {}
+    assert measured.measured(card, float32, held_out_scores, cnn) == known
+    assert measured.measured({**card, "precision": "int8"}, float32, held_out_scores, cnn) == {}

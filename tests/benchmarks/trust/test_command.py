@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from benchmarks.trust import __main__ as command
 from edge_runtime import Classifier
-from edge_runtime.inference.acceptance import measure, write_sidecar
+from edge_runtime.inference.acceptance import Judged, measure, write_sidecar
 from edge_runtime.support.metrics import threshold_that_accepts
 from tests.conftest import GOLDEN
 from train import data
@@ -119,7 +119,7 @@ def test_the_error_that_a_card_promises_is_tried(outside, tmp_path, dataset):
     shutil.copy(UINT8, path)
     best, found = np.linspace(0.3, 1, 600), np.zeros(600, int)
     labels = np.where(best < 0.4, 1, 0)
-    card = measure(best, found, labels, COLOURS, measured_on="600 images")
+    card = measure(Judged(best, found, labels, "600 images"), COLOURS)
     write_sidecar(path, card, overwrite=False)
     options = ("--max-error", "5%", "--out", tmp_path / "out")
     result = run(path, "--outside", outside, *options)

@@ -16,7 +16,7 @@ from edge_runtime.benchmark.run import run
 from edge_runtime.benchmark.session import END_TO_END, Plan
 from edge_runtime.benchmark.sustained import sustain
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import measure, write_sidecar
+from edge_runtime.inference.acceptance import Judged, measure, write_sidecar
 from tests.conftest import GOLDEN
 
 TINY = str(GOLDEN / "logits.tflite")
@@ -108,7 +108,7 @@ def test_the_threshold_of_a_model_is_recorded(tmp_path):
     model = tmp_path / "mine.tflite"
     shutil.copy(TINY, model)
     best, zeros = np.linspace(0.5, 1, 40), np.zeros(40, int)
-    card = measure(best, zeros, zeros, ("a", "b", "c"), measured_on="40 images")
+    card = measure(Judged(best, zeros, zeros, "40 images"), ("a", "b", "c"))
     write_sidecar(model, card, overwrite=False)
     with_one, without = to_record(run(plan(str(model), TINY, calls=20)))["rows"]
     found = {"threshold": card["threshold"], "images": 40, "accepted": 38, "wrong": 0}

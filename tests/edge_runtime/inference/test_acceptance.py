@@ -6,6 +6,7 @@ import pytest
 from edge_runtime import Classifier, OptionError, OutputError
 from edge_runtime.inference import acceptance
 from edge_runtime.inference.acceptance import (
+    Judged,
     accept,
     default_threshold,
     measure,
@@ -29,7 +30,7 @@ def measured(images: int = 4000, error: float = 0.1, seed: int = 0):
 
 def test_the_default_threshold_keeps_what_it_says():
     best, found, labels = measured()
-    card = measure(best, found, labels, CLASSES, measured_on="random images")
+    card = measure(Judged(best, found, labels, "random images"), CLASSES)
     assert (card["images"], card["measured_on"]) == (4000, "random images")
     assert card["threshold"] * 256 == int(card["threshold"] * 256)
     assert (best >= card["threshold"]).mean() >= acceptance.KEPT
@@ -38,7 +39,7 @@ def test_the_default_threshold_keeps_what_it_says():
 
 def test_the_default_threshold_in_words():
     best, found, labels = measured()
-    card = measure(best, found, labels, CLASSES, measured_on="4,000 images")
+    card = measure(Judged(best, found, labels, "4,000 images"), CLASSES)
     default = default_threshold(card)
     assert sorted(default) == ["accepted", "images", "measured_on", "threshold", "wrong"]
     accepted = best >= card["threshold"]
@@ -58,7 +59,7 @@ def test_another_tools_card_has_no_default_threshold(card):
 
 def test_the_table_counts():
     best, found, labels = measured()
-    card = measure(best, found, labels, CLASSES, measured_on="random images")
+    card = measure(Judged(best, found, labels, "random images"), CLASSES)
     for threshold, accepted, wrong, bound in card["table"]:
         chosen = best >= threshold
         assert (accepted, wrong) == (chosen.sum(), (found != labels)[chosen].sum())
@@ -74,7 +75,7 @@ def test_a_promised_error_is_kept_on_other_images(limit):
     truth = {}
     broken = kept = 0
     for seed in range(100):
-        card = measure(*measured(seed=seed), CLASSES, measured_on="x")
+        card = measure(Judged(*measured(seed=seed), "x"), CLASSES)
         try:
             threshold = float(accept(card, CLASSES, limit).thresholds[0])
         except OptionError:
@@ -88,8 +89,33 @@ def test_a_promised_error_is_kept_on_other_images(limit):
     assert broken / kept <= 0.05 + 0.05  # and what 100 draws may add by chance
 
 
+def test_other_images_can_bound_the_error():
+    few, many = Judged(*measured(500), "500 images", 100), Judged(*measured(9000, seed=1), "others")
+    card = measure(few, CLASSES, bounds=many)
+    alone = measure(few, CLASSES)
+    assert card["threshold"] == alone["threshold"]
+    assert (card["images"], card["wrong"]) == (alone["images"], alone["wrong"])
+    assert card["bounds"] == {"measured_on": "others", "images": 9000, "compared": 1}
+    other = measure(many, CLASSES)
+    assert (card["table"], card["classes"]) == (other["table"], other["classes"])
+    assert " count; of others, " in accept(card, CLASSES, 0.05).promise
+    with pytest.raises(OptionError, match=r"No threshold keeps .* on others \(9,000 images\)"):
+        accept(card, CLASSES, 0.0001)
+    with pytest.raises(OptionError, match=r"No threshold keeps .* on 500 images \(500 images\)"):
+        accept(alone, CLASSES, 0.02)
+
+
+def test_mistakes_among_the_very_best_scores_do_not_stop_the_search():
+    best = np.linspace(0.5, 1, 9000)
+    found = np.zeros(9000, int)
+    labels = ((best > 0.99) & (np.arange(9000) % 20 == 0)) | (best < 0.7)  # some labels are wrong
+    card = measure(Judged(best, found, labels.astype(int), "x"), ("a", "b"))
+    accepted = accept(card, ("a", "b"), 0.01)
+    assert accepted.thresholds[0] == 0.75  # the lowest that is tested above 0.7
+
+
 def test_one_class_can_be_stricter_than_the_others():
-    card = measure(*measured(20_000), CLASSES, measured_on="x")
+    card = measure(Judged(*measured(20_000), "x"), CLASSES)
     accepted = accept(card, CLASSES, {"green": 0.02})
     default = np.float32(card["threshold"])
     assert accepted.thresholds[1] > default
@@ -101,7 +127,7 @@ def test_one_class_can_be_stricter_than_the_others():
 
 
 def test_what_cannot_be_promised_is_refused():
-    card = measure(*measured(500), CLASSES, measured_on="500 images")
+    card = measure(Judged(*measured(500), "500 images"), CLASSES)
     with pytest.raises(OptionError, match=r"No threshold keeps --max-error 0\.1% on 500 images"):
         accept(card, CLASSES, 0.001)
     with pytest.raises(OptionError, match="has no class purple; its classes are red, green, blue"):
@@ -123,7 +149,7 @@ def model(tmp_path):
 
 
 def card_with(threshold: float):
-    return {**measure(*measured(), CLASSES, measured_on="x"), "threshold": threshold}
+    return {**measure(Judged(*measured(), "x"), CLASSES), "threshold": threshold}
 
 
 def test_a_file_beside_the_model_sets_its_threshold(model):

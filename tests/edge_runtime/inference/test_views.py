@@ -8,7 +8,7 @@ from PIL import Image
 
 from edge_runtime import Classifier, OptionError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import measure, write_sidecar
+from edge_runtime.inference.acceptance import Judged, measure, write_sidecar
 from edge_runtime.inference.views import LARGE, MOST, SMALLEST, View, plain_views
 from edge_runtime.inputs.decode import decode
 from edge_runtime.jobs.job import Job, dependencies
@@ -198,7 +198,7 @@ def card(views: int = 1):
     best = np.linspace(0.5, 1, 4000)
     found = np.zeros(4000, int)
     return measure(
-        best, found, found, ("red", "green", "blue"), measured_on="4,000 images", views=views
+        Judged(best, found, found, "4,000 images"), ("red", "green", "blue"), views=views
     )
 
 
