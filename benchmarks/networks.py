@@ -31,7 +31,7 @@ def trained(contenders: Iterable[Contender | Missing]) -> Iterator[ConvertibleNe
             subject = contender.subject
             files.setdefault(subject.network, {}).setdefault(subject.precision, contender.path)
     for name, of_network in files.items():
-        checkpoint = weights.SHIPPED / f"{name}.safetensors"
+        checkpoint = weights.exported(name)
         if name not in CIFAR10_NETWORKS or not checkpoint.exists():
             continue
         digest = weights.file_hash(checkpoint)

@@ -26,6 +26,7 @@ from export.measured import measured
 from export.mixed import keep_fewest_in_float
 from export.quantize import IoType
 from export.requantize import Scales, WeightBits, default_bits, requantized, scales_of
+from train import outlier_head
 from train.efficientnet import FEATURE_BLOCKS, feature_extractor
 
 TOOLS = ("ai-edge-litert", "keras", "tensorflow")
@@ -144,6 +145,9 @@ def export_tflite(
         ours=inputs.shipped,
         pixels=normalization(inputs.model.name),
     )
+    head = outlier_head.parameters(inputs.model)
+    if head and mode is not QuantizationMode.QAT:  # which trains the network without its head
+        card["outlier_head"] = {"parameters": head, **inputs.about.get("outlier_head", {})}
     if float_layers:
         card["float_layers"] = list(float_layers)
     if weight_bits is not WeightBits.EIGHT:
@@ -214,9 +218,12 @@ def _loses_too_much(
 
 
 def _parameters(inputs: ExportInputs) -> int:
-    """Return the number of parameters in the exported part, BatchNorm's moments included."""
+    """Return the number of parameters in the exported part, BatchNorm's moments included.
+
+    Those of an outlier head are not counted.
+    """
     model = feature_extractor(inputs.model) if inputs.features else inputs.model
-    return int(model.count_params())
+    return int(model.count_params()) - outlier_head.parameters(model)
 
 
 def _tools(mode: QuantizationMode, inputs: ExportInputs) -> tuple[str, ...]:

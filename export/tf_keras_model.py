@@ -12,6 +12,7 @@ import tf_keras
 from numpy.typing import NDArray
 
 from train.folding import absorb
+from train.temperature import LAST_LAYER
 
 LINEAR = (keras.layers.Conv2D, keras.layers.Dense)
 
@@ -19,11 +20,14 @@ LINEAR = (keras.layers.Conv2D, keras.layers.Dense)
 def build(model: keras.Model) -> tf_keras.Model:
     """Rebuild a network in tf_keras up to its logits, with BatchNorms folded and equal outputs.
 
+    An outlier head is left out.
+
     Args:
         model: made of the layers that `train.architectures` uses; every BatchNorm directly
             follows a convolution or a dense layer.
     """
     outputs: dict[str, tf.Tensor] = {}  # of each rebuilt layer, by name
+    model = keras.Model(model.inputs, model.get_layer(LAST_LAYER).output, name=model.name)
     stands_for, norms, with_relu = _absorbed(model)
     values: dict[str, list[NDArray]] = {}
     last = ""
@@ -33,8 +37,6 @@ def build(model: keras.Model) -> tf_keras.Model:
             continue
         if layer.name in stands_for:
             continue
-        if isinstance(layer, keras.layers.Softmax):
-            break
         rebuilt = _rebuilt(layer, relu=layer.name in with_relu)
         tensors = [outputs[stands_for.get(name, name)] for name in _read_layers(layer)]
         outputs[layer.name] = rebuilt(tensors if len(tensors) > 1 else tensors[0])

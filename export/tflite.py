@@ -60,7 +60,7 @@ def main(
         Path | None,
         typer.Option(
             help="Weights of the network, a safetensors file.",
-            show_default="train/checkpoints/NETWORK.safetensors",
+            show_default="the shipped ones, in train/checkpoints",
         ),
     ] = None,
     features: Annotated[
@@ -215,7 +215,7 @@ def main(
                 param_hint="--quantize",
             )
         modes.remove(QuantizationMode.QAT)
-    checkpoints = {name: checkpoint or weights.SHIPPED / f"{name}.safetensors" for name in networks}
+    checkpoints = {name: checkpoint or weights.exported(name) for name in networks}
     variant = [
         *(["mixed"] if mixed else []),
         *([f"w{weight_bits}"] if weight_bits else []),

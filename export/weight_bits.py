@@ -145,7 +145,7 @@ def main(
         loaded = None if found is None else load(found)
         typer.echo("\n".join(_HEAD))
         for name in chosen:
-            inputs = load_inputs(name, weights.SHIPPED / f"{name}.safetensors", data=loaded)
+            inputs = load_inputs(name, weights.exported(name), data=loaded)
             reference: NDArray[np.integer] | None = None
             with tempfile.TemporaryDirectory() as folder:
                 for row in rows(inputs, Path(folder)):

@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from train.normalization import BatchNormalization
+from train.outlier_head import judged, maxima, means
 from train.precision import Precision
 
 _CNN_FILTERS = (32, 64, 128)
@@ -26,6 +27,7 @@ def simple_cnn(
     dropout_head: float = 0.5,
     norm: Literal["block", "every"] = "block",
     branches: bool = False,
+    outlier_head: int = 0,
     precision: Precision = "float32",
 ) -> keras.Model:
     """Build the seed document's CNN: 551,466 parameters, 551,018 of them trainable.
@@ -42,6 +44,8 @@ def simple_cnn(
         branches: add paths beside each 3 x 3 convolution, for training with norm "every" only: a
             1 x 1 convolution and, if the number of channels stays the same, a direct path, each
             with its BatchNorm (Ding et al. 2021, arXiv:2101.03697). `fold` removes them as well.
+        outlier_head: width of a head that tells outliers apart, see `train.outlier_head`; 0 for
+            none.
     """
     every = norm == "every"
     dtype = _dtype(precision)
@@ -54,6 +58,7 @@ def simple_cnn(
             filters, size, padding="same", use_bias=not every, name=name, dtype=dtype
         )(x)
 
+    taps = {}  # what the outlier head reads
     inputs = x = keras.Input((32, 32, 3), name="image")
     for block, filters in enumerate(_CNN_FILTERS, start=1):
         for conv in (1, 2):
@@ -72,15 +77,19 @@ def simple_cnn(
                 x = layers.Add(name=f"{name}_sum", dtype=dtype)(paths)
             x = layers.ReLU(name=f"block{block}_relu{conv}", dtype=dtype)(x)
         x = layers.MaxPooling2D(name=f"block{block}_pool", dtype=dtype)(x)
+        taps[f"block{block}"] = x
         x = layers.Dropout(dropout_blocks, name=f"block{block}_dropout", dtype=dtype)(x)
     x = layers.Flatten(name="flatten", dtype=dtype)(x)
     x = layers.Dense(128, use_bias=not every, name="dense", dtype=dtype)(x)
     if every:
         x = normalised(x, "dense_bn")
-    x = layers.ReLU(name="dense_relu", dtype=dtype)(x)
+    features = x = layers.ReLU(name="dense_relu", dtype=dtype)(x)
     x = layers.Dropout(dropout_head, name="dropout", dtype=dtype)(x)
     logits = layers.Dense(classes, name="logits", dtype=dtype)(x)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
+    if outlier_head:
+        groups = {"means": means(taps), "maxima": [*maxima(taps), features]}
+        scores = judged(scores, groups, outlier_head)
     return keras.Model(inputs, scores, name="cnn")
 
 
@@ -90,6 +99,7 @@ def resnet18(
     stem: Literal["cifar", "imagenet"] = "cifar",
     side: int | None = 32,
     zero_init_residual: bool = False,
+    outlier_head: int = 0,
     precision: Precision = "float32",
 ) -> keras.Model:
     """Build ResNet18 (He et al. 2015, arXiv:1512.03385).
@@ -103,6 +113,8 @@ def resnet18(
         side: side of the images in pixels; None takes any, to train at low resolution.
         zero_init_residual: start every block as the identity, its last BatchNorm's gamma at 0
             (Goyal et al. 2017, arXiv:1706.02677).
+        outlier_head: width of a head that tells outliers apart, see `train.outlier_head`; 0 for
+            none.
     """
     dtype = _dtype(precision)
 
@@ -146,12 +158,16 @@ def resnet18(
     if stem == "imagenet":
         x = layers.ZeroPadding2D(1, name="stem_pool_pad", dtype=dtype)(x)  # 0 is the minimum
         x = layers.MaxPooling2D(3, 2, name="stem_pool", dtype=dtype)(x)
+    taps = {}  # what the outlier head reads
     for stage, filters in enumerate(_RESNET_FILTERS, start=1):
         x = block(x, filters, 1 if stage == 1 else 2, f"stage{stage}_block1")
-        x = block(x, filters, 1, f"stage{stage}_block2")
-    x = layers.GlobalAveragePooling2D(name="pool", dtype=dtype)(x)
-    logits = layers.Dense(classes, name="logits", dtype=dtype)(x)
+        taps[f"stage{stage}"] = x = block(x, filters, 1, f"stage{stage}_block2")
+    del taps["stage4"]  # its mean is `pooled`
+    pooled = layers.GlobalAveragePooling2D(name="pool", dtype=dtype)(x)
+    logits = layers.Dense(classes, name="logits", dtype=dtype)(pooled)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
+    if outlier_head:
+        scores = judged(scores, {"means": [*means(taps), pooled]}, outlier_head)
     return keras.Model(inputs, scores, name="resnet18")
 
 

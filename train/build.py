@@ -18,7 +18,7 @@ def training_network(recipe: Recipe, *, classes: int = 10) -> keras.Model:
     model = NETWORKS[recipe.network].build(
         classes, precision=recipe.precision, **recipe.architecture, **recipe.training_form
     )
-    optimizer = _optimizer(recipe)
+    optimizer = optimizer_of(recipe)
     loss: keras.losses.Loss = keras.losses.CategoricalCrossentropy()
     top1: Callable[[Any, Any], Any] = keras.metrics.categorical_accuracy
     if recipe.teacher:
@@ -48,7 +48,8 @@ def deployed_network(trained: keras.Model, recipe: Recipe, *, classes: int = 10)
     return deployed
 
 
-def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
+def optimizer_of(recipe: Recipe) -> keras.optimizers.Optimizer:
+    """Return a recipe's optimizer; the training sets the rate of each step."""
     shared: dict[str, Any] = {
         "use_ema": recipe.ema is not None,
         "ema_momentum": recipe.ema or 0.0,

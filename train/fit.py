@@ -85,7 +85,7 @@ class Training:
         """
         self._recipe, self._classes, self._seed = recipe, classes, seed
         self._train, self._held_out = train, held_out
-        _make_deterministic(seed)
+        make_deterministic(seed)
         self._model = training_network(recipe, classes=classes)
         self.identity: dict[str, int | str] = {"seed": seed, "images": digest(train, held_out)}
         self._teacher: distill.Teacher | None = None
@@ -160,7 +160,7 @@ class Training:
             if better and recipe.early_stopping_patience is not None:
                 best = evaluated
             checkpoint.save(path, model, state, best, self._identity_after(state.epoch))
-            say(_epoch_line(recipe, state, row, full_side=self._train.images.shape[1]))
+            say(epoch_line(recipe, state, row, full_side=self._train.images.shape[1]))
 
         if recipe.early_stopping_patience is not None and best is not None:
             model.set_weights(best)
@@ -267,7 +267,8 @@ class Training:
         return figures, evaluated
 
 
-def _make_deterministic(seed: int) -> None:
+def make_deterministic(seed: int) -> None:
+    """Set all random seeds, and let TensorFlow choose reproducible kernels."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -275,7 +276,8 @@ def _make_deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _epoch_line(recipe: Recipe, state: State, row: dict[str, float], *, full_side: int) -> str:
+def epoch_line(recipe: Recipe, state: State, row: dict[str, float], *, full_side: int) -> str:
+    """Return the line that a training prints after an epoch."""
     left = seconds_left(recipe, state, full_side=full_side)
     return (
         f"epoch {state.epoch}/{recipe.epochs}  rate {row['learning_rate']:.2g}  "

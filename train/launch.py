@@ -59,6 +59,11 @@ def train_network(
         raise typer.BadParameter(f"--from: {name} continues no checkpoint; use --recipe continued.")
     if weights and recipe.continues:
         raise typer.BadParameter(f"--weights: {name} continues a checkpoint; name it with --from.")
+    if recipe.only_outlier_head and not (options.outliers or options.own_outliers):
+        raise typer.BadParameter(
+            f"--recipe: {name} learns from outliers; name a folder or archive of them, or "
+            f"{TINY_IMAGENET}, with --outliers."
+        )
     first = options.continue_from or (None if weights in (None, "imagenet") else Path(weights))
     outlier_paths = [Path(p).expanduser() for p in options.outliers or [] if p != TINY_IMAGENET]
     check_exists("--data", options.data, DATA_REMEDY)

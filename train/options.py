@@ -116,7 +116,8 @@ class TrainingOptions:
     def run_name(self) -> str:
         """Return the recipe's name and what changes it, such as best-10-epochs-without-cutout."""
         parts = [self.recipe.value]
-        parts += ["with-outliers"] if self.outliers else []
+        own = any(r.only_outlier_head for (_, name), r in RECIPES.items() if name == self.recipe)
+        parts += ["with-outliers"] if self.outliers and not own else []
         parts += [f"{self.epochs}-epochs"] if self.epochs else []
         return "-".join(parts + [f"without-{name}" for name in self.without or []])
 

@@ -21,6 +21,7 @@ class Recipe:
     training_form: Mapping[str, Any] = field(default_factory=dict)  # and only while training
     fine_tune: bool = False  # from the network's checkpoint, see `train.finetune`
     continues: bool = False  # from all weights of a checkpoint of the network
+    only_outlier_head: bool = False  # all other weights stay, see `train.fit_outlier_head`
     enlarge: bool = False  # take images of CIFAR-10's side and enlarge them to the network's
     epochs: int  # at most; early stopping may end the run before
     batch_size: int  # images
@@ -69,8 +70,8 @@ class Recipe:
         return max(1, round(self.outlier_share * images)) if self.outlier_weight else 0
 
     def with_outliers(self) -> Recipe:
-        """Return the recipe with `OUTLIERS`, the term for outliers."""
-        return replace(self, **OUTLIERS)
+        """Return the recipe with `OUTLIERS`, the term for outliers, unless it has its own."""
+        return self if self.takes_outliers else replace(self, **OUTLIERS)
 
     def choices(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults; they identify the recipe."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from train import evaluation, plots, rejection, run_files, temperature, weights
 from train.dataset import Dataset, digest
 from train.fit import Training
+from train.fit_outlier_head import OutlierHeadTraining
 from train.outliers import Outliers
 from train.recipe import Recipe
 from train.report import about_weights, as_text
@@ -67,16 +68,17 @@ def train(
     for teacher in teachers:
         remedy = "name a teacher of the same classes with --teacher, or use --recipe untaught"
         _check_classes(teacher, data.class_names, remedy)
-    training = Training(
-        recipe,
-        data.train,
-        data.held_out,
-        classes=len(data.class_names),
-        seed=seed,
-        start_from=start_from,
-        teachers=teachers,
-        sources=outliers,
-    )
+    shared: dict[str, Any] = {
+        "classes": len(data.class_names),
+        "seed": seed,
+        "start_from": start_from,
+        "sources": outliers,
+    }
+    training: Training | OutlierHeadTraining
+    if recipe.only_outlier_head:
+        training = OutlierHeadTraining(recipe, data.train, data.held_out, **shared)
+    else:
+        training = Training(recipe, data.train, data.held_out, teachers=teachers, **shared)
     run_dir.mkdir(parents=True, exist_ok=True)  # fail before the training rather than after it
     if overwrite:
         run_files.clear(run_dir)

@@ -27,7 +27,8 @@ def ship_run(
 ) -> Path:
     """Write a run's weights, as float16, over the shipped checkpoint; return that file.
 
-    If there is a shipped checkpoint, both networks classify the run's held-out images first.
+    If there is a shipped checkpoint, both networks classify the run's held-out images first. Of a
+    run that trained an outlier head alone, the head alone is written, to a file beside the network.
 
     Args:
         data: the data that the run was trained with, see `train.data.load`.
@@ -43,7 +44,15 @@ def ship_run(
     report = read_report(run_dir)
     if report["network"] not in NETWORKS:
         raise RunError(f"{run_dir} has trained {report['network']}, which this version lacks.")
-    path = weights.SHIPPED / f"{report['network']}.safetensors"
+    path = network = weights.SHIPPED / f"{report['network']}.safetensors"
+    head_alone = report["recipe"].get("only_outlier_head", False)
+    if head_alone:
+        path = weights.SHIPPED / f"{report['network']}{weights.OUTLIER_HEAD}.safetensors"
+        if not network.exists() or report["start_from"] != weights.file_hash(network):
+            raise RunError(
+                f"{run_dir} is a head of another network than {network}; train it without --from."
+            )
+    shipped = path if path.exists() else network
     if path.exists():
         _check_fits(report, weights.about(path), run_dir)
     if path.parent.exists() and not os.access(path.parent, os.W_OK):
@@ -51,23 +60,33 @@ def ship_run(
     model = _load(report, run_dir / WEIGHTS)
     # As they are shipped, because it is these that are compared.
     model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
-    if path.exists():
+    if shipped.exists():
         images = _held_out(run_dir, data)
         say(f"on the {len(images):,} images of {_named(data)} that the run held out:")
-        found = _compare(report, _load(report, path), model, images, run_dir, say)
+        found = _compare(report, _load(report, shipped), model, images, run_dir, say)
         if found.top1 < 0 and not accept_loss:
             raise RunError(
                 f"{run_dir} is less accurate than the shipped {report['network']}, which was kept; "
                 f"add --accept-loss to ship the run nevertheless."
             )
-    weights.save(model, path, dtype="float16", about=about_weights(report))
+    about = about_weights(report)
+    if head_alone:
+        about = _of_both(weights.about(network), about)
+    extends = network if head_alone else None
+    weights.save(model, path, dtype="float16", about=about, extends=extends)
     return path
 
 
+def _of_both(network: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
+    """Return what a network with a head says about itself: the network, and how its head came."""
+    recipe = network["recipe"] | {"architecture": head["recipe"]["architecture"]}
+    kept = ("recipe_name", "epochs", "seed", "outliers", "outliers_sha256")
+    return network | {"recipe": recipe, "outlier_head": {key: head[key] for key in kept}}
+
+
 def _load(report: dict[str, Any], path: Path) -> keras.Model:
-    model = NETWORKS[report["network"]].build(
-        len(report["class_names"]), **report["recipe"]["architecture"]
-    )
+    recipe = weights.about(path).get("recipe", report["recipe"])
+    model = NETWORKS[report["network"]].build(len(report["class_names"]), **recipe["architecture"])
     weights.load(model, path)
     return model
 

@@ -17,6 +17,7 @@ from edge_runtime.support.files import file_sha256, replacing
 from train.reason import reason
 
 SHIPPED = Path(__file__).parent / "checkpoints"
+OUTLIER_HEAD = "-outlier-head"  # ends the name of a file that extends a network by its head
 
 
 class CheckpointError(Exception):
@@ -44,25 +45,33 @@ def save(
     *,
     dtype: Literal["float32", "float16"] = "float32",
     about: Mapping[str, Any] | None = None,
+    extends: Path | None = None,
 ) -> None:
     """Write all weights, each under its layer's and its own name (`dense/kernel`), atomically.
 
     Args:
         dtype: type in which the file keeps the weights.
         about: JSON types that say where the weights come from; the file's metadata keeps them.
+        extends: a file in the same folder; weights that are in it are left out here, and `read`
+            takes them from there.
 
     Raises:
-        CheckpointError: the file could not be written.
+        CheckpointError: `extends` is missing or damaged, or the file could not be written.
     """
+    elsewhere = read(extends)[0] if extends else {}
     tensors = {w.path: np.asarray(w.numpy(), dtype) for w in model.weights}
-    write(path, tensors, {"about": json.dumps(about or {}, sort_keys=True)})
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in elsewhere}
+    metadata = {"about": json.dumps(about or {}, sort_keys=True)}
+    if extends:
+        metadata |= {"extends": extends.name, "extends_sha256": file_hash(extends)}
+    write(path, tensors, metadata)
 
 
 def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
     """Return the tensors of a safetensors file by name, and its metadata.
 
     Raises:
-        CheckpointError: the file is missing or damaged.
+        CheckpointError: the file, or the one that it extends, is missing or damaged.
     """
     if not Path(path).is_file():
         raise CheckpointError(
@@ -72,11 +81,20 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
+            metadata = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as exc:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({reason(exc)})."
         ) from exc
+    if "extends" in metadata:
+        extended = Path(path).parent / metadata["extends"]
+        tensors |= read(extended)[0]
+        if file_hash(extended) != metadata.get("extends_sha256"):
+            raise CheckpointError(
+                f"{path} extends other weights than those in {extended.name} beside it; take both "
+                f"from one version, or train it anew with --recipe outlier-head."
+            )
+    return tensors, metadata
 
 
 def about(path: str | Path) -> dict[str, Any]:
@@ -86,6 +104,16 @@ def about(path: str | Path) -> dict[str, Any]:
         CheckpointError: the file is missing or damaged.
     """
     return json.loads(read(path)[1].get("about", "{}"))
+
+
+def exported(network: str) -> Path:
+    """Return the shipped checkpoint that a network is exported from: with a head if it has one.
+
+    Args:
+        network: a name in `train.networks.NETWORKS`.
+    """
+    with_head = SHIPPED / f"{network}{OUTLIER_HEAD}.safetensors"
+    return with_head if with_head.exists() else SHIPPED / f"{network}.safetensors"
 
 
 def file_hash(path: str | Path) -> str:
@@ -100,21 +128,26 @@ def file_hash(path: str | Path) -> str:
         raise CheckpointError(f"{path} cannot be read ({reason(exc)}).") from exc
 
 
-def load(model: keras.Model, path: str | Path) -> dict[str, Any]:
-    """Set all weights of `model` from a file that `save` wrote, and return the file's `about`.
+def load(model: keras.Model, path: str | Path, *, but: str = "") -> dict[str, Any]:
+    """Set the weights of `model` from a file that `save` wrote, and return the file's `about`.
+
+    Args:
+        but: layers whose names begin with this keep their weights; by default none does.
 
     Raises:
         CheckpointError: the file is missing or damaged, or its names or shapes differ.
     """
     tensors, metadata = read(path)
-    expected = {w.path: tuple(w.shape) for w in model.weights}
-    found = {name: tensor.shape for name, tensor in tensors.items()}
+    kept = (but,) if but else ()
+    chosen = [w for w in model.weights if not w.path.startswith(kept)]
+    expected = {w.path: tuple(w.shape) for w in chosen}
+    found = {name: t.shape for name, t in tensors.items() if not name.startswith(kept)}
     if found != expected:
         name = min(dict(expected.items() ^ found.items()))
         raise CheckpointError(
             f"{path} holds another network than {model.name}: expected {name} to be "
             f"{expected.get(name, 'absent')}, but got {found.get(name, 'nothing')}."
         )
-    for weight in model.weights:
+    for weight in chosen:
         weight.assign(tensors[weight.path].astype(np.float32))
     return json.loads(metadata.get("about", "{}"))

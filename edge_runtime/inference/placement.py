@@ -106,8 +106,8 @@ def scoring(operations: list[dict[str, Any]], output: int) -> Scoring:
         output: tensor index of the graph's output.
 
     Returns:
-        "last" if nothing but a change of type or shape follows, "before" if what follows only
-        selects, clips, joins or averages scores, otherwise "absent".
+        "last" if nothing but a change of type or shape follows, or a product with other scores;
+        "before" if what follows only selects, clips, joins or averages scores; otherwise "absent".
     """
     maker = {int(t): op for op in operations for t in op["outputs"]}
     if _reaches_scoring(maker, output, _WRAPPING):
@@ -134,7 +134,8 @@ def _reaches_scoring(
         if operation["op_name"] in _SCORING:
             continue
         made = [int(t) for t in operation["inputs"] if int(t) in maker]
-        if operation["op_name"] not in passing or not made:
+        product = operation["op_name"] == "MUL" and len(made) > 1  # of scores, so it is a score
+        if not made or not (product or operation["op_name"] in passing):
             return False
         waiting += made
     return True

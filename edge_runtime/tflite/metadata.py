@@ -144,7 +144,12 @@ def _model_metadata(card: Mapping[str, Any]) -> bytes:
         )
         output = tensor(
             "scores",
-            "The score of each class after softmax; they add up to 1.",
+            "The score of each class after softmax; "
+            + (
+                "what they lack to 1 is the share of none of these."
+                if "outlier_head" in card
+                else "they add up to 1."
+            ),
             table({1: table({})}, {0: _FEATURE}),
             {6: vector(labels)},
         )

@@ -59,3 +59,18 @@ def test_a_full_disk_is_reported_and_keeps_the_previous_file(tmp_path, monkeypat
         weights.save(simple_cnn(), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_can_extend_another_one_beside_it(tmp_path):
+    base, path = tmp_path / "cnn.safetensors", tmp_path / "cnn-head.safetensors"
+    plain, judged, other = simple_cnn(), simple_cnn(outlier_head=16), simple_cnn(outlier_head=16)
+    weights.save(plain, base)
+    weights.load(judged, base, but="outlier_")
+    weights.save(judged, path, extends=base)
+    assert path.stat().st_size < 0.05 * base.stat().st_size
+    weights.load(other, path)
+    for expected, actual in zip(judged.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    with pytest.raises(weights.CheckpointError, match="holds another network than cnn"):
+        weights.load(plain, path)
+    weights.load(plain, path, but="outlier_")

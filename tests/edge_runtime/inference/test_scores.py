@@ -109,6 +109,8 @@ START = [operation("FULLY_CONNECTED", [0, 90], [1]), operation("SOFTMAX", [1], [
         ([*START, operation("GATHER", [2, 91], [3])], "before"),
         ([*START, operation("MINIMUM", [2, 91], [4]), operation("RELU", [4], [3])], "before"),
         ([*START, operation("PACK", [2, 2], [4]), operation("MEAN", [4, 91], [3])], "before"),
+        ([*START, operation("LOGISTIC", [1], [4]), operation("MUL", [2, 4], [3])], "last"),
+        ([*START, operation("MUL", [2, 91], [3])], "before"),  # by a constant
         ([*START, operation("MUL", [2, 1], [3])], "absent"),  # one way back has no softmax
         ([*START, operation("LOG", [2], [3])], "absent"),
         ([*START, operation("FULLY_CONNECTED", [2, 91], [3])], "absent"),

@@ -28,6 +28,7 @@ const CODE = { before128: 0, any: 3 };
 const TENSOR = { shape: 0, type: 1, quantization: 4 };
 const QUANTIZATION = { scale: 2, zeroPoint: 3 };
 const SCORING = [14, 25]; // LOGISTIC, SOFTMAX
+const MUL = 18;
 const WRAPPING = [6, 22, 43, 114]; // DEQUANTIZE, RESHAPE, SQUEEZE, QUANTIZE
 const DTYPES: Record<number, string> = {
   0: 'float32',
@@ -69,24 +70,37 @@ export function readGraph(data: Uint8Array, name: string): Graph {
 }
 
 /**
- * Returns whether the output comes from a softmax or logistic operation, perhaps through operations
- * that keep the values. `edge_runtime` uses the same rule.
+ * Returns whether the output comes from a softmax or logistic operation or a product of several,
+ * perhaps through operations that keep the values. `edge_runtime` uses the same rule.
  */
 function endsInScores(model: Table, main: Table): boolean {
   const codes = model
     .tables(MODEL.codes)
     .map((code) => Math.max(code.int8(CODE.before128), code.int32(CODE.any)));
-  const makers = new Map<number, { code: number; input: number }>();
+  const makers = new Map<number, { code: number; inputs: number[] }>();
   for (const operator of main.tables(SUBGRAPH.operators)) {
     const code = codes[operator.uint32(OPERATOR.code)]!;
-    const [input = -1] = operator.int32s(OPERATOR.inputs);
-    for (const output of operator.int32s(OPERATOR.outputs)) makers.set(output, { code, input });
+    const inputs = operator.int32s(OPERATOR.inputs);
+    for (const output of operator.int32s(OPERATOR.outputs)) makers.set(output, { code, inputs });
   }
-  let maker = makers.get(main.int32s(SUBGRAPH.outputs)[0]!);
-  for (let steps = makers.size; steps > 0 && maker && WRAPPING.includes(maker.code); steps--) {
-    maker = makers.get(maker.input);
+  const waiting = [main.int32s(SUBGRAPH.outputs)[0]!];
+  const seen = new Set<number>();
+  let found = false;
+  for (let tensor = waiting.pop(); tensor !== undefined; tensor = waiting.pop()) {
+    const maker = makers.get(tensor);
+    if (!maker) return false;
+    if (seen.has(tensor)) continue;
+    seen.add(tensor);
+    if (SCORING.includes(maker.code)) {
+      found = true;
+      continue;
+    }
+    const made = maker.inputs.filter((input) => makers.has(input)); // constants have no maker
+    const product = maker.code === MUL && made.length > 1;
+    if (made.length === 0 || !(product || WRAPPING.includes(maker.code))) return false;
+    waiting.push(...made);
   }
-  return maker !== undefined && SCORING.includes(maker.code);
+  return found;
 }
 
 function classifies({ shape: image }: TensorInfo, { shape: scores }: TensorInfo): boolean {

@@ -32,7 +32,9 @@ test.each([
   expect(readGraph(goldenModel(name), name).givesLogits).toBe(expected);
 });
 
-const [LOGISTIC, RESHAPE, SOFTMAX, FULLY_CONNECTED, DEQUANTIZE] = [14, 22, 25, 9, 6] as const;
+const [LOGISTIC, RESHAPE, SOFTMAX, FULLY_CONNECTED, DEQUANTIZE, MUL] = [
+  14, 22, 25, 9, 6, 18,
+] as const;
 const TFL3 = 'TFL3';
 
 /** A graph whose operators follow each other: tensor 0 is the image, the last one the scores. */
@@ -67,6 +69,33 @@ test.each([
   expect(readGraph(chain(codes), 'made').givesLogits).toBe(givesLogits);
   // Newer files give the operator's code in another field.
   expect(readGraph(chain(codes, { newCode: true }), 'made').givesLogits).toBe(givesLogits);
+});
+
+test.each([
+  ['scores', SOFTMAX, LOGISTIC, false],
+  ['scores and something else', SOFTMAX, FULLY_CONNECTED, true],
+])('a graph that ends in a product of %s', (_, first, second, givesLogits) => {
+  const shapes = [[1, 4, 4, 3], [1, 3], [1, 1], [1, 3]];
+  const steps = [
+    { code: first, inputs: [0], output: 1 },
+    { code: second, inputs: [0], output: 2 },
+    { code: MUL, inputs: [1, 2], output: 3 },
+  ];
+  const main: Fields = {
+    0: { tables: shapes.map((shape) => ({ 0: { int32s: shape } })) },
+    1: { int32s: [0] },
+    2: { int32s: [3] },
+    3: {
+      tables: steps.map(({ inputs, output }, i) => ({
+        0: { uint32: i },
+        1: { int32s: inputs },
+        2: { int32s: [output] },
+      })),
+    },
+  };
+  const operators: Fields[] = steps.map(({ code }) => ({ 0: { int8: code } }));
+  const data = flatbuffer({ 1: { tables: operators }, 2: { tables: [main] } }, TFL3);
+  expect(readGraph(data, 'made').givesLogits).toBe(givesLogits);
 });
 
 test('a graph whose operators form a circle is read', () => {
