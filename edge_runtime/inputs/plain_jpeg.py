@@ -55,8 +55,9 @@ def plain_jpeg(content: bytes, at_least: tuple[int, int] | None = None) -> Image
         times = min(width // longest, height // longest)
         scale = next((scale for scale in _SCALES if scale <= times), 1)
     size = -(-width // scale), -(-height // scale)
+    image = Image.new(mode, size, None)
     try:
-        image = Image.frombytes(mode, size, content, "jpeg", mode, "", scale, 0)
+        image.frombytes(content, "jpeg", (mode, "", scale, 0))
     except ValueError:  # damaged
         return None
     if exif:
