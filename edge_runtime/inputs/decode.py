@@ -25,7 +25,10 @@ from PIL import Image, UnidentifiedImageError
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.convert import upright_rgb
 from edge_runtime.inputs.limits import MAX_PIXELS, decoder_bytes_of, ensure_fits_memory
-from edge_runtime.inputs.plain_png import MAX_FILE_BYTES, plain_png
+from edge_runtime.inputs.plain_jpeg import MAX_FILE_BYTES as MAX_JPEG_BYTES
+from edge_runtime.inputs.plain_jpeg import plain_jpeg
+from edge_runtime.inputs.plain_png import MAX_FILE_BYTES as MAX_PNG_BYTES
+from edge_runtime.inputs.plain_png import plain_png
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +62,8 @@ _BY_SUFFIX = {
     **dict.fromkeys((".tga", ".icb", ".vda", ".vst"), ("TGA",)),  # last: it has no signature
 }
 SUFFIXES = frozenset(_BY_SUFFIX)
+# Files of at most so many bytes may be plain, and are read at once.
+_MAX_PLAIN_BYTES = {"PNG": MAX_PNG_BYTES, "JPEG": MAX_JPEG_BYTES}
 _FORMATS = (*dict.fromkeys(chain.from_iterable(_BY_SUFFIX.values())), *_REFUSED_FORMATS)
 _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "PNG": b"\x89PNG",
@@ -158,10 +163,12 @@ def decode(
                 return upright_rgb(source.copy(), name)
             if isinstance(source, (str, Path)):
                 suffix = os.path.splitext(source)[1].lower()  # noqa: PTH122
-                if _regular_bytes(source, name) <= MAX_FILE_BYTES and suffix == ".png":
+                kind = next(iter(_BY_SUFFIX.get(suffix, ())), "")
+                if _regular_bytes(source, name) <= _MAX_PLAIN_BYTES.get(kind, -1):
                     with open(source, "rb") as stream:  # noqa: PTH123
                         content = stream.read()
-                    if (plain := plain_png(content)) is not None:
+                    plain = plain_png(content) if kind == "PNG" else plain_jpeg(content, at_least)
+                    if plain is not None:
                         return plain
                     source = io.BytesIO(content)
             elif not source.seekable():
