@@ -58,7 +58,7 @@ def simple_cnn(
             filters, size, padding="same", use_bias=not every, name=name, dtype=dtype
         )(x)
 
-    taps = {}  # what the outlier head reads
+    blocks = {}
     inputs = x = keras.Input((32, 32, 3), name="image")
     for block, filters in enumerate(_CNN_FILTERS, start=1):
         for conv in (1, 2):
@@ -77,7 +77,7 @@ def simple_cnn(
                 x = layers.Add(name=f"{name}_sum", dtype=dtype)(paths)
             x = layers.ReLU(name=f"block{block}_relu{conv}", dtype=dtype)(x)
         x = layers.MaxPooling2D(name=f"block{block}_pool", dtype=dtype)(x)
-        taps[f"block{block}"] = x
+        blocks[f"block{block}"] = x
         x = layers.Dropout(dropout_blocks, name=f"block{block}_dropout", dtype=dtype)(x)
     x = layers.Flatten(name="flatten", dtype=dtype)(x)
     x = layers.Dense(128, use_bias=not every, name="dense", dtype=dtype)(x)
@@ -88,8 +88,8 @@ def simple_cnn(
     logits = layers.Dense(classes, name="logits", dtype=dtype)(x)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
     if outlier_head:
-        groups = {"means": means(taps), "maxima": [*maxima(taps), features]}
-        scores = judged(scores, groups, outlier_head)
+        taps = means(blocks) | maxima(blocks) | {"features": features}
+        scores = judged(scores, taps, outlier_head)
     return keras.Model(inputs, scores, name="cnn")
 
 
@@ -158,16 +158,16 @@ def resnet18(
     if stem == "imagenet":
         x = layers.ZeroPadding2D(1, name="stem_pool_pad", dtype=dtype)(x)  # 0 is the minimum
         x = layers.MaxPooling2D(3, 2, name="stem_pool", dtype=dtype)(x)
-    taps = {}  # what the outlier head reads
+    stages = {}
     for stage, filters in enumerate(_RESNET_FILTERS, start=1):
         x = block(x, filters, 1 if stage == 1 else 2, f"stage{stage}_block1")
-        taps[f"stage{stage}"] = x = block(x, filters, 1, f"stage{stage}_block2")
-    del taps["stage4"]  # its mean is `pooled`
+        stages[f"stage{stage}"] = x = block(x, filters, 1, f"stage{stage}_block2")
+    del stages["stage4"]  # its mean is `pooled`
     pooled = layers.GlobalAveragePooling2D(name="pool", dtype=dtype)(x)
     logits = layers.Dense(classes, name="logits", dtype=dtype)(pooled)
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
     if outlier_head:
-        scores = judged(scores, {"means": [*means(taps), pooled]}, outlier_head)
+        scores = judged(scores, means(stages) | {"features": pooled}, outlier_head)
     return keras.Model(inputs, scores, name="resnet18")
 
 

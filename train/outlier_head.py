@@ -11,60 +11,58 @@ has forgotten there (Lee et al. 2018, arXiv:1807.03888, section 2.2, combine all
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import keras
 from keras import layers
 
 PREFIX = "outlier_"  # of the names of all layers of a head that have weights
 LOGIT = f"{PREFIX}logit"  # the last of them
-_HIDDEN = f"{PREFIX}hidden"
+_SUM = f"{PREFIX}sum"
 
 
 def judged(
-    scores: keras.KerasTensor, groups: Mapping[str, Sequence[keras.KerasTensor]], width: int
+    scores: keras.KerasTensor, taps: Mapping[str, keras.KerasTensor], width: int
 ) -> keras.KerasTensor:
     """Return the scores multiplied by how likely the image is one of the classes.
 
     Args:
         scores: float32 (N, classes), after softmax.
-        groups: what the head reads, (N, channels) each, by the name of the dense layer that takes
-            it. In int8 the inputs of a layer share one range, so a group holds what has a similar
-            one.
+        taps: what the head reads, (N, channels) each, by names; at least two.
         width: number of units in the head's hidden layer.
     """
-    parts = []
-    for name, tensors in groups.items():
-        joined = layers.Concatenate(name=f"{PREFIX}{name}_joined", dtype="float32")(tensors)
-        parts.append(_dense(joined, width, name))
-    hidden = layers.Add(name=f"{PREFIX}sum")(parts) if len(parts) > 1 else parts[0]
-    logit = _dense(layers.ReLU(name=_HIDDEN)(hidden), 1, "logit")
+    # One dense layer for each tap instead of one for all: the taps have other ranges, and in int8
+    # the inputs of a layer share one.
+    parts = [_dense(tap, width, name) for name, tap in taps.items()]
+    hidden = layers.ReLU(name=f"{PREFIX}hidden")(layers.Add(name=_SUM)(parts))
+    logit = _dense(hidden, 1, "logit")
     inside = layers.Activation("sigmoid", name=f"{PREFIX}inside")(logit)
     return layers.Multiply(name="judged_scores", dtype="float32")([scores, inside])
 
 
-def parts(model: keras.Model) -> list[keras.layers.Dense]:
-    """Return the layers of a network's head that read the network, in the order of their groups."""
-    before = model.get_layer(_HIDDEN).input._keras_history.operation
-    if not isinstance(before, layers.Add):
-        return [before]
-    return [tensor._keras_history.operation for tensor in before.input]
-
-
-def means(taps: Mapping[str, keras.KerasTensor]) -> list[keras.KerasTensor]:
+def means(outputs: Mapping[str, keras.KerasTensor]) -> dict[str, keras.KerasTensor]:
     """Return the mean of each channel, (N, channels), of layers (N, height, width, channels)."""
-    return [
-        layers.GlobalAveragePooling2D(name=f"{PREFIX}{name}_mean", dtype="float32")(tap)
-        for name, tap in taps.items()
-    ]
+    return {
+        f"{name}_means": layers.GlobalAveragePooling2D(
+            name=f"{PREFIX}{name}_mean", dtype="float32"
+        )(output)
+        for name, output in outputs.items()
+    }
 
 
-def maxima(taps: Mapping[str, keras.KerasTensor]) -> list[keras.KerasTensor]:
+def maxima(outputs: Mapping[str, keras.KerasTensor]) -> dict[str, keras.KerasTensor]:
     """Return the largest value of each channel, (N, channels), of layers."""
-    return [
-        layers.GlobalMaxPooling2D(name=f"{PREFIX}{name}_max", dtype="float32")(tap)
-        for name, tap in taps.items()
-    ]
+    return {
+        f"{name}_maxima": layers.GlobalMaxPooling2D(name=f"{PREFIX}{name}_max", dtype="float32")(
+            output
+        )
+        for name, output in outputs.items()
+    }
+
+
+def parts(model: keras.Model) -> list[keras.layers.Dense]:
+    """Return the layers of a network's head that read the network, in the order of the taps."""
+    return [part._keras_history.operation for part in model.get_layer(_SUM).input]
 
 
 def parameters(model: keras.Model) -> int:
