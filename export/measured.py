@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.inference.acceptance import Judged, measure
+from edge_runtime.inference.acceptance_table import Judged, measure
 from export.inputs import ExportInputs
 from export.verify import file_scores
 from train.dataset import Dataset, Split

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.inference.acceptance import Judged, measure
+from edge_runtime.inference.acceptance_table import Judged, measure
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.support.files import file_sha256
 from edge_runtime.tflite.card import input_and_output

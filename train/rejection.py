@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.inference.acceptance import KEPT as KEPT
+from edge_runtime.inference.acceptance_table import KEPT as KEPT
 from edge_runtime.support.metrics import threshold_that_accepts, wilson_interval
 
 

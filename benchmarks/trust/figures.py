@@ -18,7 +18,7 @@ from benchmarks.trust.intervals import (
     share_gain,
     share_interval,
 )
-from edge_runtime.inference.acceptance import KEPT
+from edge_runtime.inference.acceptance_table import KEPT
 from edge_runtime.support.metrics import (
     calibration_error,
     drop_interval,

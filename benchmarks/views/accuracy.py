@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_runtime import Classifier
-from edge_runtime.inference.acceptance import Judged, measure
+from edge_runtime.inference.acceptance_table import Judged, measure
 from edge_runtime.inference.views import plain_views
 from edge_runtime.inputs.resize import fit
 from edge_runtime.support.metrics import discordant, drop_interval, top1

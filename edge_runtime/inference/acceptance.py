@@ -1,6 +1,7 @@
 """Which images count as recognised: a threshold for the best score, and the error to expect.
 
-A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `acceptance`:
+A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `acceptance`, which
+`edge_runtime.inference.acceptance_table` measures:
 
     threshold    best scores below it count as none of the classes
     measured_on  names the images, in a phrase; the model was not trained on them
@@ -38,13 +39,8 @@ if TYPE_CHECKING:
 
     from edge_runtime.results import Prediction
 
-KEPT = 0.95  # share of the images of its classes that a default threshold accepts
 SIDECAR = ".acceptance.json"  # follows the name of the model file
-# Int8 scores have steps of 1/256, so that finer thresholds would make no difference.
-_THRESHOLDS = tuple(n / 256 for n in (*range(0, 192, 16), *range(192, 240, 4), *range(240, 257)))
-_OF_A_CLASS = tuple(n / 256 for n in (*range(0, 256, 32), 240, *range(248, 257)))
-_MOST_CLASSES = 100  # that have tables of their own
-_LEVEL = 0.05  # 1 - confidence
+LEVEL = 0.05  # 1 - confidence
 _FIRST_TESTED = 1 / 3  # share of the images that the strictest threshold tested accepts
 
 MaxError = float | Mapping[str, float]
@@ -64,68 +60,6 @@ class Acceptance(NamedTuple):
     def accepts(self, best: Prediction) -> bool:
         """Return whether the best class of an image counts."""
         return bool(best.score >= self.thresholds[best.index])
-
-
-class Judged(NamedTuple):
-    """Labelled images and what a model, which was not trained on them, found.
-
-    Attributes:
-        best: the best score of each image, (N,).
-        found: index of its class, (N,).
-        labels: indices of the true classes, (N,).
-        measured_on: names these images, in a phrase.
-        compared: how many models may have been compared on them before this one was chosen.
-    """
-
-    best: NDArray[np.floating]
-    found: NDArray[np.integer]
-    labels: NDArray[np.integer]
-    measured_on: str
-    compared: int = 1
-
-
-def measure(
-    judged: Judged, classes: Sequence[str], *, views: int = 1, bounds: Judged | None = None
-) -> dict[str, Any]:
-    """Return what a model card says about acceptance.
-
-    The default threshold is the largest step of 1/256 that accepts at least `KEPT` of the images.
-
-    Args:
-        judged: the images that decide the default threshold.
-        classes: names in the order of the scores.
-        views: how many views of an image were averaged.
-        bounds: the images that decide the tables; None takes the same.
-    """
-    from edge_runtime.support.metrics import threshold_that_accepts
-
-    threshold = math.floor(threshold_that_accepts(KEPT, judged.best) * 256) / 256
-    accepted = judged.best >= threshold
-    measured: dict[str, Any] = {
-        "threshold": threshold,
-        "measured_on": judged.measured_on,
-        "images": len(judged.best),
-        "accepted": int(accepted.sum()),
-        "wrong": int((judged.found != judged.labels)[accepted].sum()),
-        "compared": judged.compared,
-        "views": views,
-    }
-    if bounds:
-        measured["bounds"] = {
-            "measured_on": bounds.measured_on,
-            "images": len(bounds.best),
-            "compared": bounds.compared,
-        }
-    best, found, labels, _, compared = bounds or judged
-    wrong = found != labels
-    level = _LEVEL / compared
-    measured["table"] = _table(best, wrong, level, _THRESHOLDS)
-    if len(classes) <= _MOST_CLASSES:
-        measured["classes"] = {
-            name: _table(best[found == at], wrong[found == at], level, _OF_A_CLASS)
-            for at, name in enumerate(classes)
-        }
-    return measured
 
 
 def default_threshold(measured: object) -> dict[str, Any] | None:
@@ -246,7 +180,7 @@ def accept(
         table = measured.get("classes", {}).get(name) if name else measured["table"]
         if table is None:
             raise OptionError(f"--max-error {name}: it was measured for all classes together only.")
-        kept = _keeping(table, limit, _LEVEL / behind.get("compared", 1))
+        kept = _keeping(table, limit, LEVEL / behind.get("compared", 1))
         if kept is None:
             raise OptionError(
                 f"No threshold keeps {asked} on {behind['measured_on']} "
@@ -285,21 +219,3 @@ def _keeping(
             break
         kept = threshold, int(accepted), int(wrong), bound
     return kept
-
-
-def _table(
-    best: NDArray[np.floating],
-    wrong: NDArray[np.bool_],
-    level: float,
-    thresholds: Sequence[float],
-) -> list[list[float]]:
-    from edge_runtime.support.metrics import error_bound
-
-    rows: list[list[float]] = []
-    for threshold in thresholds:
-        accepted = best >= threshold
-        count, errors = int(accepted.sum()), int(wrong[accepted].sum())
-        if not rows or count != rows[-1][1]:  # otherwise it accepts the same images
-            bound = error_bound(errors, count, level) if count else 1.0
-            rows.append([threshold, count, errors, round(bound, 5)])
-    return rows

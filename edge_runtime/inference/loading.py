@@ -19,29 +19,11 @@ from edge_runtime.support.cores import usable_cores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.acceptance import Acceptance, MaxError
+    from edge_runtime.inference.acceptance import Acceptance
     from edge_runtime.inference.metadata import Metadata
+    from edge_runtime.inference.options import Options
 
 _SAMPLES = 3  # on which a delegate is compared with the CPU, and scores are told from logits
-
-
-class Options(NamedTuple):
-    """What the caller of `edge_runtime.inference.model.Model` asked for, checked."""
-
-    path: Path
-    delegate: str
-    threads: int | None
-    many: bool
-    gpu_precision: str
-    labels: tuple[str, ...] | None
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
-    fit: str | None
-    scores: str
-    views: int
-    allow_urls: bool
-    accept_all: bool
-    max_error: MaxError | None
 
 
 class Loaded(NamedTuple):

@@ -18,38 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from edge_runtime.errors import OptionError
-from edge_runtime.inference.loading import Options, accepted_by
+from edge_runtime.inference import shipped
+from edge_runtime.inference.loading import accepted_by
+from edge_runtime.inference.scorer import Scorer
 from edge_runtime.support.files import file_sha256
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL import Image
 
     from edge_runtime.inference.acceptance import Acceptance
-    from edge_runtime.inference.metadata import Metadata
-    from edge_runtime.inference.preprocessing import ImageLike, Preprocessing
-    from edge_runtime.results import Result
-
-
-class _Model(Protocol):
-    """What is used of `edge_runtime.inference.model.Model`, which imports this file."""
-
-    name: str
-    preprocessing: Preprocessing
-
-    def tensors(self, pixels: Image.Image | NDArray[np.uint8]) -> list[NDArray[Any]]: ...
-
-    def mean_scores(self, tensors: Sequence[NDArray[Any]]) -> NDArray[np.float32]: ...
-
-    def result(self, scores: NDArray[np.float32], name: str, *, top_k: int) -> Result: ...
-
-
-M = TypeVar("M", bound=_Model)
+    from edge_runtime.inference.preprocessing import ImageLike
 
 
 class Opinion(NamedTuple):
@@ -57,15 +40,17 @@ class Opinion(NamedTuple):
 
     Attributes:
         scores: its scores, float32 (classes,), 0-1.
-        unsure: the image as input tensors of the second model, see `Model.tensors`; None if the
+        name: of the model that decides, or of both.
+        unsure: the image as input tensors of the second model, see `Scorer.tensors`; None if the
             first model is sure.
     """
 
     scores: NDArray[np.float32]
+    name: str
     unsure: Sequence[NDArray[Any]] | None = None
 
 
-class SecondOpinion(Generic[M]):
+class SecondOpinion:
     """The model that is asked if another one is unsure.
 
     Attributes:
@@ -74,7 +59,7 @@ class SecondOpinion(Generic[M]):
         name: the names of both models, joined by "+"; results that both decide carry it.
     """
 
-    def __init__(self, first: M, second: M, unsure_below: float) -> None:
+    def __init__(self, first: Scorer, second: Scorer, unsure_below: float) -> None:
         """Join two models.
 
         Args:
@@ -87,7 +72,7 @@ class SecondOpinion(Generic[M]):
         self.name = f"{first.name}+{second.name}"
         first.preprocessing.widen(second.preprocessing)
 
-    def ask_first(self, first: M, image: ImageLike) -> Opinion:
+    def ask_first(self, first: Scorer, image: ImageLike) -> Opinion:
         """Return what the first model says about an image.
 
         Args:
@@ -97,8 +82,8 @@ class SecondOpinion(Generic[M]):
         pixels = first.preprocessing.decode(image)
         scores = first.mean_scores(first.tensors(pixels))
         if scores.max() >= self.unsure_below:
-            return Opinion(scores)
-        return Opinion(scores, self.model.tensors(pixels))
+            return Opinion(scores, first.name)
+        return Opinion(scores, self.name, self.model.tensors(pixels))
 
     def decide(self, opinion: Opinion) -> NDArray[np.float32]:
         """Return the scores that count, float32 (classes,), 0-1.
@@ -111,21 +96,6 @@ class SecondOpinion(Generic[M]):
             return opinion.scores
         return mean(opinion.scores, self.model.mean_scores(opinion.unsure))
 
-    def result(self, first: M, opinion: Opinion, *, top_k: int = 1) -> Result:
-        """Return the result of an image, as `Model.classify` does.
-
-        Args:
-            first: the first model.
-            opinion: what it says about the image, from `ask_first`.
-            top_k: how many classes the result gets.
-
-        Raises:
-            ModelError: the second model fails.
-            ValueError: `top_k` is not positive, or a model is closed.
-        """
-        name = first.name if opinion.unsure is None else self.name
-        return first.result(self.decide(opinion), name, top_k=top_k)
-
 
 def mean(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of two models' scores, float32 (..., classes).
@@ -137,39 +107,52 @@ def mean(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.
     return (first + second) * np.float32(0.5)
 
 
-class Agreed(NamedTuple):
-    """What a model card and the caller say about a pair of models.
-
-    Attributes:
-        unsure_below: see `SecondOpinion`.
-        acceptance: which best classes of the pair count; None if all do.
-    """
-
-    unsure_below: float
-    acceptance: Acceptance | None
-
-
-def agree(
-    options: Options,
-    metadata: Metadata,
-    labels: tuple[str, ...],
-    second: Path,
-    unsure_below: float | None,
-) -> Agreed:
-    """Return when to ask the second model, and which best classes of the pair count.
+def join(first: Scorer, model: str | Path) -> tuple[SecondOpinion, Acceptance | None]:
+    """Load the second model, and return it and which best classes of the pair count.
 
     Args:
-        options: what the caller of `Model` asked for.
-        metadata: of the first model's file.
-        labels: of the pair's classes.
-        second: the second model's file.
-        unsure_below: what the caller asked for; None takes the card's.
+        first: the first model. What its caller asked for holds for both.
+        model: path of the second model's file, or the name of a shipped model.
+
+    Returns:
+        The acceptance is None if every best class counts.
+
+    Raises:
+        ModelError: there is no such model, it is damaged, or it is not an image classifier.
+        OptionError: the second model has other labels, an option does not fit it, nothing says when
+            to ask it, or `max_error` cannot be kept.
+        DelegateError: the first model's delegate does not take the second one.
+    """
+    path = shipped.find(model)
+    unsure_below, acceptance = _agree(first, path)
+    try:
+        second = Scorer(
+            first.options._replace(
+                path=path,
+                delegate=first.placement.delegate,
+                threads=first.threads,
+                second_opinion=None,
+                unsure_below=None,
+            )
+        )
+    except OptionError as exc:
+        raise OptionError(f"--second-opinion {path}: {exc}") from exc
+    if first.metadata.labels and second.metadata.labels:
+        # The labels that the caller gives would hide a difference.
+        _ensure_same_labels(first.path, first.metadata.labels, path, second.metadata.labels)
+    _ensure_same_labels(first.path, first.labels, path, second.labels)
+    return SecondOpinion(first, second, unsure_below), acceptance
+
+
+def _agree(first: Scorer, second: Path) -> tuple[float, Acceptance | None]:
+    """Return when to ask the second model, and which best classes of the pair count.
 
     Raises:
         OptionError: neither the card nor the caller says when to ask, or `max_error` cannot be
             kept, or was not measured for this pair.
     """
-    entry = _entry(metadata.card, second)
+    options, unsure_below = first.options, first.options.unsure_below
+    entry = _entry(first.metadata.card, second)
     if unsure_below is None:
         if entry is None:
             raise OptionError(
@@ -185,23 +168,13 @@ def agree(
             f"--max-error was not measured for {options.path} and {second} with --unsure-below "
             f"{unsure_below:g}; omit --max-error, or {others}."
         )
-    return Agreed(unsure_below, accepted_by(options, measured, labels))
+    return unsure_below, accepted_by(options, measured, first.labels)
 
 
-def ensure_same_labels(
+def _ensure_same_labels(
     first: Path, of_first: tuple[str, ...], second: Path, of_second: tuple[str, ...]
 ) -> None:
-    """Reject two models of different classes.
-
-    Args:
-        first: the first model's file.
-        of_first: its labels.
-        second: the second model's file.
-        of_second: its labels.
-
-    Raises:
-        OptionError: the labels differ, or their order does.
-    """
+    """Raise an OptionError if the labels of two models differ, or their order does."""
     if of_first != of_second:
         raise OptionError(
             f"{second} cannot give a second opinion to {first}, because "

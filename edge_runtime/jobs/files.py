@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.inference.model import Model
     from edge_runtime.inference.preprocessing import ImageLike
-    from edge_runtime.inference.second_opinion import SecondOpinion
+    from edge_runtime.inference.second_opinion import Opinion, SecondOpinion
     from edge_runtime.inputs.names import Source
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ def _classify_together(model: Model, images: Sequence[ImageLike], top_k: int) ->
 
 
 def _classify_twice(
-    model: Model, second: SecondOpinion[Model], images: Sequence[ImageLike], top_k: int
+    model: Model, second: SecondOpinion, images: Sequence[ImageLike], top_k: int
 ) -> Iterator[Result]:
     """Yield the results of a chunk of images by a model and its second one."""
     opinions = [_attempt(second.ask_first, model, image) for image in images]
@@ -147,11 +147,15 @@ def _classify_twice(
         if isinstance(opinion, Result):  # the image or the first model failed
             yield opinion
         else:
-            yield _attempt(second.result, model, opinion, top_k=top_k)
+            yield _attempt(_result_of_both, model, second, opinion, top_k)
 
 
 def _result(model: Model, output: NDArray[Any], top_k: int) -> Result:
     return model.result(model.scores_of(output), model.name, top_k=top_k)
+
+
+def _result_of_both(model: Model, second: SecondOpinion, opinion: Opinion, top_k: int) -> Result:
+    return model.result(second.decide(opinion), opinion.name, top_k=top_k)
 
 
 def _attempt(function: Callable[..., T], *arguments: Any, **options: Any) -> T | Result:

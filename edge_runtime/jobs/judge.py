@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import TeachingError
-from edge_runtime.inference.acceptance import Judged, measure
+from edge_runtime.inference.acceptance_table import Judged, measure
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
 from edge_runtime.inputs.listing import LeftOut

@@ -44,7 +44,7 @@ def taught_card(
         sha256: of the content of each photograph.
         learnt: what was learnt from them.
         expected: the accuracy to expect.
-        acceptance: from `edge_runtime.inference.acceptance.measure`.
+        acceptance: from `edge_runtime.inference.acceptance_table.measure`.
     """
     choice = learnt.validation.choice
     hashes = sorted(sha256)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelError
-from edge_runtime.inference.acceptance import Judged, measure
+from edge_runtime.inference.acceptance_table import Judged, measure
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import (
     TEST,

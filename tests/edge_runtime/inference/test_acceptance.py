@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier, OptionError, OutputError
-from edge_runtime.inference import acceptance
+from edge_runtime.inference import acceptance_table
 from edge_runtime.inference.acceptance import (
-    Judged,
     accept,
     default_threshold,
-    measure,
     phrase,
     read_sidecar,
     write_sidecar,
 )
+from edge_runtime.inference.acceptance_table import Judged, measure
 from tests.conftest import GOLDEN
 
 CLASSES = ("red", "green", "blue")
@@ -33,8 +32,8 @@ def test_the_default_threshold_keeps_what_it_says():
     card = measure(Judged(best, found, labels, "random images"), CLASSES)
     assert (card["images"], card["measured_on"]) == (4000, "random images")
     assert card["threshold"] * 256 == int(card["threshold"] * 256)
-    assert (best >= card["threshold"]).mean() >= acceptance.KEPT
-    assert (best >= card["threshold"] + 1 / 256).mean() < acceptance.KEPT
+    assert (best >= card["threshold"]).mean() >= acceptance_table.KEPT
+    assert (best >= card["threshold"] + 1 / 256).mean() < acceptance_table.KEPT
 
 
 def test_the_default_threshold_in_words():

@@ -1,0 +1,111 @@
+"""What the caller of a model asks for, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge_runtime.inference import shipped
+from edge_runtime.inference.placement import SCORES
+from edge_runtime.inputs.resize import FITS
+
+if TYPE_CHECKING:
+    from edge_runtime.inference.acceptance import MaxError
+
+_MAX_THREADS = 1024  # far more crash LiteRT
+
+
+class Options(NamedTuple):
+    """The arguments of `edge_runtime.inference.model.Model`, which describes them."""
+
+    path: Path
+    delegate: str
+    threads: int | None
+    many: bool
+    gpu_precision: str
+    labels: tuple[str, ...] | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    fit: str | None
+    scores: str
+    views: int
+    allow_urls: bool
+    accept_all: bool
+    max_error: MaxError | None
+    second_opinion: str | Path | None
+    unsure_below: float | None
+
+
+def checked(
+    model: str | Path,
+    *,
+    delegate: str,
+    threads: int | None,
+    many: bool,
+    gpu_precision: str,
+    labels: Sequence[str] | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    fit: str | None,
+    scores: str,
+    views: int,
+    allow_urls: bool,
+    accept_all: bool,
+    max_error: MaxError | None,
+    second_opinion: str | Path | None,
+    unsure_below: float | None,
+) -> Options:
+    """Return the arguments of `edge_runtime.inference.model.Model` if their values are allowed.
+
+    Raises:
+        ModelError: there is no such model.
+        ValueError: an argument has none of the values that `Model` lists.
+    """
+    require("delegate", delegate != "", "a name", delegate)
+    in_range = threads is None or 1 <= threads <= _MAX_THREADS
+    require("threads", in_range, f"1 to {_MAX_THREADS:,}", threads)
+    require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
+    require("fit", fit is None or fit in FITS, ", ".join(FITS), fit)
+    require("scores", scores in SCORES, ", ".join(SCORES), scores)
+    views = index(views)
+    if views != 1:
+        from edge_runtime.inference.views import MOST
+
+        require("views", 1 <= views <= MOST, f"1 to {MOST}", views)
+    require("labels", not isinstance(labels, str), "a list of names", labels)
+    if unsure_below is not None:
+        require("second_opinion", second_opinion is not None, "a model", second_opinion)
+        require("unsure_below", 0 <= unsure_below <= 1, "0 to 1", unsure_below)
+    return Options(
+        path=shipped.find(model),
+        delegate=delegate,
+        threads=threads,
+        many=many,
+        gpu_precision=gpu_precision,
+        labels=None if labels is None else tuple(labels),
+        mean=None if mean is None else tuple(map(float, mean)),
+        std=None if std is None else tuple(map(float, std)),
+        fit=fit,
+        scores=scores,
+        views=views,
+        allow_urls=allow_urls,
+        accept_all=accept_all,
+        max_error=max_error,
+        second_opinion=second_opinion,
+        unsure_below=unsure_below,
+    )
+
+
+def require(name: str, holds: bool, expected: str, got: object) -> None:
+    """Raise a ValueError unless an argument has one of its allowed values.
+
+    Args:
+        name: of the argument.
+        holds: whether its value is allowed.
+        expected: names the allowed values.
+        got: its value.
+    """
+    if not holds:
+        raise ValueError(f"Expected `{name}` to be {expected}, but got {got!r}.")
