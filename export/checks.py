@@ -15,7 +15,7 @@ from edge_runtime.errors import OutputError
 from edge_runtime.support.outputs import output_file
 from export import committed, photographs
 from export.pipeline import QuantizationMode
-from train import efficientnet
+from train import efficientnet, weights
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.networks import CIFAR10_NETWORKS
 
@@ -114,7 +114,8 @@ def input_files(
     checkpoints: Iterable[Path], data: Path | None, calibration: str | None
 ) -> Iterator[Path]:
     """Yield the files that an export may read."""
-    yield from checkpoints
+    for checkpoint in checkpoints:
+        yield from weights.files(checkpoint)
     yield from committed.files()
     yield from photographs.files()
     yield from Path("runs").glob("*-qat/*")  # resumed by quantization-aware training

@@ -26,7 +26,7 @@ from export.measured import measured
 from export.mixed import keep_fewest_in_float
 from export.quantize import IoType
 from export.requantize import Scales, WeightBits, default_bits, requantized, scales_of
-from train import outlier_head
+from train import outlier_head, weights
 from train.efficientnet import FEATURE_BLOCKS, feature_extractor
 
 TOOLS = ("ai-edge-litert", "keras", "tensorflow")
@@ -118,7 +118,7 @@ def export_tflite(
         OSError: the file cannot be written.
     """
     file = output_file(
-        out, inputs=[inputs.checkpoint], overwrite=overwrite, parents=True, trial=True
+        out, inputs=weights.files(inputs.checkpoint), overwrite=overwrite, parents=True, trial=True
     )
     if mixed or mode is not QuantizationMode.INT8:
         weight_bits = WeightBits.EIGHT

@@ -11,8 +11,10 @@ from enum import StrEnum
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from edge_runtime.tflite.graph import operator_name, packed
 from export.convert import converted
 from export.deployed import Normalization
 
@@ -81,7 +83,38 @@ def to_int8(
         converter.inference_input_type = tf.dtypes.as_dtype(io)
         converter.inference_output_type = tf.dtypes.as_dtype(output or io)
 
-    return converted(model, configure)
+    return with_range_of_scores(converted(model, configure))
+
+
+def with_range_of_scores(graph: bytes) -> bytes:
+    """Give a product of int8 scores, and what it is copied to, the range of a softmax.
+
+    That is 0 to 255/256. The converter takes it from the calibration images, whose highest product
+    is another number for each network. A graph without such a product is returned as it is.
+
+    Args:
+        graph: an int8 .tflite file.
+    """
+    model = schema.ModelT.InitFromPackedBuf(graph)
+    [subgraph] = model.subgraphs
+    operators = [
+        (operator_name(model.operatorCodes[operator.opcodeIndex]), operator)
+        for operator in subgraph.operators
+    ]
+    scores = {op.outputs[0] for kind, op in operators if kind in ("SOFTMAX", "LOGISTIC")}
+    products = {
+        operator.outputs[0]
+        for kind, operator in operators
+        if kind == "MUL" and {*operator.inputs} <= scores
+    }
+    copies = {
+        op.outputs[0] for kind, op in operators if kind == "QUANTIZE" and op.inputs[0] in products
+    }
+    for tensor in (subgraph.tensors[index] for index in products | copies):
+        zero_point = 0 if tensor.type == schema.TensorType.UINT8 else -128
+        tensor.quantization.scale = np.array([1 / 256], np.float32)
+        tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
+    return packed(model) if products else graph
 
 
 def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

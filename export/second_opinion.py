@@ -28,7 +28,7 @@ start("export")
 from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
-from edge_runtime.inference.second_opinion import mean
+from edge_runtime.inference.second_opinion import mean, unsure
 from edge_runtime.support.console import complain
 from edge_runtime.support.files import file_sha256, replacing
 from edge_runtime.support.metrics import top1
@@ -59,7 +59,7 @@ def choose(
     """
     alone = first.argmax(axis=1) == labels
     both = mean(first, second).argmax(axis=1) == labels
-    asked = first.max(axis=1)[:, None] < _THRESHOLDS
+    asked = unsure(first[:, None], _THRESHOLDS)
     right = np.where(asked, both[:, None], alone[:, None])  # (N, thresholds)
     accuracy = right.mean(axis=0)
     best = int(accuracy.argmax())
@@ -75,8 +75,8 @@ class PairScores(NamedTuple):
 
     def decided(self, unsure_below: float) -> NDArray[np.float32]:
         """Return the scores of both models together, as the runtime decides."""
-        asked = self.first.max(axis=1, keepdims=True) < unsure_below
-        return np.where(asked, mean(self.first, self.second), self.first)
+        asked = unsure(self.first, unsure_below)
+        return np.where(asked[:, None], mean(self.first, self.second), self.first)
 
 
 def entry(name: str, held_out: PairScores, test: PairScores, data: Dataset) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def entry(name: str, held_out: PairScores, test: PairScores, data: Dataset) -> d
         "unsure_below": unsure_below,
         "measured_on": f"{len(labels):,} held-out images",
         "images": len(labels),
-        "asked": float(np.mean(held_out.first.max(axis=1) < unsure_below)),
+        "asked": float(unsure(held_out.first, unsure_below).mean()),
         "top1": {
             "first": top1(held_out.first, labels),
             "second": top1(held_out.second, labels),

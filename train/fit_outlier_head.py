@@ -30,7 +30,7 @@ from train.dataset import Split, digest
 from train.evaluation import predict
 from train.fit import epoch_line, make_deterministic
 from train.networks import NETWORKS, batches_of
-from train.outlier_head import LOGIT, PREFIX, parts
+from train.outlier_head import PREFIX, parts, set_weights
 from train.outlier_views import OutlierViews
 from train.recipe import Recipe
 from train.schedule import learning_rate
@@ -220,10 +220,10 @@ class OutlierHeadTraining:
         mean, variance = (np.asarray(w, np.float64) for w in self._moments.get_weights())
         kernel, bias = (np.asarray(w, np.float64) for w in self._hidden.get_weights())
         kernel = kernel / np.sqrt(variance)[:, np.newaxis]
-        start = 0
-        for number, layer in enumerate(parts(network)):
-            own = slice(start, start + layer.input.shape[-1])
-            shift = -mean[own] @ kernel[own]
-            layer.set_weights([kernel[own], shift + bias if number == 0 else shift])
-            start = own.stop
-        network.get_layer(LOGIT).set_weights(self._logit.get_weights())
+        ends = np.cumsum([layer.input.shape[-1] for layer in parts(network)])[:-1]
+        kernels = np.split(kernel, ends)
+        biases = [
+            -of_part @ own for of_part, own in zip(np.split(mean, ends), kernels, strict=True)
+        ]
+        biases[0] += bias
+        set_weights(network, kernels, biases, self._logit.get_weights())

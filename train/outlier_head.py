@@ -11,14 +11,15 @@ has forgotten there (Lee et al. 2018, arXiv:1807.03888, section 2.2, combine all
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 PREFIX = "outlier_"  # of the names of all layers of a head that have weights
-LOGIT = f"{PREFIX}logit"  # the last of them
-_SUM = f"{PREFIX}sum"
+_JOINED = f"{PREFIX}joined"
 
 
 def judged(
@@ -34,7 +35,10 @@ def judged(
     # One dense layer for each tap instead of one for all: the taps have other ranges, and in int8
     # the inputs of a layer share one.
     parts = [_dense(tap, width, name) for name, tap in taps.items()]
-    hidden = layers.ReLU(name=f"{PREFIX}hidden")(layers.Add(name=_SUM)(parts))
+    # A dense layer of ones and zeros adds them up. TensorFlow's converter would reshape the inputs
+    # of additions so that batches fail.
+    joined = layers.Concatenate(name=_JOINED, dtype="float32")(parts)
+    hidden = layers.ReLU(name=f"{PREFIX}hidden")(_dense(joined, width, "sum"))
     logit = _dense(hidden, 1, "logit")
     inside = layers.Activation("sigmoid", name=f"{PREFIX}inside")(logit)
     return layers.Multiply(name="judged_scores", dtype="float32")([scores, inside])
@@ -62,7 +66,28 @@ def maxima(outputs: Mapping[str, keras.KerasTensor]) -> dict[str, keras.KerasTen
 
 def parts(model: keras.Model) -> list[keras.layers.Dense]:
     """Return the layers of a network's head that read the network, in the order of the taps."""
-    return [part._keras_history.operation for part in model.get_layer(_SUM).input]
+    return [part._keras_history.operation for part in model.get_layer(_JOINED).input]
+
+
+def set_weights(
+    model: keras.Model,
+    kernels: Sequence[NDArray[np.floating]],
+    biases: Sequence[NDArray[np.floating]],
+    logit: Sequence[NDArray[np.floating]],
+) -> None:
+    """Set the weights of a network's head.
+
+    Args:
+        kernels: of the parts, (channels, width) each.
+        biases: of the parts, (width,) each.
+        logit: kernel (width, 1) and bias (1,) of the last layer.
+    """
+    for part, kernel, bias in zip(parts(model), kernels, biases, strict=True):
+        part.set_weights([kernel, bias])
+    width = len(biases[0])
+    ones = np.tile(np.eye(width), (len(biases), 1))
+    model.get_layer(f"{PREFIX}sum").set_weights([ones, np.zeros(width)])
+    model.get_layer(f"{PREFIX}logit").set_weights(list(logit))
 
 
 def parameters(model: keras.Model) -> int:

@@ -97,6 +97,16 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
     return tensors, metadata
 
 
+def files(path: Path) -> list[Path]:
+    """Return a checkpoint's file, and the one that it extends if there is such."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            extended = (file.metadata() or {}).get("extends")
+    except (OSError, safetensors.SafetensorError):  # whoever reads it says so
+        return [path]
+    return [path, path.parent / extended] if extended else [path]
+
+
 def about(path: str | Path) -> dict[str, Any]:
     """Return the `about` of a file that `save` wrote.
 

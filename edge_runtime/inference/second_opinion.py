@@ -4,14 +4,17 @@ The mean is more often right than the second model alone (`python -m export.seco
 both). A model card holds in `second_opinions`, by the SHA-256 of the second model's file:
 
     name          of the second model
-    unsure_below  the first model is unsure of images whose best score is below it
+    unsure_below  the first model is unsure of images whose best score, as a share of all scores, is
+                  below it
     measured_on   names the images, in a phrase; none of them trained a model
     images        how many there are
     asked         share of them for which the second model was asked, 0-1
     top1          share that is right, 0-1: of the first model, of the second, and of both together
     acceptance    of both together, see `edge_runtime.inference.acceptance`
 
-The best score is that of any output, so a model that is sure of `none-of-these` is not unsure.
+The best score is that of any output, so a model that is sure of `none-of-these` is not unsure. If
+an outlier head has multiplied the scores, their ratio counts: the second model is asked which class
+it is, rather than whether it is any.
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ class SecondOpinion:
 
     Attributes:
         model: the second model.
-        unsure_below: the first model is unsure of images whose best score is below this.
+        unsure_below: see `unsure`.
         name: the names of both models, joined by "+"; results that both decide carry it.
     """
 
@@ -81,7 +84,7 @@ class SecondOpinion:
         """
         pixels = first.preprocessing.decode(image)
         scores = first.mean_scores(first.tensors(pixels))
-        if scores.max() >= self.unsure_below:
+        if not unsure(scores, self.unsure_below):
             return Opinion(scores, first.name)
         return Opinion(scores, self.name, self.model.tensors(pixels))
 
@@ -97,14 +100,37 @@ class SecondOpinion:
         return mean(opinion.scores, self.model.mean_scores(opinion.unsure))
 
 
+def unsure(scores: NDArray[np.float32], below: float | NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return of which images a model is unsure, (...).
+
+    Args:
+        scores: of the model, float32 (..., classes), 0-1.
+        below: the share of the best score that is sure, 0-1; at 1 none is. Broadcast with (...).
+    """
+    share = scores.max(axis=-1) / _total(scores)[..., 0]
+    return np.asarray((share < below) | np.greater_equal(below, 1))
+
+
 def mean(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of two models' scores, float32 (..., classes).
+
+    If scores add up to less than 1, their shares and their sums are averaged each for themselves,
+    so that a model that finds an image foreign has no less say in which class it is.
 
     Args:
         first: scores of the first model, float32 (..., classes), 0-1.
         second: scores of the second model for the same images, of the same shape.
     """
-    return (first + second) * np.float32(0.5)
+    one, other = _total(first), _total(second)
+    shares: NDArray[np.float32] = first / one + second / other
+    return shares * (one + other) * np.float32(0.25)
+
+
+def _total(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum of each image's scores, at most 1 and above 0, (..., 1)."""
+    least = np.finfo(np.float32).tiny
+    total: NDArray[np.float32] = np.clip(scores.sum(axis=-1, keepdims=True), least, np.float32(1))
+    return total
 
 
 def join(first: Scorer, model: str | Path) -> tuple[SecondOpinion, Acceptance | None]:

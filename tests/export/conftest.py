@@ -26,7 +26,7 @@ def command(monkeypatch):
 @pytest.fixture(scope="session")
 def shipped_inputs():
     """Load the export inputs of a shipped network, given its name; each is loaded once."""
-    return cache(lambda name: load_inputs(name, weights.SHIPPED / f"{name}.safetensors"))
+    return cache(lambda name: load_inputs(name, weights.exported(name)))
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,19 @@ def test_they_are_small():
 
 
 @pytest.mark.parametrize("name", shipped.models())
+def test_their_scores_are_a_product_that_counts_as_scores(name):
+    metadata = read_metadata(shipped.models()[name])
+    assert metadata.card["outlier_head"]["recipe_name"] == "outlier-head"
+    with Classifier(name) as classifier:
+        assert classifier.assumptions == ()
+        scores = classifier.scores(shipped.samples()["cat"])
+        assert scores.sum() < 0.9
+        output = metadata.card["io"]["output"]
+        if name.endswith("int8"):
+            assert (output["scale"], output["zero_point"]) == (1 / 256, 0)
+
+
+@pytest.mark.parametrize("name", shipped.models())
 def test_they_are_close_to_keras(shipped_inputs, name):
     inputs = shipped_inputs(name.split("-")[0])
     scores = verify.file_scores(shipped.models()[name], inputs.held_out.images)

@@ -45,10 +45,11 @@ def finished(tmp_path_factory, network, stripes):
 @pytest.mark.parametrize(
     ("build", "alone", "width", "of_head"),
     [
-        # 32 + 64 + 128 means and as many maxima, the 128 features, 7 biases, and the last layer
-        (simple_cnn, 551_466, 16, 16 * (2 * 224 + 128) + 7 * 16 + 16 + 1),
-        # 64 + 128 + 256 means and the 512 features, 4 biases, and the last layer
-        (resnet18, 11_183_562, 32, 32 * 960 + 4 * 32 + 32 + 1),
+        # 32 + 64 + 128 means and as many maxima, the 128 features, 7 biases, the sum, and
+        # the last layer
+        (simple_cnn, 551_466, 16, 16 * (2 * 224 + 128) + 7 * 16 + 7 * 16 * 16 + 16 + 16 + 1),
+        # 64 + 128 + 256 means and the 512 features, 4 biases, the sum, and the last layer
+        (resnet18, 11_183_562, 32, 32 * 960 + 4 * 32 + 4 * 32 * 32 + 32 + 32 + 1),
     ],
 )
 def test_the_network_keeps_its_weights_and_its_best_class(build, alone, width, of_head):

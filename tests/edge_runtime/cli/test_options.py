@@ -15,7 +15,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.jobs.job import Job
 from tests.conftest import GOLDEN, ROOT, run
 
-CAT = shipped.samples()["cat"]
+FROG = shipped.samples()["frog"]
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_prints_label_and_score():
-    result = run("edge-classify", CAT)
+    result = run("edge-classify", FROG)
     assert (result.returncode, result.stderr) == (0, "")
     source, answer = result.stdout.strip().split(": ")
     label, score = answer.split()
-    assert source == str(CAT)
+    assert source == str(FROG)
     assert label in Classifier().labels
     assert 0 < float(score) <= 1
 
@@ -45,23 +45,23 @@ def test_the_demo_s_pictures_get_the_right_labels():
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".png", "line\nbreak.png"])
 def test_names_that_cannot_be_files_get_one_line(name):
-    result = run("edge-classify", CAT, name, CAT)
+    result = run("edge-classify", FROG, name, FROG)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert result.stdout.count("\n") == 2
 
 
 def test_json_is_the_api_line_by_line():
-    result = run("edge-classify", "--json", "--top-k", "3", CAT, shipped.samples()["dog"])
+    result = run("edge-classify", "--json", "--top-k", "3", FROG, shipped.samples()["dog"])
     assert (result.returncode, result.stderr) == (0, "")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [line["source"] for line in lines] == [str(CAT), str(shipped.samples()["dog"])]
+    assert [line["source"] for line in lines] == [str(FROG), str(shipped.samples()["dog"])]
     expected = [
         {"label": p.label, "index": p.index, "score": p.score}
-        for p in Classifier().classify(CAT, top_k=3)
+        for p in Classifier().classify(FROG, top_k=3)
     ]
     assert lines[0] == {
-        "source": str(CAT),
+        "source": str(FROG),
         "predictions": expected,
         "accepted": True,
         "model": "cnn-int8",
@@ -73,7 +73,7 @@ def test_json_is_the_api_line_by_line():
 def test_options_change_the_answer():
     """Each option's values must differ in what they print."""
     answers = {
-        run("edge-classify", *options, CAT).stdout
+        run("edge-classify", *options, FROG).stdout
         for options in (
             (),
             ("--top-k", "2"),
@@ -88,7 +88,7 @@ def test_options_change_the_answer():
 def test_a_directory_is_searched_in_order(folder):
     for name in ("b.png", "a.PNG", "sub/c.png", "notes.txt"):
         (folder / name).parent.mkdir(exist_ok=True)
-        shutil.copy(CAT, folder / name)
+        shutil.copy(FROG, folder / name)
     result = run("edge-classify", ".")
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
         "a.PNG",
@@ -100,7 +100,7 @@ def test_a_directory_is_searched_in_order(folder):
 BAD_INPUTS = {
     "missing.png": None,
     "empty.png": b"",
-    "truncated.png": CAT.read_bytes()[:1500],
+    "truncated.png": FROG.read_bytes()[:1500],
     "text.png": b"this is no picture\n",
     "no-images": "directory",
 }
@@ -127,10 +127,10 @@ def test_bad_inputs_get_one_line_and_the_others_an_answer(folder, name, as_json)
     else:
         assert alone.stdout == ""
 
-    among_others = run("edge-classify", *options, CAT, name, CAT)
+    among_others = run("edge-classify", *options, FROG, name, FROG)
     assert among_others.returncode == 1
     assert among_others.stderr == alone.stderr
-    good = run("edge-classify", *options, CAT).stdout
+    good = run("edge-classify", *options, FROG).stdout
     assert among_others.stdout == good + alone.stdout + good
 
 
@@ -151,23 +151,23 @@ def test_bad_inputs_get_one_line_and_the_others_an_answer(folder, name, as_json)
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(options, message, as_json):
-    result = run("edge-classify", *options, *(["--json"] if as_json else []), CAT)
+    result = run("edge-classify", *options, *(["--json"] if as_json else []), FROG)
     assert (result.returncode, result.stdout) == (2, "")
     assert message in " ".join(result.stderr.split())
 
 
-@pytest.mark.parametrize("model", [CAT, GOLDEN / "two_inputs.tflite", GOLDEN / "no_image.tflite"])
+@pytest.mark.parametrize("model", [FROG, GOLDEN / "two_inputs.tflite", GOLDEN / "no_image.tflite"])
 def test_bad_models(model):
-    result = run("edge-classify", "--model", model, CAT)
+    result = run("edge-classify", "--model", model, FROG)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
     assert str(model) in result.stderr
-    as_json = run("edge-classify", "--json", "--model", model, CAT)
+    as_json = run("edge-classify", "--json", "--model", model, FROG)
     assert json.loads(as_json.stdout).keys() == {"source", "error", "layout"}
     assert as_json.returncode == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["--top-k", "0", CAT], ["--bogus", CAT], ["--model"]])
+@pytest.mark.parametrize("arguments", [[], ["--top-k", "0", FROG], ["--bogus", FROG], ["--model"]])
 def test_wrong_usage(arguments):
     result = run("edge-classify", *arguments)
     assert (result.returncode, result.stdout) == (2, "")
@@ -176,7 +176,7 @@ def test_wrong_usage(arguments):
 
 @pytest.mark.parametrize("name", [b"caf\xc3\xa9.png", b"bro\xffken.png"])
 def test_odd_file_names(folder, name):
-    shutil.copy(CAT, os.fsdecode(name))
+    shutil.copy(FROG, os.fsdecode(name))
     text, as_json = run("edge-classify", "."), run("edge-classify", "--json", ".")
     assert (text.returncode, as_json.returncode) == (0, 0)
     assert os.fsencode(json.loads(as_json.stdout)["source"]) == name
@@ -185,7 +185,7 @@ def test_odd_file_names(folder, name):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_one_sentence():
     with Path("/dev/full").open("w") as full:
-        command = [Path(sys.executable).parent / "edge-classify", CAT]
+        command = [Path(sys.executable).parent / "edge-classify", FROG]
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
@@ -228,7 +228,7 @@ def test_peak_memory_of_one_image():
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     command = Path(sys.executable).parent / "edge-classify"
-    result = run("-c", starter, command, CAT)
+    result = run("-c", starter, command, FROG)
     assert result.returncode == 0, result.stderr
     kib = int(result.stdout.splitlines()[-1])
     assert 20 * 1024 < kib <= 60 * 1024
@@ -236,7 +236,7 @@ def test_peak_memory_of_one_image():
 
 def test_one_picture_needs_nothing_heavy():
     script = (
-        f"import sys; from edge_runtime.cli.classify import classify; classify([{str(CAT)!r}])\n"
+        f"import sys; from edge_runtime.cli.classify import classify; classify([{str(FROG)!r}])\n"
         "print(*sys.modules, file=sys.stderr)"
     )
     modules = set(run("-c", script).stderr.split())
@@ -247,7 +247,7 @@ def test_one_picture_needs_nothing_heavy():
 
 def test_without_options_it_does_what_the_defaults_say(tmp_path):
     """Two ways lead there: past Typer where there is no option, and through it."""
-    sources = [CAT, tmp_path / "nope.png", ""]
+    sources = [FROG, tmp_path / "nope.png", ""]
     plain = run("edge-classify", *sources)
     told = run("edge-classify", "--top-k", "1", *sources)
     assert (plain.returncode, told.returncode) == (1, 1)

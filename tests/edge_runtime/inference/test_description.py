@@ -44,15 +44,15 @@ def test_a_delegate_is_asked_what_it_would_run():
         "requested": "xnnpack",
         "delegate": "xnnpack",
         "threads": 1,
-        "delegated": 12,
-        "operations": 15,
-        "outside": ["QUANTIZE", "SOFTMAX", "QUANTIZE"],
+        "delegated": 29,
+        "operations": 33,
+        "outside": ["QUANTIZE", "SOFTMAX", "CONCATENATION", "QUANTIZE"],
         "reason": "",
     }
     as_text = run("edge-classify", "--info", "--delegate", "cpu", "--threads", "2", "cnn-int8")
     shown = dict(re.split(r": +", line, maxsplit=1) for line in as_text.stdout.splitlines())
     assert (shown["delegate"], shown["threads"]) == ("cpu", "2")
-    assert (shown["delegated"], shown["outside"]) == ("15 of 15 operations", "none")
+    assert (shown["delegated"], shown["outside"]) == ("33 of 33 operations", "none")
     without = json.loads(run("edge-classify", "--info", "--json", "cnn-int8").stdout)
     assert "placement" not in without
     absent = run("edge-classify", "--info", "--delegate", "npu", "cnn-int8")

@@ -72,9 +72,9 @@ def test_the_gpu_logs_nothing(vulkan):
 @pytest.mark.parametrize(
     ("model", "delegated", "outside"),
     [
-        ("cnn-int8", 12, ("QUANTIZE", "SOFTMAX", "QUANTIZE")),
-        ("cnn-float32", 13, ()),
-        ("resnet18-int8", 33, ("QUANTIZE", "SOFTMAX", "QUANTIZE")),
+        ("cnn-int8", 29, ("QUANTIZE", "SOFTMAX", "CONCATENATION", "QUANTIZE")),
+        ("cnn-float32", 30, ("CONCATENATION",)),
+        ("resnet18-int8", 45, ("QUANTIZE", "SOFTMAX", "QUANTIZE")),
     ],
 )
 def test_the_placement_names_what_xnnpack_leaves(model, delegated, outside):

@@ -16,8 +16,8 @@ from edge_runtime.inputs.http import open_url, served_kind
 from tests.conftest import run
 from tests.edge_runtime.inputs.servers import PROXY_VARIABLES, give, serving
 
-CAT = shipped.samples()["cat"]
-CONTENT = CAT.read_bytes()
+FROG = shipped.samples()["frog"]
+CONTENT = FROG.read_bytes()
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def no_proxy(monkeypatch):
 @pytest.fixture
 def web():
     """Serve what a test puts under a path: a function that answers the request."""
-    paths = {"/cat.png": lambda request: give(request, CONTENT)}
+    paths = {"/frog.png": lambda request: give(request, CONTENT)}
 
     def answer(request):
         paths.get(request.path.partition("?")[0], lambda r: give(r, code=404))(request)
@@ -60,12 +60,12 @@ def drip_headers(request):
 def test_an_image_from_the_web(web):
     address, _ = web
     with Classifier(allow_urls=True) as classifier:
-        expected = classifier.classify(CAT)
-        assert classifier.classify(f"{address}/cat.png") == expected
-        assert classifier.classify(f"{address.replace('http', 'HTTP')}/cat.png") == expected
-    result = run("edge-classify", f"{address}/cat.png", f"{address}/missing.png")
+        expected = classifier.classify(FROG)
+        assert classifier.classify(f"{address}/frog.png") == expected
+        assert classifier.classify(f"{address.replace('http', 'HTTP')}/frog.png") == expected
+    result = run("edge-classify", f"{address}/frog.png", f"{address}/missing.png")
     assert result.returncode == 1
-    assert result.stdout == f"{address}/cat.png: {expected[0].label} {expected[0].score:.3f}\n"
+    assert result.stdout == f"{address}/frog.png: {expected[0].label} {expected[0].score:.3f}\n"
     assert result.stderr == (
         f"edge-classify: {address}/missing.png cannot be fetched (404 Not Found); "
         f"check the address.\n"
@@ -75,10 +75,12 @@ def test_an_image_from_the_web(web):
 def test_urls_are_refused_unless_they_are_allowed(web):
     address, paths = web
     asked = []
-    paths["/cat.png"] = asked.append
+    paths["/frog.png"] = asked.append
     with Classifier() as classifier:
-        with pytest.raises(ImageError, match=r"http://\*\*\*@.*cat\.png is a URL.*allow_urls=True"):
-            classifier.classify(f"{address}/cat.png".replace("//", "//me:secret@"))
+        with pytest.raises(
+            ImageError, match=r"http://\*\*\*@.*frog\.png is a URL.*allow_urls=True"
+        ):
+            classifier.classify(f"{address}/frog.png".replace("//", "//me:secret@"))
         for url in (f"{address}/clip.mp4", "rtsp://127.0.0.1:9/x"):
             with pytest.raises(StreamError, match=r"is a URL.*allow_urls=True"):
                 classifier.stream(url)
@@ -131,7 +133,7 @@ def test_the_time_limit_holds_for_the_look_up_of_a_name(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
     begun = time.monotonic()
     with pytest.raises(ImageError, match=r"took more than 0\.5 s"):
-        open_url("http://images.example/cat.png", timeout_s=0.5)
+        open_url("http://images.example/frog.png", timeout_s=0.5)
     assert time.monotonic() - begun < 2
     over.set()
     assert_no_thread_is_left()
@@ -151,7 +153,7 @@ def test_the_time_limit_holds_for_all_addresses_together(monkeypatch):
         monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **o: found)
         begun = time.monotonic()
         with pytest.raises(ImageError, match=r"took more than 0\.5 s"):
-            open_url("http://images.example/cat.png", timeout_s=0.5)
+            open_url("http://images.example/frog.png", timeout_s=0.5)
         assert time.monotonic() - begun < 2
         for filler in fillers:
             filler.close()
@@ -224,7 +226,7 @@ def test_no_output_shows_a_login(url):
 def test_results_do_not_show_a_login_and_can_be_resumed(web, tmp_path):
     address, _ = web
     out = tmp_path / "results.jsonl"
-    url = f"{address}/cat.png".replace("//", "//camera:secretword@")
+    url = f"{address}/frog.png".replace("//", "//camera:secretword@")
     for more in ([], ["--resume"]):
         result = run("edge-classify", "--json", "--out", out, *more, url)
         assert result.returncode == 0, result.stderr
@@ -233,15 +235,15 @@ def test_results_do_not_show_a_login_and_can_be_resumed(web, tmp_path):
     assert "secretword" not in out.read_text()
 
 
-@pytest.mark.parametrize("through", ["/cat", "/cat.png", "/twice.png"])
+@pytest.mark.parametrize("through", ["/cat", "/frog.png", "/twice.png"])
 @pytest.mark.parametrize("scheme", ["ftp", "gopher", "file"])
 def test_a_redirect_leads_only_to_http(web, scheme, through):
     address, paths = web
     with socket.create_server(("127.0.0.1", 0)) as other:
         other.settimeout(0.2)
         target = f"{scheme}://127.0.0.1:{other.getsockname()[1]}/x.png"
-        paths["/cat"] = paths["/cat.png"] = moved(target)
-        paths["/twice.png"] = moved("/cat.png")
+        paths["/cat"] = paths["/frog.png"] = moved(target)
+        paths["/twice.png"] = moved("/frog.png")
         assert served_kind(address + through) == "image"
         with pytest.raises(ImageError, match=rf"redirects to {scheme}:.* only http\(s\)"):
             open_url(address + through)
@@ -252,7 +254,7 @@ def test_a_redirect_leads_only_to_http(web, scheme, through):
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_followed(web, code):
     address, paths = web
-    paths["/old.png"] = moved("cat.png", code)
+    paths["/old.png"] = moved("frog.png", code)
     assert open_url(f"{address}/old.png").read() == CONTENT
 
 
@@ -294,7 +296,7 @@ def test_spaces_and_letters_beyond_ascii_are_encoded(name, asked):
 
 def test_a_redirect_may_be_in_utf_8(web):
     address, paths = web
-    paths["/%C3%BC%20b.png"] = paths["/cat.png"]
+    paths["/%C3%BC%20b.png"] = paths["/frog.png"]
     paths["/old.png"] = moved("/ü b.png".encode().decode("latin-1"))
     assert open_url(f"{address}/old.png").read() == CONTENT
 

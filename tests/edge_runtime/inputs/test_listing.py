@@ -127,7 +127,7 @@ def test_an_image_on_standard_input(tmp_path, suffix):
     with path.open("rb") as stream:
         result = run("edge-classify", "-", stdin=stream)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("-: ship 0.")
+    assert "ship 0." in result.stdout
 
 
 def test_names_on_standard_input():

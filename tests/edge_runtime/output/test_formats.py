@@ -16,7 +16,7 @@ from edge_runtime.inference import shipped
 from edge_runtime.support.progress import Progress
 from tests.conftest import GOLDEN, run
 
-CAT, SHIP = shipped.samples()["cat"], shipped.samples()["ship"]
+FROG, SHIP = shipped.samples()["frog"], shipped.samples()["ship"]
 COMMAND = Path(sys.executable).parent / "edge-classify"
 
 
@@ -25,7 +25,7 @@ def rows(text):
 
 
 def test_csv_and_json_say_the_same():
-    sources = (CAT, "nope.png", SHIP)
+    sources = (FROG, "nope.png", SHIP)
     as_json = run("edge-classify", "--json", "--top-k", "2", *sources)
     as_csv = run("edge-classify", "--csv", "--top-k", "2", *sources)
     expected = []
@@ -42,16 +42,16 @@ def test_csv_and_json_say_the_same():
 
 def test_csv_quotes_odd_names(tmp_path):
     path = tmp_path / 'a "quoted",\nname.png'
-    shutil.copy(CAT, path)
+    shutil.copy(FROG, path)
     [row] = rows(run("edge-classify", "--csv", path).stdout)
     assert row["source"] == str(path)
 
 
 def test_threshold_hides_but_does_not_fail():
-    score = json.loads(run("edge-classify", "--json", CAT).stdout)["predictions"][0]["score"]
-    above = run("edge-classify", "--threshold", str(min(1, score + 0.01)), CAT)
-    assert (above.returncode, above.stdout) == (0, f"{CAT}: no class reaches the threshold\n")
-    kept = run("edge-classify", "--threshold", str(score), "--json", CAT)
+    score = json.loads(run("edge-classify", "--json", FROG).stdout)["predictions"][0]["score"]
+    above = run("edge-classify", "--threshold", str(min(1, score + 0.01)), FROG)
+    assert (above.returncode, above.stdout) == (0, f"{FROG}: no class reaches the threshold\n")
+    kept = run("edge-classify", "--threshold", str(score), "--json", FROG)
     assert len(json.loads(kept.stdout)["predictions"]) == 1
 
 
@@ -76,7 +76,7 @@ def test_threshold_hides_but_does_not_fail():
     ],
 )
 def test_wrong_options_are_usage_errors(options, message):
-    result = run("edge-classify", *options, CAT)
+    result = run("edge-classify", *options, FROG)
     assert (result.returncode, result.stdout) == (2, "")
     assert message in " ".join(result.stderr.split())
 
@@ -84,7 +84,7 @@ def test_wrong_options_are_usage_errors(options, message):
 def test_options_of_unlabelled_models(tmp_path):
     (tmp_path / "labels.txt").write_text("rot\ngrün\nblau\n", encoding="utf-8")
     model = ("--model", GOLDEN / "logits.tflite")
-    plain = run("edge-classify", *model, CAT)
+    plain = run("edge-classify", *model, FROG)
     for assumed in (
         "a pixel x goes in as (x - 0) / 255",
         "cropped to their centre",
@@ -93,21 +93,21 @@ def test_options_of_unlabelled_models(tmp_path):
         assert assumed in plain.stderr
     named = run(
         "edge-classify", *model, "--labels", tmp_path / "labels.txt", "--mean", "0,0,0",
-        "--std", "255", "--fit", "crop", CAT,
+        "--std", "255", "--fit", "crop", FROG,
     )  # fmt: skip
     assert named.stdout.split(": ")[1].split()[0] in ("rot", "grün", "blau")
     assert named.stdout.split()[-1] == plain.stdout.split()[-1]
     assert named.stderr.count("that ") == 1  # the softmax is still assumed
-    other = run("edge-classify", *model, "--std", "25", CAT)
+    other = run("edge-classify", *model, "--std", "25", FROG)
     assert other.stdout != plain.stdout
 
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     out = tmp_path / "results.jsonl"
-    result = run("edge-classify", "--json", "--out", out, CAT, "nope.png", SHIP)
+    result = run("edge-classify", "--json", "--out", out, FROG, "nope.png", SHIP)
     assert (result.returncode, result.stdout) == (1, "")
     assert [json.loads(line)["source"] for line in out.read_text().splitlines()] == [
-        str(CAT), "nope.png", str(SHIP),
+        str(FROG), "nope.png", str(SHIP),
     ]  # fmt: skip
     assert "2 classified, 1 failed" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results.jsonl"]
@@ -116,7 +116,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/stdout")
 def test_what_standard_output_goes_to_is_not_replaced(tmp_path):
     log = tmp_path / "log"
-    for command in (["edge-classify", CAT], ["edge-benchmark", "cnn-int8"]):
+    for command in (["edge-classify", FROG], ["edge-benchmark", "cnn-int8"]):
         with log.open("w") as stream:
             stream.write("before\n")
             stream.flush()
@@ -139,7 +139,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path):
         (tmp_path, "is a directory"),
         ("/dev/null", "is not a regular file"),
     ):
-        result = run("edge-classify", "--json", "--out", out, CAT)
+        result = run("edge-classify", "--json", "--out", out, FROG)
         assert (result.returncode, result.stdout) == (2, "")
         assert f"--out {out}" in result.stderr
         assert why in " ".join(result.stderr.split())
@@ -151,19 +151,19 @@ def test_a_link_stays_one(tmp_path):
     out, file = tmp_path / "results", tmp_path / "disk" / "results"
     out.symlink_to(file)
     for options in ([], ["--overwrite"]):
-        assert run("edge-classify", "--json", "--out", out, *options, CAT).returncode == 0
+        assert run("edge-classify", "--json", "--out", out, *options, FROG).returncode == 0
         assert out.is_symlink()
-        assert json.loads(file.read_text())["source"] == str(CAT)
+        assert json.loads(file.read_text())["source"] == str(FROG)
         file.write_text("")
 
 
 def test_a_model_that_is_not_there_and_csv(tmp_path):
-    [row] = rows(run("edge-classify", "--csv", "--model", GOLDEN / "make.py", CAT).stdout)
-    assert row["source"] == str(CAT)
+    [row] = rows(run("edge-classify", "--csv", "--model", GOLDEN / "make.py", FROG).stdout)
+    assert row["source"] == str(FROG)
     assert "make.py" in row["error"]
     out = tmp_path / "results.csv"
     out.write_text("of a run that went well")
-    result = run("edge-classify", "--csv", "--model", "nope", "--out", out, "--overwrite", CAT)
+    result = run("edge-classify", "--csv", "--model", "nope", "--out", out, "--overwrite", FROG)
     assert (result.returncode, result.stdout) == (2, "")
     assert "There is no model nope" in " ".join(result.stderr.split())
     assert out.read_text() == "of a run that went well"
@@ -190,7 +190,7 @@ def test_standard_output_that_is_closed(options):
 def test_standard_error_that_is_full():
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(
-            [COMMAND, "nope.png", CAT], stdout=subprocess.PIPE, stderr=full, text=True
+            [COMMAND, "nope.png", FROG], stdout=subprocess.PIPE, stderr=full, text=True
         )
     assert (result.returncode, result.stdout.count("cat.png")) == (1, 1)
 
@@ -203,7 +203,7 @@ def test_a_full_disk_under_out(tmp_path):
         f"sys.argv = ['edge-classify', '--json', '--out', {str(tmp_path / 'x')!r}, *sys.argv[1:]];"
         "from edge_runtime.cli.main import main; main()"
     )
-    result = run("-c", limited, *[CAT] * 20)
+    result = run("-c", limited, *[FROG] * 20)
     assert result.returncode == 1
     assert result.stderr == (
         f"edge-classify: the results could not be written to {tmp_path / 'x'} (File too large).\n"
@@ -213,7 +213,7 @@ def test_a_full_disk_under_out(tmp_path):
 
 def test_on_a_terminal_there_are_colours_a_bar_and_a_summary(tmp_path):
     for i in range(5):
-        shutil.copy(CAT, tmp_path / f"{i}.png")
+        shutil.copy(FROG, tmp_path / f"{i}.png")
     leader, follower = pty.openpty()
     process = subprocess.Popen([COMMAND, tmp_path], stdout=follower, stderr=follower)
     os.close(follower)

@@ -11,13 +11,13 @@ from edge_runtime.errors import OutputError
 from edge_runtime.inference import shipped
 from edge_runtime.support.outputs import output_file
 from tests.conftest import GOLDEN, run
-from tests.edge_runtime.output.test_formats import CAT, COMMAND, SHIP
+from tests.edge_runtime.output.test_formats import FROG, COMMAND, SHIP
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A folder with an image, a model, labels, names, and links to the image."""
-    shutil.copy(CAT, tmp_path / "photo.png")
+    shutil.copy(FROG, tmp_path / "photo.png")
     shutil.copy(GOLDEN / "int8.tflite", tmp_path / "own.tflite")
     (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
     (tmp_path / "names.txt").write_text("photo.png\n")
@@ -67,24 +67,24 @@ def test_an_input_on_standard_input_is_never_an_output(folder, out, standard_inp
 
 def test_files_beside_the_output_are_no_inputs_either(tmp_path):
     """An image may be called like the part file that the run would write."""
-    shutil.copy(CAT, tmp_path / "results.part")
+    shutil.copy(FROG, tmp_path / "results.part")
     for options in ([], ["--overwrite"]):
         result = run("edge-classify", "--out", "results", *options, "results.part", cwd=tmp_path)
         assert result.returncode == 2
-        assert (tmp_path / "results.part").read_bytes() == CAT.read_bytes()
+        assert (tmp_path / "results.part").read_bytes() == FROG.read_bytes()
 
 
 def test_a_file_that_exists_is_replaced_only_if_asked(tmp_path):
     out = tmp_path / "notes.txt"
     out.write_text("precious")
-    refused = run("edge-classify", "--out", out, CAT)
+    refused = run("edge-classify", "--out", out, FROG)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "exists; add --overwrite to replace it, or name" in " ".join(refused.stderr.split())
     assert out.read_text() == "precious"
-    as_json = run("edge-classify", "--json", "--out", out, CAT)
+    as_json = run("edge-classify", "--json", "--out", out, FROG)
     assert "--overwrite to replace it, --resume to add to it" in " ".join(as_json.stderr.split())
-    assert run("edge-classify", "--out", out, "--overwrite", CAT).returncode == 0
-    assert out.read_text().startswith(f"{CAT}: cat ")
+    assert run("edge-classify", "--out", out, "--overwrite", FROG).returncode == 0
+    assert out.read_text().startswith(f"{FROG}: frog ")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -93,13 +93,13 @@ def test_the_results_of_a_stopped_run_are_not_discarded(tmp_path, kind, resumabl
     part = tmp_path / "results.part"
     part.write_text("five thousand results\n")
     command = ["edge-classify", *([kind] if kind else []), "--out", tmp_path / "results"]
-    result = run(*command, CAT)
+    result = run(*command, FROG)
     said = " ".join(result.stderr.split())
     assert result.returncode == 2
     assert "a stopped run left results.part; add --overwrite to start over" in said
     assert ("--resume to continue it" in said) == resumable
     assert part.read_text() == "five thousand results\n"
-    assert run(*command, "--overwrite", CAT).returncode == 0
+    assert run(*command, "--overwrite", FROG).returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
@@ -116,7 +116,7 @@ def test_a_run_that_finishes_meanwhile_is_not_replaced(tmp_path):
 
 @pytest.mark.parametrize("options", [["--overwrite"], ["--out", "x", "--overwrite", "--resume"]])
 def test_overwrite_alone_makes_no_sense(options, tmp_path):
-    result = run("edge-classify", "--json", *options, CAT, cwd=tmp_path)
+    result = run("edge-classify", "--json", *options, FROG, cwd=tmp_path)
     assert result.returncode == 2
     assert "--overwrite needs --out" in " ".join(result.stderr.split())
 
@@ -140,7 +140,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
 def test_a_delegate_s_library_is_an_input(tmp_path, overwrite):
     (tmp_path / "delegate.so").write_bytes(b"library")
     options = ["--delegate", "./delegate.so", "--out", "delegate.so", *overwrite]
-    result = run("edge-classify", *options, CAT, cwd=tmp_path)
+    result = run("edge-classify", *options, FROG, cwd=tmp_path)
     assert result.returncode == 2
     assert "which is an input" in " ".join(result.stderr.split())
     assert contents(tmp_path) == {"delegate.so": b"library"}
@@ -158,10 +158,10 @@ def test_folders_that_are_missing_may_be_made(tmp_path):
 
 
 def test_the_order_of_results_survives_a_names_list_that_is_not_the_output(tmp_path):
-    (tmp_path / "names").write_text(f"{CAT}\n{SHIP}\n")
+    (tmp_path / "names").write_text(f"{FROG}\n{SHIP}\n")
     with (tmp_path / "names").open("rb") as stream:
         command = [COMMAND, "-", "--json", "--out", tmp_path / "out"]
         assert subprocess.run(command, stdin=stream, capture_output=True).returncode == 0
     sources = [json.loads(line)["source"] for line in (tmp_path / "out").read_text().splitlines()]
-    assert sources == [str(CAT), str(SHIP)]
-    assert str(shipped.samples()["cat"]) == sources[0]
+    assert sources == [str(FROG), str(SHIP)]
+    assert str(shipped.samples()["frog"]) == sources[0]
