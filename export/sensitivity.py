@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 from edge_runtime.support.files import replacing
 from export.inputs import ExportInputs
 from export.partial_int8 import partial_quantizer
+from train.outlier_head import without
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,12 @@ class LayerError:
 
 
 def explain(inputs: ExportInputs) -> list[LayerError]:
-    """Rank the layers of a network by their own quantization error, the worst first."""
-    with partial_quantizer(inputs) as quantizer:
+    """Rank the layers of a network by their own quantization error, the worst first.
+
+    An outlier head is left out: behind it, TensorFlow's debugger compares the logits with what
+    other operations have written into their place.
+    """
+    with partial_quantizer(replace(inputs, model=without(inputs.model))) as quantizer:
         plain_int8 = quantizer.top1(())
         sqnr = quantizer.sqnr_db()
         errors = [

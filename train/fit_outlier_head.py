@@ -30,7 +30,7 @@ from train.dataset import Split, digest
 from train.evaluation import predict
 from train.fit import epoch_line, make_deterministic
 from train.networks import NETWORKS, batches_of
-from train.outlier_head import PREFIX, parts, set_weights
+from train.outlier_head import PREFIX, parts, set_weights, without
 from train.outlier_views import OutlierViews
 from train.recipe import Recipe
 from train.schedule import learning_rate
@@ -112,7 +112,7 @@ class OutlierHeadTraining:
             say(f"resuming after epoch {state.epoch} of {recipe.epochs}")
         else:
             say(f"{self._start_from}: all weights loaded; they stay as they are")
-        scores = predict(self._without_head(), self._held_out.images)
+        scores = predict(without(self._network), self._held_out.images)
         held_out = self._features(self._held_out.images)
         while state.epoch < recipe.epochs:
             started = time.monotonic()
@@ -153,10 +153,6 @@ class OutlierHeadTraining:
         )
         optimizer.build(head.trainable_variables)
         return head
-
-    def _without_head(self) -> keras.Model:
-        scores = self._network.get_layer("scores").output
-        return keras.Model(self._network.inputs, scores, name=self._network.name)
 
     def _features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the head reads of images, float32 (N, features)."""

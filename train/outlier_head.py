@@ -64,6 +64,11 @@ def maxima(outputs: Mapping[str, keras.KerasTensor]) -> dict[str, keras.KerasTen
     }
 
 
+def without(model: keras.Model) -> keras.Model:
+    """Return a network without its head, if it has one; both share their weights."""
+    return keras.Model(model.inputs, model.get_layer("scores").output, name=model.name)
+
+
 def parts(model: keras.Model) -> list[keras.layers.Dense]:
     """Return the layers of a network's head that read the network, in the order of the taps."""
     return [part._keras_history.operation for part in model.get_layer(_JOINED).input]

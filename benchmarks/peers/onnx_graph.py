@@ -169,6 +169,10 @@ _SIMPLE: dict[str, Callable[[Any], _Node]] = {
         {"kernel_shape": layer.pool_size, "strides": layer.strides},
     ),
     "GlobalAveragePooling2D": lambda layer: ("ReduceMean", {"axes": [2, 3], "keepdims": 0}),
+    "GlobalMaxPooling2D": lambda layer: ("ReduceMax", {"axes": [2, 3], "keepdims": 0}),
+    "Concatenate": lambda layer: ("Concat", {"axis": 1}),
+    "Activation": lambda layer: ({"sigmoid": "Sigmoid"}[layer.activation.__name__], {}),
+    "Multiply": lambda layer: ("Mul", {}),
 }
 
 

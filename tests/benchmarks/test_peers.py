@@ -150,7 +150,7 @@ def test_files_of_another_checkpoint_have_no_peers(monkeypatch):
     monkeypatch.setattr(networks.weights, "file_hash", lambda path: "0" * 64)
     [missing] = networks.trained(files)
     assert missing.reason == (
-        "not all files of cnn come from cnn.safetensors, which the peers would use"
+        "not all files of cnn come from cnn-outlier-head.safetensors, which the peers would use"
     )
 
 

@@ -74,12 +74,13 @@ def enlarge(model, channel: int, factor: float) -> None:
 def hard(easy, tmp_path_factory):
     """The shipped CNN with one channel enlarged until plain int8 loses at least 5 points."""
     folder = tmp_path_factory.mktemp("hard")
-    model = simple_cnn()
-    weights.load(model, weights.SHIPPED / "cnn.safetensors")
+    about = weights.about(weights.exported("cnn"))
+    model = simple_cnn(**about["recipe"]["architecture"])
+    weights.load(model, weights.exported("cnn"))
     for _ in range(3):
         enlarge(model, 5, 16.0)
         if int8_drop(easy, model, folder) >= 0.05:
             break
     path = folder / "hard.safetensors"
-    weights.save(model, path)
+    weights.save(model, path, about=about)
     return with_few_calibration_images(load_inputs("cnn", path))

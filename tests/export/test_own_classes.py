@@ -63,7 +63,7 @@ def test_without_the_user_s_images_the_error_names_what_is_needed(command, own, 
         result = command(*arguments, *more)
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", expected)
     result = command("--data", own / "images", "--out", tmp_path / "x.tflite")
-    assert "cnn.safetensors has the classes airplane, automobile, " in result.stderr
+    assert "cnn-outlier-head.safetensors has the classes airplane, automobile, " in result.stderr
     assert not (tmp_path / "x.tflite").exists()
 
 

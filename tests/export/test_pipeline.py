@@ -71,7 +71,9 @@ def test_another_model_is_replaced_only_with_overwrite(cnn, tmp_path):
 
 
 def test_the_checkpoint_is_never_replaced(cnn):
-    with pytest.raises(OutputError, match=r"would replace .*cnn\.safetensors, which is an input"):
+    with pytest.raises(
+        OutputError, match=r"would replace .*cnn-outlier-head\.safetensors, which is an input"
+    ):
         export_tflite(NONE, cnn.checkpoint, cnn, overwrite=True)
 
 

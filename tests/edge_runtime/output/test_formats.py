@@ -192,7 +192,7 @@ def test_standard_error_that_is_full():
         result = subprocess.run(
             [COMMAND, "nope.png", FROG], stdout=subprocess.PIPE, stderr=full, text=True
         )
-    assert (result.returncode, result.stdout.count("cat.png")) == (1, 1)
+    assert (result.returncode, result.stdout.count("frog.png")) == (1, 1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")

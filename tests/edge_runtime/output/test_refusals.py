@@ -11,7 +11,7 @@ from edge_runtime.errors import OutputError
 from edge_runtime.inference import shipped
 from edge_runtime.support.outputs import output_file
 from tests.conftest import GOLDEN, run
-from tests.edge_runtime.output.test_formats import FROG, COMMAND, SHIP
+from tests.edge_runtime.output.test_formats import COMMAND, FROG, SHIP
 
 
 @pytest.fixture
