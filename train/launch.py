@@ -59,6 +59,8 @@ def train_network(
         raise typer.BadParameter(f"--from: {name} continues no checkpoint; use --recipe continued.")
     if weights and recipe.continues:
         raise typer.BadParameter(f"--weights: {name} continues a checkpoint; name it with --from.")
+    if recipe.only_outlier_head and not recipe.outlier_weight:
+        raise typer.BadParameter("--without outliers: the head learns from nothing else; omit it.")
     if recipe.only_outlier_head and not (options.outliers or options.own_outliers):
         raise typer.BadParameter(
             f"--recipe: {name} learns from outliers; name a folder or archive of them, or "

@@ -164,6 +164,10 @@ def test_the_command_trains_a_head_for_a_network_of_one_s_own(network, tmp_path)
     assert missing.exit_code == 2
     assert "outlier-head learns from outliers; name a folder" in missing.stderr
     stripes = write_outliers(tmp_path / "stripes", [f"{k}.png" for k in range(30)])
+    without = ("--without", "outliers", "--outliers", stripes)
+    refused = command("cnn", "--recipe", "outlier-head", "--data", images, *without)
+    assert refused.exit_code == 2
+    assert "--without outliers: the head learns from nothing else" in refused.stderr
     own = tmp_path / "own.safetensors"
     weights.save(simple_cnn(2), own, about={"class_names": ["dark", "light"]})
     options = ("--outliers", stripes, "--from", own, "--epochs", "1", "--out", tmp_path / "run")
