@@ -25,6 +25,9 @@ RECORD = Path(__file__).parent / "x86.npz"
 DELEGATES = ("xnnpack", "cpu")
 LEAST_AGREEMENT = 0.995  # of the labels
 MOST_DIFFERENCE = 2 / 256  # of a score
+# Built-in kernels round otherwise than XNNPACK, and an outlier head, whose output is steep, makes
+# more of it. This is the limit within which `auto` takes a delegate.
+MOST_OF_BUILT_IN = 16 / 256
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,29 @@ class Agreement:
         images: how many images were compared.
         same: how many of them have the same label.
         difference: largest difference of a score, 0 to 1.
+        most: the difference that is allowed.
     """
 
     images: int
     same: int
     difference: float
+    most: float = MOST_DIFFERENCE
 
     def __bool__(self) -> bool:
-        return self.same >= LEAST_AGREEMENT * self.images and self.difference <= MOST_DIFFERENCE
+        return self.same >= LEAST_AGREEMENT * self.images and self.difference <= self.most
 
     def __str__(self) -> str:
         steps = f"{self.difference * 256:.2f}/256"
         return f"{self.same} of {self.images} labels, scores within {steps}"
 
 
-def compare(scores: NDArray[np.float32], recorded: NDArray[np.float32]) -> Agreement:
+def compare(
+    scores: NDArray[np.float32], recorded: NDArray[np.float32], most: float = MOST_DIFFERENCE
+) -> Agreement:
     """Compare the scores of the first images, (images, classes), with the recorded ones.
+
+    Args:
+        most: the difference that is allowed.
 
     Raises:
         ValueError: there are no scores, or more than recorded ones.
@@ -59,7 +69,7 @@ def compare(scores: NDArray[np.float32], recorded: NDArray[np.float32]) -> Agree
         raise ValueError(f"Expected scores of 1 to {len(recorded)} images, got {len(scores)}.")
     recorded = recorded[: len(scores)]
     same = int((scores.argmax(1) == recorded.argmax(1)).sum())
-    return Agreement(len(scores), same, float(np.abs(scores - recorded).max()))
+    return Agreement(len(scores), same, float(np.abs(scores - recorded).max()), most)
 
 
 def cases() -> Iterator[tuple[str, str]]:
