@@ -36,7 +36,7 @@ def judged(
     # the inputs of a layer share one.
     parts = [_dense(tap, width, name) for name, tap in taps.items()]
     # A dense layer of ones and zeros adds them up. TensorFlow's converter would reshape the inputs
-    # of additions so that batches fail.
+    # of additions, and batches would fail.
     joined = layers.Concatenate(name=_JOINED, dtype="float32")(parts)
     hidden = layers.ReLU(name=f"{PREFIX}hidden")(_dense(joined, width, "sum"))
     logit = _dense(hidden, 1, "logit")

@@ -100,8 +100,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         precision="bfloat16",
         calibrate=True,
     ),
-    # Of the shipped weights nothing changes. An epoch is one look of the network at a view of all
-    # images and at half as many outliers; the head alone learns.
+    # The shipped weights stay as they are, and the head alone learns. In an epoch it sees one view
+    # of each image, and half as many outliers.
     ("cnn", "outlier-head"): Recipe(
         network="cnn",
         architecture={"outlier_head": 16},

@@ -69,10 +69,9 @@ def ship_run(
                 f"{run_dir} is less accurate than the shipped {report['network']}, which was kept; "
                 f"add --accept-loss to ship the run nevertheless."
             )
-    about = about_weights(report)
+    about, extends = about_weights(report), None
     if head_alone:
-        about = _of_both(weights.about(network), about)
-    extends = network if head_alone else None
+        about, extends = _of_both(weights.about(network), about), network
     weights.save(model, path, dtype="float16", about=about, extends=extends)
     return path
 
