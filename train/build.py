@@ -38,9 +38,14 @@ def training_network(recipe: Recipe, *, classes: int = 10) -> keras.Model:
     return model
 
 
+def deployed_form(recipe: Recipe, *, classes: int = 10) -> keras.Model:
+    """Build a recipe's network as it ships: float32, without the layers for training alone."""
+    return NETWORKS[recipe.network].build(classes, **recipe.architecture)
+
+
 def deployed_network(trained: keras.Model, recipe: Recipe, *, classes: int = 10) -> keras.Model:
-    """Return the network that ships: float32, without the layers that only the training has."""
-    deployed = NETWORKS[recipe.network].build(classes, **recipe.architecture)
+    """Return a trained network in its deployed form, with equal scores."""
+    deployed = deployed_form(recipe, classes=classes)
     if len(trained.weights) != len(deployed.weights):
         fold(trained, deployed)
     else:

@@ -1,6 +1,6 @@
 """Continue the training of a network from a checkpoint of its deployed form.
 
-While it trains, a BatchNorm takes the moments of the batch. Those in a checkpoint may be others: in
+The form that is trained may have more layers (`train.folding`). While it trains, a BatchNorm takes the moments of the batch. Those in a checkpoint may be others: in
 a network that was folded (`train.folding`), they are no moments at all. So the scale and offset of
 each BatchNorm are changed until the scores are the checkpoint's with the moments of a batch.
 """
@@ -16,16 +16,18 @@ from keras import layers
 from numpy.typing import NDArray
 
 from train import weights
+from train.folding import unfold
 from train.networks import batches_of
 
 _IMAGES = 1000
 
 
-def load(model: keras.Model, path: Path, images: NDArray[np.uint8]) -> str:
+def load(model: keras.Model, deployed: keras.Model, path: Path, images: NDArray[np.uint8]) -> str:
     """Set all weights of a network from a checkpoint.
 
     Args:
-        model: in the form that is trained, which has the layers of the deployed one.
+        model: in the form that is trained.
+        deployed: the network as it is deployed, whose weights the checkpoint holds.
         path: the checkpoint.
         images: uint8 (N, side, side, 3), RGB, mixed as in a batch; some of them give the moments.
 
@@ -35,7 +37,11 @@ def load(model: keras.Model, path: Path, images: NDArray[np.uint8]) -> str:
     Raises:
         CheckpointError: the file is missing or damaged, or is of another network.
     """
-    weights.load(model, path)
+    weights.load(deployed, path)
+    if len(model.weights) == len(deployed.weights):
+        model.set_weights(deployed.get_weights())
+    else:
+        unfold(deployed, model)
     norms = [n for n in model.layers if isinstance(n, layers.BatchNormalization) and n.trainable]
     if norms:
         chosen = images[:: max(1, len(images) // _IMAGES)]

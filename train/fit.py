@@ -30,7 +30,7 @@ from train import (
     views,
     weights,
 )
-from train.build import deployed_network, training_network
+from train.build import deployed_form, deployed_network, training_network
 from train.checkpoint import State
 from train.dataset import Split, digest
 from train.evaluation import predict
@@ -171,7 +171,8 @@ class Training:
     def _load(self, start_from: Path) -> str:
         """Set the weights from a checkpoint as the recipe says; return a line about it."""
         if self._recipe.continues:
-            return continuation.load(self._model, start_from, self._for_moments)
+            deployed = deployed_form(self._recipe, classes=self._classes)
+            return continuation.load(self._model, deployed, start_from, self._for_moments)
         load = finetune.load if self._recipe.fine_tune else imagenet.load
         return load(self._model, start_from)
 

@@ -1,4 +1,4 @@
-"""Fold the training-only BatchNorms and branches of a network into its kernels and biases.
+"""Fold the training-only BatchNorms and branches of a network into its kernels and biases, and back.
 
 In inference a BatchNorm is y = gamma (x - mean) / sqrt(variance + epsilon) + beta (Ioffe and
 Szegedy 2015, arXiv:1502.03167). That is one scale and one shift a channel, and the previous layer
@@ -8,11 +8,14 @@ al. 2021, arXiv:2101.03697).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+_LINEAR = (keras.layers.Conv2D, keras.layers.Dense)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def fold(trained: keras.Model, deployed: keras.Model) -> None:
     name_of: dict[int, str] = {}
     for layer in trained.layers:
         output = id(layer.output)
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+        if isinstance(layer, _LINEAR):
             weights = [np.asarray(w, np.float64) for w in layer.get_weights()]
             bias = weights[1] if layer.use_bias else np.zeros(weights[0].shape[-1])
             linear[output] = _Linear(id(layer.input), weights[0], bias)
@@ -59,6 +62,41 @@ def fold(trained: keras.Model, deployed: keras.Model) -> None:
             layer.set_weights([one, zero, zero, one - layer.epsilon])
         elif layer.name in folded:
             layer.set_weights([folded[layer.name].kernel, folded[layer.name].bias])
+
+
+def unfold(deployed: keras.Model, trained: keras.Model) -> None:
+    """Copy the weights of `deployed` into its training form, with equal scores: `fold` backwards.
+
+    A branch begins without any effect, the gamma and beta of its last BatchNorm at 0, and keeps its
+    random kernel.
+
+    Args:
+        deployed: as for `fold`; each of its BatchNorms follows a convolution.
+        trained: as for `fold`; a layer without a bias is followed by a BatchNorm.
+    """
+    norm_after = {before.name: norm for before, norm in _norms(deployed)}
+    linear = {layer.name: layer for layer in deployed.layers if isinstance(layer, _LINEAR)}
+    for layer in trained.layers:
+        if layer.name in linear and layer.use_bias:
+            layer.set_weights(linear[layer.name].get_weights())
+    for before, norm in _norms(trained):
+        one, zero = np.ones(norm.gamma.shape), np.zeros(norm.gamma.shape)
+        if before.name not in linear:
+            norm.set_weights([zero, zero, zero, one])
+            continue
+        kernel, bias = linear[before.name].get_weights()
+        if before.name in norm_after:
+            kernel, bias = absorb(kernel, bias, norm_after[before.name])
+        before.set_weights([kernel])
+        norm.set_weights([one, bias, zero, one - norm.epsilon])
+
+
+def _norms(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.layers.BatchNormalization]]:
+    """Yield each BatchNorm of a model, after the layer before it."""
+    producer = {id(layer.output): layer for layer in model.layers}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            yield producer[id(layer.input)], layer
 
 
 def absorb(

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from tests.train.small import HELD_OUT, TRAIN
 from train import continuation, weights
@@ -9,15 +10,25 @@ from train.architectures import simple_cnn
 from train.evaluation import predict
 
 
-def test_scores_are_the_checkpoint_s_with_the_moments_of_a_batch_too(tmp_path):
+FORMS = {
+    "deployed": {},
+    "with norms": {"norm": "every"},
+    "with branches": {"norm": "every", "branches": True},
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_scores_are_the_checkpoint_s_with_the_moments_of_a_batch_too(tmp_path, form):
     keras.utils.set_random_seed(0)
     before = simple_cnn(2)
     norm = before.get_layer("block2_bn1")
     norm.set_weights([weight + 0.5 for weight in norm.get_weights()])  # moments of nothing
     path = tmp_path / "cnn.safetensors"
     weights.save(before, path)
-    model = simple_cnn(2, dropout_blocks=0.0, dropout_head=0.0)
-    assert continuation.load(model, path, TRAIN.images) == f"{path}: all weights loaded"
+    model = simple_cnn(2, dropout_blocks=0.0, dropout_head=0.0, **form)
+    assert (
+        continuation.load(model, simple_cnn(2), path, TRAIN.images) == f"{path}: all weights loaded"
+    )
     expected = predict(before, HELD_OUT.images)
     np.testing.assert_allclose(predict(model, HELD_OUT.images), expected, atol=1e-5)
     whole = TRAIN.images.astype(np.float32) / 255
