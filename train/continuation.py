@@ -1,8 +1,9 @@
 """Continue the training of a network from a checkpoint of its deployed form.
 
-The form that is trained may have more layers (`train.folding`). While it trains, a BatchNorm takes the moments of the batch. Those in a checkpoint may be others: in
-a network that was folded (`train.folding`), they are no moments at all. So the scale and offset of
-each BatchNorm are changed until the scores are the checkpoint's with the moments of a batch.
+The form that is trained may have more layers (`train.folding`). While it trains, a BatchNorm takes
+the moments of the batch. Those in a checkpoint may be others: in a network that was folded they are
+no moments at all. So the scale and offset of each BatchNorm are changed until the scores are the
+checkpoint's with the moments of a batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fold the training-only BatchNorms and branches of a network into its kernels and biases, and back.
+"""Fold a network's training-only BatchNorms and branches into its kernels and biases, and back.
 
 In inference a BatchNorm is y = gamma (x - mean) / sqrt(variance + epsilon) + beta (Ioffe and
 Szegedy 2015, arXiv:1502.03167). That is one scale and one shift a channel, and the previous layer
