@@ -58,7 +58,6 @@ def optimizer_of(recipe: Recipe) -> keras.optimizers.Optimizer:
     shared: dict[str, Any] = {
         "use_ema": recipe.ema is not None,
         "ema_momentum": recipe.ema or 0.0,
-        "global_clipnorm": recipe.clip,
     }
     if recipe.optimizer == "adam":
         return averaging.Adam(recipe.learning_rate, **shared)

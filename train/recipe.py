@@ -34,7 +34,6 @@ class Recipe:
     plateau_patience: int = 0  # epochs
     min_learning_rate: float = 0.0
     early_stopping_patience: int | None = None  # epochs; None: run to the end, keep the last
-    clip: float | None = None  # largest norm of a step's gradient over all weights
     weight_decay: float = 0.0  # decoupled: a step takes learning rate x this off each kernel
     flip: bool = False
     translate: int = 0  # pixels

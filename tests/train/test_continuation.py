@@ -9,7 +9,6 @@ from train import continuation, weights
 from train.architectures import simple_cnn
 from train.evaluation import predict
 
-
 FORMS = {
     "deployed": {},
     "with norms": {"norm": "every"},

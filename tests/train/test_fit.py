@@ -240,20 +240,10 @@ def test_a_training_continues_from_a_checkpoint(tmp_path, teacher):
     before = simple_cnn(2)
     weights.load(before, teacher)
     kernel = before.get_layer("dense").kernel.numpy()
-    np.testing.assert_allclose(model.get_layer("dense").kernel.numpy(), kernel, atol=1e-4)
+    # The moments of all images, not of a batch, are folded into it.
+    np.testing.assert_allclose(model.get_layer("dense").kernel.numpy(), kernel, 0.01, 1e-3)
     with pytest.raises(ValueError, match="Expected a checkpoint of cnn to start from"):
         train(recipe, tmp_path)
-
-
-def test_clipping_bounds_a_step(tmp_path):
-    recipe = shortened(SEED, epochs=1, optimizer="sgd", schedule="one-cycle", learning_rate=0.1)
-    ends = []
-    for clip in (None, 1e-6):
-        clipped = dataclasses.replace(recipe, clip=clip, early_stopping_patience=None)
-        ends.append(train(clipped, tmp_path / str(clip))[0].get_layer("dense").kernel.numpy())
-    keras.utils.set_random_seed(0)
-    first = training_network(recipe, classes=2).get_layer("dense").kernel.numpy()
-    assert np.abs(ends[1] - first).max() < 1e-5 < np.abs(ends[0] - first).max()
 
 
 def test_a_missing_teacher_is_named(tmp_path):
