@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from edge_runtime.inference.engine import _kernels_of
+from edge_runtime.inference.interpreter import integer_kernels
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.openvino import pair_sums
 from export import convert, quantize, verify
@@ -112,6 +112,6 @@ def test_an_export_with_fewer_bits(cnn, tmp_path, bits, most):
     made = export_tflite(QuantizationMode.INT8, out, cnn, weight_bits=bits)
     assert made.findings == []
     assert read_metadata(out).card["weight_bits"] == str(bits)
-    assert max(pair_sums(kernel).max() for kernel in _kernels_of(out)) <= most
+    assert max(pair_sums(kernel).max() for kernel in integer_kernels(out)) <= most
     scores = verify.file_scores(out, cnn.held_out.images)
     assert verify.compare(cnn.scores, scores, cnn.held_out.labels).agreement >= 0.98

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier, DelegateError, ModelError, available_delegates
-from edge_runtime.inference import delegates, engine, shipped
+from edge_runtime.inference import delegates, interpreter, shipped
 from edge_runtime.inference.delegates import difference_from
 from edge_runtime.inference.engine import open_engine
 from tests.conftest import GOLDEN
@@ -27,10 +27,10 @@ def test_auto_opens_each_engine_once(monkeypatch):
 
     def counted(**options):
         opened.append(options["experimental_op_resolver_type"].name)
-        return interpreter(**options)
+        return real(**options)
 
-    interpreter = engine.Interpreter
-    monkeypatch.setattr(engine, "Interpreter", counted)
+    real = interpreter.Interpreter
+    monkeypatch.setattr(interpreter, "Interpreter", counted)
     Classifier(delegate="auto")
     assert opened == ["BUILTIN_WITHOUT_DEFAULT_DELEGATES", "AUTO"]
 

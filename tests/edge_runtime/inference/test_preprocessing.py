@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier, ImageError, ModelError
-from edge_runtime.inference.engine import Tensor
 from edge_runtime.inference.metadata import Metadata
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.quantization import Quantization
+from edge_runtime.inference.signature import Tensor
 from tests.conftest import GOLDEN
 
 RAMP = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5
