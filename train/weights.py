@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,19 +74,9 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
     Raises:
         CheckpointError: the file, or the one that it extends, is missing or damaged.
     """
-    if not Path(path).is_file():
-        raise CheckpointError(
-            f"There is no checkpoint {path}; train one with `python -m train`, and make it the "
-            f"one that ships with `python -m train ship`."
-        )
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as exc:
-        raise CheckpointError(
-            f"{path} is not a readable safetensors file ({reason(exc)})."
-        ) from exc
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() or {}
     if "extends" in metadata:
         extended = Path(path).parent / metadata["extends"]
         tensors |= read(extended)[0]
@@ -100,20 +91,45 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
 def files(path: Path) -> list[Path]:
     """Return a checkpoint's file, and the one that it extends if there is such."""
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            extended = (file.metadata() or {}).get("extends")
-    except (OSError, safetensors.SafetensorError):  # whoever reads it says so
+        extended = _metadata(path).get("extends")
+    except CheckpointError:  # whoever reads it says so
         return [path]
     return [path, path.parent / extended] if extended else [path]
 
 
 def about(path: str | Path) -> dict[str, Any]:
-    """Return the `about` of a file that `save` wrote.
+    """Return the `about` of a file that `save` wrote, without reading a tensor.
+
+    Raises:
+        CheckpointError: the file is missing or damaged. The one that it extends is not looked at.
+    """
+    return json.loads(_metadata(path).get("about", "{}"))
+
+
+def _metadata(path: str | Path) -> dict[str, str]:
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """Open a safetensors file, whose header is checked then.
 
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    return json.loads(read(path)[1].get("about", "{}"))
+    if not Path(path).is_file():
+        raise CheckpointError(
+            f"There is no checkpoint {path}; train one with `python -m train`, and make it the "
+            f"one that ships with `python -m train ship`."
+        )
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            yield file
+    except (OSError, safetensors.SafetensorError) as exc:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({reason(exc)})."
+        ) from exc
 
 
 def exported(network: str) -> Path:

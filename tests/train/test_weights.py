@@ -39,10 +39,11 @@ def test_other_networks_missing_and_damaged_files_are_refused(tmp_path):
     with pytest.raises(weights.CheckpointError, match=r"expected logits/bias to be \(10,\)"):
         weights.load(simple_cnn(), path)
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(weights.CheckpointError, match="not a readable safetensors file"):
-        weights.load(simple_cnn(), path)
-    with pytest.raises(weights.CheckpointError, match="There is no checkpoint"):
-        weights.load(simple_cnn(), tmp_path / "nope")
+    for read in (weights.read, weights.about):
+        with pytest.raises(weights.CheckpointError, match="not a readable safetensors file"):
+            read(path)
+        with pytest.raises(weights.CheckpointError, match="There is no checkpoint"):
+            read(tmp_path / "nope")
 
 
 def test_a_full_disk_is_reported_and_keeps_the_previous_file(tmp_path, monkeypatch):
@@ -66,7 +67,7 @@ def test_a_file_can_extend_another_one_beside_it(tmp_path):
     plain, judged, other = simple_cnn(), simple_cnn(outlier_head=16), simple_cnn(outlier_head=16)
     weights.save(plain, base)
     weights.load(judged, base, but="outlier_")
-    weights.save(judged, path, extends=base)
+    weights.save(judged, path, about={"network": "cnn"}, extends=base)
     assert path.stat().st_size < 0.05 * base.stat().st_size
     weights.load(other, path)
     for expected, actual in zip(judged.get_weights(), other.get_weights(), strict=True):
@@ -74,3 +75,7 @@ def test_a_file_can_extend_another_one_beside_it(tmp_path):
     with pytest.raises(weights.CheckpointError, match="holds another network than cnn"):
         weights.load(plain, path)
     weights.load(plain, path, but="outlier_")
+    base.unlink()
+    assert weights.about(path) == {"network": "cnn"}
+    with pytest.raises(weights.CheckpointError, match="There is no checkpoint"):
+        weights.load(other, path)
