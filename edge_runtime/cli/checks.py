@@ -1,4 +1,4 @@
-"""Checks of the options of `edge-classify`; each raises Typer's usage error."""
+"""Checks of single options of `edge-classify`; each raises Typer's usage error."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from edge_runtime.errors import DelegateError, ModelError, OutputError
+
+if TYPE_CHECKING:
+    from edge_runtime.jobs.job import Job
 
 
 def given(context: typer.Context, option: str) -> bool:
@@ -45,28 +49,23 @@ def check_delegate(delegate: str) -> None:
 
 
 def check_out(
-    out: str,
-    sources: list[str],
-    models: Sequence[str],
-    delegate: str,
-    labels: Path | None,
-    overwrite: bool,
-    *,
-    resume: bool,
-    resumable: bool,
+    job: Job, sources: list[str], models: Sequence[str], delegate: str, labels: Path | None
 ) -> None:
     """Reject an output that would replace an input, or another file without being asked to."""
+    if job.out is None:
+        return
     from edge_runtime.output.file import BESIDE
+    from edge_runtime.output.formats import RESUMABLE
     from edge_runtime.support.outputs import output_file
 
     try:
         output_file(
-            out,
+            job.out,
             inputs=_inputs(sources, models, delegate, labels),
             beside=BESIDE,
-            overwrite=overwrite,
-            resume=resume,
-            resumable=resumable,
+            overwrite=job.overwrite,
+            resume=job.resume,
+            resumable=job.format in RESUMABLE,
         )
     except OutputError as exc:
         raise typer.BadParameter(str(exc)) from exc
@@ -96,39 +95,6 @@ def _inputs(
         elif not is_url(name):
             yield name  # a video too, which is no image
             yield from (source.name for source in expand([name]))
-
-
-def check_for_ray(
-    sources: list[str],
-    *,
-    delegate: str,
-    as_csv: bool,
-    as_json: bool,
-    out: str | None,
-    of_stream: bool,
-) -> None:
-    """Reject options and sources that a cluster does not take."""
-    from edge_runtime.inference.placement import CPU_DELEGATES
-    from edge_runtime.inputs.names import STANDARD_INPUT, is_stream
-    from edge_runtime.inputs.urls import shown
-
-    if as_csv or not out or as_json == out.rstrip("/").endswith(".parquet"):
-        raise typer.BadParameter(
-            "--ray writes a folder: Parquet with --out NAME.parquet, or JSON lines with --json "
-            "--out NAME."
-        )
-    if delegate not in CPU_DELEGATES:
-        raise typer.BadParameter(
-            f"--ray runs one model a core; expected --delegate xnnpack or cpu, but got {delegate}."
-        )
-    if of_stream:
-        raise typer.BadParameter("--ray takes no --max-frames, --duration or --every; omit them.")
-    for source in sources:
-        if source == STANDARD_INPUT or is_stream(source):
-            raise typer.BadParameter(
-                f"--ray takes images, directories, globs and URLs, but got {shown(source)}; "
-                f"omit --ray."
-            )
 
 
 def numbers(option: str, text: str | None) -> list[float] | None:

@@ -21,7 +21,6 @@ from edge_runtime.cli.about_models import (
 from edge_runtime.cli.checks import (
     check_choice,
     check_delegate,
-    check_for_ray,
     check_model,
     check_out,
     error_limits,
@@ -29,10 +28,17 @@ from edge_runtime.cli.checks import (
     label_names,
     numbers,
 )
+from edge_runtime.cli.combinations import (
+    check_for_ray,
+    check_output,
+    check_questions,
+    check_second_opinion,
+    check_sources,
+    output_format,
+)
 from edge_runtime.inference.placement import DELEGATE_CHOICES, SCORES
 from edge_runtime.inference.shipped import DEFAULT_MODEL
 from edge_runtime.inference.views import MOST as MOST_VIEWS
-from edge_runtime.output.formats import RESUMABLE, Format
 from edge_runtime.support.options import finite, make_app, version_printer
 
 app = make_app()
@@ -225,16 +231,9 @@ def classify(
     ] = False,
 ) -> None:
     """Classify images, videos and cameras with a quantized network, on this device."""
-    if (info and not sources) or ((info or check) and given(context, "model")):
-        option = "--info" if info else "--check"
-        raise typer.BadParameter(
-            f"{option} takes the models as SOURCE: edge-classify {option} {model}."
-        )
     sources = sources or []
-    if not (sources or check):
-        raise typer.BadParameter("expected at least one SOURCE; see edge-classify --help.")
-    if as_json and as_csv:
-        raise typer.BadParameter("expected --json or --csv, but got both.")
+    check_sources(sources, model, info=info, check=check, model_given=given(context, "model"))
+    format = output_format(as_json=as_json, as_csv=as_csv, ray=ray)
     if fit is not None:
         from edge_runtime.inputs.resize import FITS
 
@@ -243,61 +242,9 @@ def classify(
     check_choice("--gpu-precision", gpu_precision, ("fp32", "fp16"))
     check_delegate(delegate)
     check_model("--model", model)
-    if second_opinion is not None:
-        check_model("--second-opinion", second_opinion)
-    elif unsure_below is not None:
-        raise typer.BadParameter("--unsure-below needs --second-opinion.")
+    check_second_opinion(second_opinion, unsure_below)
     means, stds = numbers("--mean", mean), numbers("--std", std)
-    names = label_names(labels)
-    error = error_limits(max_error, accept_all)
-    format: Format = "json" if as_json else "csv" if as_csv else "parquet" if ray else "text"
-    if out == "":
-        raise typer.BadParameter("expected --out to be a name, but got an empty one.")
-    if resume and not (out and format in RESUMABLE):
-        raise typer.BadParameter("--resume needs --out, and --json, --csv or --ray.")
-    if overwrite and (resume or not (out or save)):
-        raise typer.BadParameter("--overwrite needs --out or --save, and no --resume.")
-    named = [delegate] if given(context, "delegate") else []
-    for option, asked, allowed in (
-        ("--info", info, "prints text or, with --json, JSON"),
-        ("--check", check, "takes models as SOURCE, --delegate and --json"),
-        ("--judge", judge, "takes one folder, and prints text or, with --json, JSON"),
-    ):
-        others = as_csv or out or ray or info + check + judge > 1
-        others = others or (second_opinion is not None and not judge)
-        if asked and (others or (judge and len(sources) != 1)):
-            raise typer.BadParameter(f"{option} {allowed}; omit --csv, --out, --ray and the like.")
-    if save and not judge:
-        raise typer.BadParameter("--save needs --judge.")
-    if save and second_opinion is not None:
-        raise typer.BadParameter(
-            "--save keeps the thresholds of one model; omit --second-opinion, or --save."
-        )
-    if check:
-        raise typer.Exit(check_models(sources, named, as_json=as_json))
-    if info:
-        asked_of = named[0] if named else None
-        raise typer.Exit(describe_models(sources, as_json, asked_of, threads, gpu_precision))
-    if ray:
-        check_for_ray(
-            sources,
-            delegate=delegate,
-            as_csv=as_csv,
-            as_json=as_json,
-            out=out,
-            of_stream=max_frames is not None or duration is not None or every != 1,
-        )
-    elif out:
-        check_out(
-            out,
-            sources,
-            [model] if second_opinion is None else [model, second_opinion],
-            delegate,
-            labels,
-            overwrite,
-            resume=resume,
-            resumable=format in RESUMABLE,
-        )
+    names, error = label_names(labels), error_limits(max_error, accept_all)
     from edge_runtime.jobs.job import Job
 
     job = Job(
@@ -312,6 +259,21 @@ def classify(
         every=every,
         ray=ray,
     )
+    check_output(job, save=save)
+    check_questions(
+        sources, job, info=info, check=check, judge=judge, save=save, second_opinion=second_opinion
+    )
+    named = [delegate] if given(context, "delegate") else []
+    if check:
+        raise typer.Exit(check_models(sources, named, as_json=as_json))
+    if info:
+        asked_of = named[0] if named else None
+        raise typer.Exit(describe_models(sources, as_json, asked_of, threads, gpu_precision))
+    if ray:
+        check_for_ray(job, sources, delegate)
+    else:
+        models = [model] if second_opinion is None else [model, second_opinion]
+        check_out(job, sources, models, delegate, labels)
     code = work.classify(
         sources,
         job,
