@@ -15,6 +15,8 @@ from edge_runtime.errors import OutputError
 from edge_runtime.support.outputs import output_file
 from export import committed, photographs
 from export.pipeline import QuantizationMode
+from export.quantize import IoType
+from export.requantize import WeightBits
 from train import efficientnet, weights
 from train.cifar10 import ENVIRONMENT_VARIABLE
 from train.networks import CIFAR10_NETWORKS
@@ -32,6 +34,25 @@ def data_path(data: Path | None) -> Path | None:
 def either(values: Sequence[int]) -> str:
     """Return numbers as "1, 2 or 3"."""
     return f"{', '.join(map(str, values[:-1]))} or {values[-1]}"
+
+
+def check_all(*others: object) -> None:
+    """Reject --all beside options that are about one export."""
+    if any(others):
+        raise typer.BadParameter(
+            "it can be combined only with --data, --calibration, --max-drop and --overwrite.",
+            param_hint="--all",
+        )
+
+
+def check_explain(*others: object) -> None:
+    """Reject --explain beside options that are about the exported file."""
+    if any(others):
+        raise typer.BadParameter(
+            "it exports nothing, so it can be combined only with --network, --checkpoint, --out, "
+            "--overwrite, --data and --calibration.",
+            param_hint="--explain",
+        )
 
 
 def check_network(
@@ -68,6 +89,35 @@ def check_network(
                 f"{efficientnet.NAME}.",
                 param_hint=option,
             )
+
+
+def check_quantization(
+    mode: QuantizationMode,
+    *,
+    io: IoType | None,
+    mixed: bool,
+    weight_bits: WeightBits | None,
+    calibration: str | None,
+) -> None:
+    """Reject what a precision does not take."""
+    if io and not mode.integer:
+        raise typer.BadParameter(
+            f"{mode} models have float32 input and scores; omit --io.", param_hint="--io"
+        )
+    if mixed and (mode is not QuantizationMode.INT8 or io):
+        raise typer.BadParameter(
+            "it needs --quantize int8, and input and scores are float32; omit --io.",
+            param_hint="--mixed",
+        )
+    if weight_bits and (mode is not QuantizationMode.INT8 or mixed):
+        raise typer.BadParameter(
+            "it is for --quantize int8 without --mixed; omit it.", param_hint="--weight-bits"
+        )
+    if calibration and not mode.integer:
+        raise typer.BadParameter(
+            f"{mode} models have no activation ranges; omit --calibration.",
+            param_hint="--calibration",
+        )
 
 
 def check_named(checkpoint: Path | None, data: Path | None) -> None:

@@ -21,10 +21,13 @@ start("export")
 from export import pipeline, report, sensitivity
 from export.checks import (
     SIDES,
+    check_all,
     check_calibration,
+    check_explain,
     check_named,
     check_network,
     check_out,
+    check_quantization,
     data_path,
     either,
     input_files,
@@ -164,37 +167,16 @@ def main(
 
     A file that loses too much accuracy is not written.
     """
-    given = network or quantize or out or checkpoint or mixed or explain or io or features or side
-    if every and (given or weight_bits):
-        raise typer.BadParameter(
-            "it can be combined only with --data, --calibration, --max-drop and --overwrite.",
-            param_hint="--all",
-        )
-    if explain and (quantize or mixed or io or weight_bits or max_drop is not None):
-        raise typer.BadParameter(
-            "it exports nothing, so it can be combined only with --network, --checkpoint, --out, "
-            "--overwrite, --data and --calibration.",
-            param_hint="--explain",
-        )
+    if every:
+        named = (network, quantize, out, checkpoint, features, side)
+        check_all(*named, mixed, explain, io, weight_bits)
+    if explain:
+        check_explain(quantize, mixed, io, weight_bits, max_drop is not None)
     network, quantize = network or NetworkName("cnn"), quantize or QuantizationMode.INT8
     check_network(network, quantize, features=features, side=side, mixed=mixed, explain=explain)
-    if io and not quantize.integer:
-        raise typer.BadParameter(
-            f"{quantize} models have float32 input and scores; omit --io.", param_hint="--io"
-        )
-    if mixed and (quantize is not QuantizationMode.INT8 or io):
-        raise typer.BadParameter(
-            "it needs --quantize int8, and input and scores are float32; omit --io.",
-            param_hint="--mixed",
-        )
-    if weight_bits and (quantize is not QuantizationMode.INT8 or mixed):
-        raise typer.BadParameter(
-            "it is for --quantize int8 without --mixed; omit it.", param_hint="--weight-bits"
-        )
-    if calibration and not every and not quantize.integer:
-        raise typer.BadParameter(
-            f"{quantize} models have no activation ranges; omit --calibration.",
-            param_hint="--calibration",
+    if not every:
+        check_quantization(
+            quantize, io=io, mixed=mixed, weight_bits=weight_bits, calibration=calibration
         )
     check_named(checkpoint, data)
     cifar10 = every or network in CIFAR10_NETWORKS
