@@ -1,78 +1,16 @@
 /** How the page goes from one state to the next: the newest request wins, whatever comes first. */
 
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+// Before the modules that it mocks.
+import { bestLabel, FIRST, input, models, pick, runner, stage, startup, state } from './wired';
 import { PageError } from '../../src/errors';
 import { Classifier } from '../../src/inference/classifier';
-import { Camera } from '../../src/inputs/camera';
 import { showAlert } from '../../src/page/alert';
-import { CameraLoop } from '../../src/page/camera-loop';
-import { Input } from '../../src/page/input';
-import { ModelChoice } from '../../src/page/model-choice';
-import { Runner } from '../../src/page/runner';
-import { Stage } from '../../src/page/stage';
-import { Startup } from '../../src/page/startup';
-import { PageState } from '../../src/page/state';
 import * as tray from '../../src/page/tray';
 import * as view from '../../src/page/view';
 import { deferred, settled } from '../deferred';
 import { grey } from '../images';
-import { asClassifier, fakeClassifier, fakeItem, fakeModel, type FakeItem } from './fakes';
-
-vi.mock('../../src/inference/classifier', () => ({ Classifier: { load: vi.fn() } }));
-vi.mock('../../src/inference/engine', () => ({
-  loadRuntime: vi.fn(async () => undefined),
-  whyNoWebGpu: () => undefined,
-}));
-vi.mock('../../src/inputs/camera', () => ({ Camera: { open: vi.fn() } }));
-vi.mock('../../src/page/dom', () => ({ element: vi.fn(() => ({})) }));
-vi.mock('../../src/page/offline', () => ({ keepForOffline: vi.fn(async () => 'offline') }));
-vi.mock('../../src/page/tray');
-vi.mock('../../src/page/view');
-vi.mock('../../src/page/alert', async (original) => {
-  const { sentence } = await import('../../src/errors');
-  const showAlert = vi.fn();
-  const attempt = (work: () => Promise<void>) =>
-    work().catch((error: unknown) => showAlert(sentence(error)));
-  return { ...(await original<object>()), showAlert, attempt };
-});
-
-const FIRST = fakeModel('cnn-int8');
-
-let state: PageState, stage: Stage, runner: Runner;
-let models: ModelChoice, startup: Startup, input: Input, camera: CameraLoop;
-
-/** Makes `Classifier.load` return a fake named after the model. */
-function loadFakes(): void {
-  vi.mocked(Classifier.load).mockImplementation(async (_data, name, accelerator) =>
-    asClassifier(fakeClassifier(name, accelerator)),
-  );
-}
-
-/** Picks an item of the tray, as a click does. */
-function pick(item: FakeItem): void {
-  const [, , onPicked] = vi.mocked(tray.addItem).mock.calls[0]!;
-  onPicked(item);
-}
-
-function bestLabel(): string | undefined {
-  return state.result?.predictions[0]!.label;
-}
-
-beforeEach(() => {
-  vi.clearAllMocks();
-  vi.mocked(view.acceptsAll).mockReturnValue(false);
-  vi.mocked(tray.open).mockImplementation((item) => (item as FakeItem).reading.promise);
-  vi.mocked(tray.addItem).mockImplementation((name) => fakeItem(name));
-  loadFakes();
-  state = new PageState([FIRST], FIRST.name);
-  stage = new Stage(state);
-  runner = new Runner(state, stage);
-  models = new ModelChoice(state, runner);
-  startup = new Startup(state, stage, runner, models);
-  input = new Input(state, stage, runner, models, startup);
-  camera = new CameraLoop(state, stage, runner, startup);
-  input.addSamples([{ name: 'cat', url: 'cat.png' }, { name: 'ship', url: 'ship.png' }]);
-});
+import { asClassifier, fakeClassifier, fakeItem, fakeModel } from './fakes';
 
 describe('at the start', () => {
   test('a sample is classified, and the page is kept for offline use', async () => {
@@ -321,117 +259,5 @@ describe('measuring', () => {
     state.classifier = asClassifier(fake);
     await runner.measure(result!);
     expect(fake.run).toHaveBeenCalledOnce();
-  });
-});
-
-test('the camera stays closed if the user picks an image while a model loads', async () => {
-  const first = fakeModel('cnn-int8', { read: false });
-  state.chosen = { model: first, accelerator: 'wasm' };
-  const starting = camera.start();
-  pick(fakeItem('mine.png'));
-  await settled();
-  first.reading.resolve(new Uint8Array());
-  await starting;
-  expect(Camera.open).not.toHaveBeenCalled();
-  expect(stage.name).toBe('mine.png');
-});
-
-describe('the camera', () => {
-  function fakeCamera() {
-    const frames = [deferred<ReturnType<typeof grey>>()];
-    return {
-      frames,
-      frame: vi.fn(() => frames.at(-1)!.promise),
-      close: vi.fn(),
-      show() {
-        const frame = frames.at(-1)!;
-        frames.push(deferred());
-        frame.resolve(grey());
-      },
-    };
-  }
-
-  function nextCamera() {
-    const fake = fakeCamera();
-    vi.mocked(Camera.open).mockResolvedValueOnce(fake as unknown as Camera);
-    return fake;
-  }
-
-  beforeEach(async () => {
-    await startup.ready();
-    await settled();
-  });
-
-  test('classifies frame after frame until it is stopped', async () => {
-    const fake = nextCamera();
-    await camera.start();
-    const following = camera.follow();
-    for (let i = 0; i < 3; i++) {
-      fake.show();
-      await settled();
-    }
-    expect(fake.frame).toHaveBeenCalledTimes(4);
-    expect(stage.name).toBe('The last frame');
-    stage.stopCamera();
-    fake.show();
-    await following;
-    expect(fake.close).toHaveBeenCalledOnce();
-    expect(view.showCamera).toHaveBeenLastCalledWith(false);
-    expect(fake.frame).toHaveBeenCalledTimes(4);
-  });
-
-  test('gives way to an image that the user picks', async () => {
-    const fake = nextCamera();
-    await camera.start();
-    const following = camera.follow();
-    fake.show();
-    await settled();
-    pick(fakeItem('mine.png'));
-    await settled();
-    fake.show();
-    await following;
-    expect(fake.close).toHaveBeenCalledOnce();
-    expect(stage.name).toBe('mine.png');
-  });
-
-  test('is closed again if the user asks for something else before it opens', async () => {
-    const fake = fakeCamera();
-    const opening = deferred<Camera>();
-    vi.mocked(Camera.open).mockReturnValueOnce(opening.promise);
-    const starting = camera.start();
-    await settled();
-    pick(fakeItem('mine.png'));
-    await settled();
-    opening.resolve(fake as unknown as Camera);
-    await starting;
-    expect(fake.close).toHaveBeenCalledOnce();
-    expect(state.camera).toBeUndefined();
-    expect(stage.name).toBe('mine.png');
-    await camera.follow(); // there is nothing to follow
-    expect(fake.frame).not.toHaveBeenCalled();
-  });
-
-  test('that is disconnected leaves its last frame, and a message', async () => {
-    const fake = nextCamera();
-    await camera.start();
-    const following = camera.follow();
-    fake.show();
-    await settled();
-    const [, onLost] = vi.mocked(Camera.open).mock.calls[0]!;
-    onLost();
-    fake.show();
-    await following;
-    expect(state.camera).toBeUndefined();
-    expect(stage.name).toBe('The last frame');
-    expect(showAlert).toHaveBeenLastCalledWith(expect.stringContaining('disconnected'));
-  });
-
-  test('whose frame fails is closed', async () => {
-    const fake = nextCamera();
-    await camera.start();
-    const following = camera.follow();
-    fake.frames[0]!.reject(new Error('no canvas has this size'));
-    await expect(following).rejects.toThrow('no canvas has this size');
-    expect(fake.close).toHaveBeenCalledOnce();
   });
 });
