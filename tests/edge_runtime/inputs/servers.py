@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,3 +58,15 @@ def give(
         request.send_header(name.replace("_", "-"), value)
     request.end_headers()
     request.wfile.write(content)
+
+
+def moved(location: str, code: int = 302) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Return what answers a request with a redirect."""
+    return lambda request: give(request, code=code, Location=location)
+
+
+def drip_headers(request: BaseHTTPRequestHandler) -> None:
+    """Answer with a byte now and then, and never get to the end of the headers."""
+    for _ in range(200):
+        request.wfile.write(b"X")
+        time.sleep(0.05)

@@ -1,60 +1,20 @@
-import base64
+"""Images over HTTP: how they are fetched, and why they cannot be."""
+
 import gzip
 import socket
 import threading
 import time
 import zlib
-from itertools import count
-from urllib.parse import quote
 
 import pytest
 
 from edge_runtime import Classifier, ImageError, StreamError
-from edge_runtime.inference import shipped
-from edge_runtime.inputs import http
 from edge_runtime.inputs.http import open_url, served_kind
 from tests.conftest import run
-from tests.edge_runtime.inputs.servers import PROXY_VARIABLES, give, serving
+from tests.edge_runtime.inputs.conftest import CONTENT, FROG
+from tests.edge_runtime.inputs.servers import drip_headers, give, serving
 
-FROG = shipped.samples()["frog"]
-CONTENT = FROG.read_bytes()
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def web():
-    """Serve what a test puts under a path: a function that answers the request."""
-    paths = {"/frog.png": lambda request: give(request, CONTENT)}
-
-    def answer(request):
-        paths.get(request.path.partition("?")[0], lambda r: give(r, code=404))(request)
-
-    with serving(answer) as address:
-        yield address, paths
-
-
-def moved(location, code=302):
-    return lambda request: give(request, code=code, Location=location)
-
-
-def drip(request):
-    request.send_response(200)
-    request.end_headers()
-    for _ in range(200):
-        request.wfile.write(b"x")
-        time.sleep(0.05)
-
-
-def drip_headers(request):
-    for _ in range(200):
-        request.wfile.write(b"X")
-        time.sleep(0.05)
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 def test_an_image_from_the_web(web):
@@ -87,191 +47,6 @@ def test_urls_are_refused_unless_they_are_allowed(web):
     assert not asked
 
 
-@pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_a_download_has_a_size_limit(web, monkeypatch, encoding):
-    address, paths = web
-    monkeypatch.setattr(http, "MAX_CONTENT_BYTES", 1 << 20)
-    large = bytes(4 << 20)
-    content = gzip.compress(large) if encoding == "gzip" else large
-    paths["/large.png"] = lambda r: give(r, content, Content_Encoding=encoding)
-    with pytest.raises(ImageError, match=r"large\.png is larger than 1 MiB"):
-        open_url(f"{address}/large.png")
-
-
-@pytest.mark.parametrize("slow", [drip, drip_headers])
-def test_the_time_limit_holds_for_servers_that_drip(web, slow):
-    address, paths = web
-    paths["/slow.png"] = slow
-    begun = time.monotonic()
-    with pytest.raises(ImageError, match=r"slow\.png took more than 0\.5 s; try again later"):
-        open_url(f"{address}/slow.png", timeout_s=0.5)
-    assert time.monotonic() - begun < 2
-    assert_no_thread_is_left()
-
-
-def test_the_time_limit_holds_for_all_redirects_together(web):
-    address, paths = web
-
-    def slowly_onward(request):
-        time.sleep(0.3)
-        give(request, code=302, Location="/next.png")
-
-    paths["/next.png"] = slowly_onward
-    begun = time.monotonic()
-    with pytest.raises(ImageError, match=r"took more than 0\.5 s"):
-        open_url(f"{address}/next.png", timeout_s=0.5)
-    assert time.monotonic() - begun < 2
-
-
-def test_the_time_limit_holds_for_the_look_up_of_a_name(monkeypatch):
-    over = threading.Event()
-
-    def resolver(*arguments, **options):
-        over.wait(10)
-        raise socket.gaierror
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolver)
-    begun = time.monotonic()
-    with pytest.raises(ImageError, match=r"took more than 0\.5 s"):
-        open_url("http://images.example/frog.png", timeout_s=0.5)
-    assert time.monotonic() - begun < 2
-    over.set()
-    assert_no_thread_is_left()
-
-
-def test_the_time_limit_holds_for_all_addresses_together(monkeypatch):
-    """Five addresses that accept no connection, because their queue is full."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        port = full.getsockname()[1]
-        fillers = []
-        for _ in range(4):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
-            fillers.append(filler)
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 5
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **o: found)
-        begun = time.monotonic()
-        with pytest.raises(ImageError, match=r"took more than 0\.5 s"):
-            open_url("http://images.example/frog.png", timeout_s=0.5)
-        assert time.monotonic() - begun < 2
-        for filler in fillers:
-            filler.close()
-
-
-def assert_no_thread_is_left():
-    end = time.monotonic() + 5
-    while any(t.name == "edge-http" for t in threading.enumerate()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-PASSWORDS = ["opensesame", "p@s:s/w%rdü", ""]
-
-
-@pytest.mark.parametrize("password", PASSWORDS)
-def test_a_login_is_sent_and_follows_redirects_on_the_same_server(web, password):
-    address, paths = web
-    wanted = "Basic " + base64.b64encode(f"camera:{password}".encode()).decode()
-
-    def for_members(request):
-        if request.headers.get("Authorization") == wanted:
-            give(request, CONTENT)
-        else:
-            give(request, code=401, WWW_Authenticate='Basic realm="images"')
-
-    paths["/private.png"] = for_members
-    paths["/moved.png"] = moved("/private.png")
-    with_login = address.replace("//", f"//camera:{quote(password, safe='')}@")
-    for name in ("private", "moved"):
-        assert open_url(f"{with_login}/{name}.png").read() == CONTENT
-    with pytest.raises(ImageError, match=r"\(401 Unauthorized\); give the login as in http://user"):
-        open_url(f"{address}/private.png")
-
-
-def test_a_login_does_not_follow_to_another_server(web):
-    address, paths = web
-    seen = []
-
-    def elsewhere(request):
-        seen.append(request.headers.get("Authorization"))
-        give(request, CONTENT)
-
-    with serving(elsewhere) as other:
-        paths["/away.png"] = moved(f"{other}/open.png")
-        with_login = address.replace("//", "//camera:secret@")
-        assert open_url(f"{with_login}/away.png").read() == CONTENT
-    assert seen == [None]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://camera:{}@127.0.0.1:9/x.png",
-        "http://camera:{}@[x/x.png",
-        "http://camera:{}@127.0.0.1:port/x.png",
-        "http://camera:{}/more@127.0.0.1/x.png",  # a slash that should be %2F
-        "rtsp://camera:{}@127.0.0.1:9/x",
-        "http://camera:{}@127.0.0.1:9/clip.mp4",
-    ],
-)
-def test_no_output_shows_a_login(url):
-    result = run("edge-classify", "--json", url.format("secretword"))
-    assert result.returncode == 1
-    assert "***@" in result.stderr
-    assert "secretword" not in result.stdout + result.stderr
-    assert "camera" not in result.stdout + result.stderr
-
-
-def test_results_do_not_show_a_login_and_can_be_resumed(web, tmp_path):
-    address, _ = web
-    out = tmp_path / "results.jsonl"
-    url = f"{address}/frog.png".replace("//", "//camera:secretword@")
-    for more in ([], ["--resume"]):
-        result = run("edge-classify", "--json", "--out", out, *more, url)
-        assert result.returncode == 0, result.stderr
-    assert "(1 kept)" in result.stderr
-    assert "***@127" in out.read_text()
-    assert "secretword" not in out.read_text()
-
-
-@pytest.mark.parametrize("through", ["/cat", "/frog.png", "/twice.png"])
-@pytest.mark.parametrize("scheme", ["ftp", "gopher", "file"])
-def test_a_redirect_leads_only_to_http(web, scheme, through):
-    address, paths = web
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        other.settimeout(0.2)
-        target = f"{scheme}://127.0.0.1:{other.getsockname()[1]}/x.png"
-        paths["/cat"] = paths["/frog.png"] = moved(target)
-        paths["/twice.png"] = moved("/frog.png")
-        assert served_kind(address + through) == "image"
-        with pytest.raises(ImageError, match=rf"redirects to {scheme}:.* only http\(s\)"):
-            open_url(address + through)
-        with pytest.raises(TimeoutError):
-            other.accept()
-
-
-@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_a_redirect_is_followed(web, code):
-    address, paths = web
-    paths["/old.png"] = moved("frog.png", code)
-    assert open_url(f"{address}/old.png").read() == CONTENT
-
-
-def test_a_redirect_without_end_is_refused(web):
-    address, paths = web
-    numbers = count()
-    paths["/round.png"] = lambda r: give(r, code=302, Location=f"/round.png?{next(numbers)}")
-    with pytest.raises(ImageError, match=r"round\.png redirects more than 10 times"):
-        open_url(f"{address}/round.png")
-    paths["/lost.png"] = lambda r: give(r, code=302)
-    with pytest.raises(ImageError, match=r"\(302 Found\)"):
-        open_url(f"{address}/lost.png")
-    paths["/bad.png"] = moved("http://[x/")
-    with pytest.raises(ImageError, match=r"redirects to .* not a URL"):
-        open_url(f"{address}/bad.png")
-
-
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
@@ -292,13 +67,6 @@ def test_spaces_and_letters_beyond_ascii_are_encoded(name, asked):
     with serving(answer) as address:
         assert open_url(f"{address}/{name}").read() == CONTENT
     assert seen == [asked]
-
-
-def test_a_redirect_may_be_in_utf_8(web):
-    address, paths = web
-    paths["/%C3%BC%20b.png"] = paths["/frog.png"]
-    paths["/old.png"] = moved("/ü b.png".encode().decode("latin-1"))
-    assert open_url(f"{address}/old.png").read() == CONTENT
 
 
 def raw_deflate(content):
