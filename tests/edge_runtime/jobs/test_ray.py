@@ -1,6 +1,5 @@
 """The job on a Ray cluster; it is the local one's row by row."""
 
-import json
 import os
 import shutil
 import signal
@@ -14,17 +13,13 @@ import pytest
 from benchmarks.png_folder import make_png_folder
 from benchmarks.processes import descendants
 from edge_runtime import Classifier
-from edge_runtime.errors import ClusterError, ImageError
+from edge_runtime.errors import ClusterError
 from edge_runtime.inference import shipped
-from edge_runtime.inputs.names import Source
-from edge_runtime.jobs.job import Job, model_files
-from tests.conftest import GOLDEN, run
+from edge_runtime.jobs.job import Job
+from tests.conftest import run
 
 pytest.importorskip("ray")
 from edge_runtime.jobs import ray as cluster
-from edge_runtime.jobs.actor import Actor, local_model
-from edge_runtime.jobs.partition import Done, Part, cut
-from edge_runtime.output.parts import Parts
 
 SAMPLES = sorted(map(str, shipped.samples().values()))
 
@@ -45,9 +40,6 @@ def local(*arguments, cwd):
     """Return the JSON lines of the local command, on one thread as each of a cluster's engines."""
     run("edge-classify", *arguments, "--json", "--threads", "1", "--out", "local.jsonl", cwd=cwd)
     return (Path(cwd) / "local.jsonl").read_bytes()
-
-
-# ---- what a cluster is told, and refuses
 
 
 @pytest.mark.parametrize(
@@ -111,138 +103,6 @@ def test_ray_that_is_not_up_in_time(monkeypatch, tmp_path):
     with Classifier() as classifier, pytest.raises(ClusterError, match="timed out during startup"):
         cluster.run(classifier, SAMPLES[:1], job, actors=1)
     assert list(tmp_path.iterdir()) == []
-
-
-# ---- the list of images
-
-
-def test_parts_are_cut_in_the_same_way_and_grow():
-    def sources(count):
-        return (Source(f"{number}.png") for number in range(count))
-
-    parts = list(cut(sources(50_000)))
-    assert [part.number for part in parts] == list(range(len(parts)))
-    assert [s.name for part in parts for s in part.sources] == [s.name for s in sources(50_000)]
-    assert [(p.number, p.digest) for p in cut(sources(50_000))] == [
-        (part.number, part.digest) for part in parts
-    ]
-    sizes = [len(part.sources) for part in parts]
-    assert sizes[:50] == [200] * 50
-    assert sizes[50] == 400
-    assert sizes[:-1] == sorted(sizes[:-1])
-
-
-def test_a_part_of_other_files_has_another_digest():
-    one, other = (Part(0, [Source(name)]) for name in ("a\udcff.png", "b.png"))
-    assert one.digest != other.digest
-
-
-def test_the_list_is_read_as_it_is_needed():
-    taken = 0
-
-    def endless():
-        nonlocal taken
-        while True:
-            taken += 1
-            yield Source("a.png")
-
-    next(cut(endless()))
-    assert taken <= 200
-
-
-# ---- an actor, without Ray
-
-
-@pytest.fixture
-def actor(tmp_path):
-    """What makes an actor that writes to `out` in the temporary directory."""
-    made = []
-
-    def make(**options):
-        job = Job(format="json", **options)
-        parts = Parts(str(tmp_path / "out"), "json")
-        parts.begin({}, resume=job.resume)
-        classifier = Classifier()
-        files = model_files(classifier)
-        made.append(Actor(classifier.arguments(), files, job, parts.arguments(), str(Path.cwd())))
-        return made[-1]
-
-    yield make
-    for worker in made:
-        worker.close()
-
-
-def done(worker, part):
-    return Done.from_json(worker({"part": part.to_json()})["done"])
-
-
-@pytest.fixture
-def part(tmp_path):
-    (tmp_path / "text.png").write_bytes(b"no picture")
-    sources = [
-        Source(SAMPLES[0]),
-        Source(str(tmp_path / "text.png")),
-        Source(Path(SAMPLES[1]).as_uri()),
-    ]
-    return Part(3, [*sources, Source("gone", error=ImageError("it is gone"))])
-
-
-def test_an_actor_writes_every_row_of_a_part(tmp_path, actor, part):
-    result = done(actor(top_k=2), part)
-    assert (result.images, result.failed, result.kept) == (4, 2, False)
-    assert [text.split()[-2:] for text in result.complaints] == [
-        ["similar", "file."],
-        ["is", "gone"],
-    ]
-    lines = (tmp_path / "out.part" / result.name).read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    assert [row["source"] for row in rows] == [source.name for source in part.sources]
-    assert [len(row.get("predictions", [])) for row in rows] == [2, 0, 2, 0]
-
-
-def test_an_actor_keeps_what_a_former_run_wrote(tmp_path, actor, part):
-    first = done(actor(), part)
-    path = tmp_path / "out.part" / first.name
-    written = path.stat().st_mtime_ns
-    again = actor(resume=True)
-    assert done(again, part) == first._replace(kept=True, complaints=[])
-    assert path.stat().st_mtime_ns == written
-    path.write_bytes(path.read_bytes()[:50])  # damaged: made again
-    assert done(again, part) == first
-    other = Part(3, part.sources[:2])
-    assert not done(again, other).kept
-
-
-def test_an_actor_outlives_a_picture_that_kills_the_decoder(actor, part, monkeypatch):
-    from edge_runtime.jobs import pool as batch
-
-    script = (
-        "import os, edge_runtime.jobs.worker as w; real = w.opened;"
-        f"w.opened = lambda source: os._exit(9) if source.name == {SAMPLES[0]!r} else real(source);"
-        "w._main()"
-    )
-    real = batch.child_command
-    monkeypatch.setattr(batch, "child_command", lambda module: [*real(module)[:2], "-c", script])
-    result = done(actor(), part)
-    assert (result.images, result.failed) == (4, 3)
-    assert result.complaints[0] == f"{SAMPLES[0]} makes the decoder crash; save the image again."
-
-
-def test_a_model_that_is_not_on_the_machine_is_brought(tmp_path):
-    model = tmp_path / "own.tflite"
-    shutil.copy(GOLDEN / "int8.tflite", model)
-    classifier = Classifier(model)
-    content = model.read_bytes()
-    assert local_model(str(model), content) == str(model)
-    model.write_bytes(b"another")
-    brought = local_model(str(model), content)
-    assert Path(brought).read_bytes() == content
-    assert classifier.labels == Classifier(brought).labels
-    assert classifier.name == Classifier(brought).name  # which results carry
-    shutil.rmtree(Path(brought).parent)
-
-
-# ---- Ray itself
 
 
 @pytest.mark.slow
