@@ -1,6 +1,7 @@
 """Drawn photographs, and a model that is taught them once."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -39,3 +40,19 @@ def embed():
             return comparable(features, backbone.blocks, backbone.quantization)[0]
 
         yield features_of
+
+
+@pytest.fixture
+def folder(shapes, tmp_path):
+    """A folder of three classes that a test may change, in a folder of its own."""
+    return shutil.copytree(shapes, tmp_path / "own")
+
+
+def refused(folder, *options, code=1):
+    """Run the command beside the folder, which must write nothing, and return its sentence."""
+    before = sorted(folder.parent.iterdir())
+    result = run("edge-teach", folder.name, *options, cwd=folder.parent)
+    assert (result.returncode, result.stdout) == (code, ""), result.stderr
+    assert sorted(folder.parent.iterdir()) == before
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr.removeprefix("edge-teach: ").rstrip("\n")
