@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from benchmarks import chromium
+from tests.conftest import ROOT
 
+PHOTOGRAPH = ROOT / "examples" / "chelsea.png"
 VIOLATIONS_ARE_ERRORS = """addEventListener('securitypolicyviolation', event => {
     throw new Error(`${event.violatedDirective} forbids ${event.blockedURI}`);
 });"""
