@@ -3,9 +3,10 @@
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT, outliers_in
-from train import run
+from tests.train.small import DATA, SHORT_SEED, SHORT_UNTAUGHT, outliers_in, shortened, train
+from train import run, weights
 from train.__main__ import app
+from train.recipes import RECIPES
 
 
 def command(*arguments) -> Result:
@@ -34,3 +35,12 @@ def exposed(tmp_path_factory):
     sources = outliers_in(tmp_path_factory.mktemp("stripes"))
     recipe = SHORT_SEED.with_outliers()
     return folder, run.train(recipe, "seed", DATA, folder, seed=3, outliers=sources)
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory):
+    """A checkpoint of a CNN for two classes, trained for three epochs."""
+    folder = tmp_path_factory.mktemp("teacher")
+    model, _, _ = train(shortened(RECIPES["cnn", "seed"]), folder)
+    weights.save(model, folder / "cnn.safetensors")
+    return folder / "cnn.safetensors"

@@ -1,12 +1,14 @@
-"""Data sets and recipes so small that a network trains on them in seconds."""
+"""Trainings of a few seconds: small data sets, short recipes, and a run that stops early."""
 
 import dataclasses
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from train import outliers, precision
 from train.dataset import Dataset, Split
+from train.fit import Training
 from train.recipe import Recipe
 from train.recipes import RECIPES
 
@@ -65,3 +67,26 @@ def write_outliers(folder, names, side=48):
 def outliers_in(folder, count=40):
     """Write that many outliers into a folder, and load them."""
     return outliers.load([str(write_outliers(folder, [f"{k}.png" for k in range(count)]))])
+
+
+def train(recipe, run_dir, **options):
+    """Train on the small data; return network, state and the lines of progress."""
+    lines: list[str] = []
+    training = Training(recipe, TRAIN, HELD_OUT, classes=2, **options)
+    model, state = training.fit(run_dir, say=lines.append)
+    return model, state, lines
+
+
+class PowerLoss(Exception):
+    """Ends a training as a power loss does, right after a checkpoint."""
+
+
+def train_until_power_loss(recipe, run_dir, **options):
+    """Train for two epochs, and stop without finishing."""
+
+    def say(line):
+        if line.startswith("epoch 2"):
+            raise PowerLoss
+
+    with pytest.raises(PowerLoss):
+        Training(recipe, TRAIN, HELD_OUT, classes=2, **options).fit(run_dir, say=say)
