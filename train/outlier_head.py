@@ -11,7 +11,7 @@ has forgotten there (Lee et al. 2018, arXiv:1807.03888, section 2.2, combine all
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 PREFIX = "outlier_"  # of the names of all layers of a head that have weights
 _JOINED = f"{PREFIX}joined"
-_AT_ONCE = 4  # XNNPACK's concatenation takes at most five tensors; more would split its part
 
 
 def judged(
@@ -38,7 +37,8 @@ def judged(
     parts = [_dense(tap, width, name) for name, tap in taps.items()]
     # A dense layer of ones and zeros adds them up. TensorFlow's converter would reshape the inputs
     # of additions, and batches would fail.
-    hidden = layers.ReLU(name=f"{PREFIX}hidden")(_dense(_joined(parts), width, "sum"))
+    joined = layers.Concatenate(name=_JOINED, dtype="float32")(parts)
+    hidden = layers.ReLU(name=f"{PREFIX}hidden")(_dense(joined, width, "sum"))
     logit = _dense(hidden, 1, "logit")
     inside = layers.Activation("sigmoid", name=f"{PREFIX}inside")(logit)
     return layers.Multiply(name="judged_scores", dtype="float32")([scores, inside])
@@ -71,7 +71,7 @@ def without(model: keras.Model) -> keras.Model:
 
 def parts(model: keras.Model) -> list[keras.layers.Dense]:
     """Return the layers of a network's head that read the network, in the order of the taps."""
-    return list(_joined_by(model.get_layer(_JOINED)))
+    return [part._keras_history.operation for part in model.get_layer(_JOINED).input]
 
 
 def set_weights(
@@ -103,22 +103,3 @@ def parameters(model: keras.Model) -> int:
 
 def _dense(x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
     return layers.Dense(units, name=f"{PREFIX}{name}", dtype="float32")(x)
-
-
-def _joined(parts: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
-    if len(parts) > _AT_ONCE:
-        groups = [parts[k : k + _AT_ONCE] for k in range(0, len(parts), _AT_ONCE)]
-        parts = [
-            layers.Concatenate(name=f"{_JOINED}_{number}", dtype="float32")(group)
-            for number, group in enumerate(groups, start=1)
-        ]
-    return layers.Concatenate(name=_JOINED, dtype="float32")(parts)
-
-
-def _joined_by(concatenation: keras.Layer) -> Iterator[keras.layers.Dense]:
-    for tensor in concatenation.input:
-        layer = tensor._keras_history.operation
-        if isinstance(layer, layers.Concatenate):
-            yield from _joined_by(layer)
-        else:
-            yield layer
