@@ -180,12 +180,11 @@ def accept(
         table = measured.get("classes", {}).get(name) if name else measured["table"]
         if table is None:
             raise OptionError(f"--max-error {name}: it was measured for all classes together only.")
-        kept = _keeping(table, limit, LEVEL / behind.get("compared", 1))
+        level = LEVEL / behind.get("compared", 1)
+        kept = _keeping(table, limit, level)
         if kept is None:
-            raise OptionError(
-                f"No threshold keeps {asked} on {behind['measured_on']} "
-                f"({behind['images']:,} images); allow a larger error."
-            )
+            remedy = _allow(table, level)
+            raise OptionError(f"No threshold keeps {asked} on {behind['measured_on']}; {remedy}.")
         threshold, accepted, wrong, bound = kept
         thresholds[labels.index(name) if name else slice(None)] = threshold
         share = accepted / max(table[0][1], 1)
@@ -219,3 +218,11 @@ def _keeping(
             break
         kept = threshold, int(accepted), int(wrong), bound
     return kept
+
+
+def _allow(table: Sequence[Sequence[float]], level: float) -> str:
+    """Return a clause about the smallest limit, in tenths of a percent, that a threshold keeps."""
+    for thousandths in range(1, 1000):
+        if _keeping(table, thousandths / 1000, level):
+            return f"allow at least {thousandths / 10:g}%"
+    return "the model is wrong too often for any promise"

@@ -202,7 +202,7 @@ def _learn(
                 scores[own].max(axis=1),
                 scores[own].argmax(axis=1),
                 part.labels[own],
-                "the photographs, by cross-validation",
+                f"{int(own.sum()):,} photographs, by cross-validation",
             ),
             classes,
         ),
