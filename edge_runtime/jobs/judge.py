@@ -27,11 +27,11 @@ class Judgement:
     Attributes:
         model: its name.
         images: number of images of its classes.
-        right: how many of them it names rightly.
-        classes: numbers of images and of those named rightly, by the class's name.
+        right: how many of them it classifies correctly.
+        classes: numbers of images and of those classified correctly, by the class's name.
         confusions: class, class it is taken for, number of images; most frequent first.
         accepted: number of images of its classes whose best class counts.
-        accepted_right: how many of these are named rightly.
+        accepted_right: how many of these are classified correctly.
         counter_examples: number of images of none of its classes.
         counter_examples_accepted: how many of these are accepted.
         acceptance: what a model card would say, see `edge_runtime.inference.acceptance`.
@@ -87,7 +87,7 @@ class Judgement:
         """Return the judgement as lines for a person."""
         low, high = self.interval
         lines = [
-            f"{self.model} names {self.right:,} of {self.images:,} images rightly: "
+            f"{self.model} classifies {self.right:,} of {self.images:,} images correctly: "
             f"{self.right / self.images:.1%} (95 % interval {low:.1%} to {high:.1%})"
         ]
         width = max(map(len, self.classes))

@@ -181,7 +181,7 @@ def test_a_cpu_that_would_saturate_refuses_large_weights(without_vnni, tmp_path)
 
 
 @needs_openvino
-def test_small_weights_are_computed_rightly_without_vnni(without_vnni, tmp_path):
+def test_small_weights_are_computed_correctly_without_vnni(without_vnni, tmp_path):
     """Whatever the labels are: XNNPACK, which does not saturate, must give the same scores."""
     small = tmp_path / "small.tflite"
     small.write_bytes(weights_mapped(INT8, lambda weights: np.clip(weights, -64, 64)))

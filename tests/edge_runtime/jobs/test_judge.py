@@ -65,7 +65,7 @@ def test_folders_that_do_not_fit(folder, model, tmp_path):
 def test_the_command_judges_and_saves_thresholds(folder, model):
     result = run("edge-classify", "--model", model, "--judge", folder, "--save")
     assert result.returncode == 0
-    assert result.stdout.startswith("colours names 27 of 30 images rightly: 90.0% (95 % interval")
+    assert result.stdout.startswith("colours classifies 27 of 30 images correctly: 90.0% (95 % interval")
     assert "red taken for blue: 3" in result.stdout
     assert "colours.tflite.acceptance.json" in result.stderr
     again = run("edge-classify", "--model", model, "--judge", folder, "--save")

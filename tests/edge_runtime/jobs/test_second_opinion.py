@@ -168,7 +168,7 @@ def test_judging_measures_the_pair(tmp_path):
     assert (found.model, found.images, found.right, found.accepted) == ("first+second", 12, 12, 8)
     assert [row[1] for row in found.acceptance["table"] if row[0] < both][-1] == 12
     text = classify("--model", first, "--second-opinion", second, "--judge", images).stdout
-    assert text.startswith("first+second names 12 of 12 images rightly")
+    assert text.startswith("first+second classifies 12 of 12 images correctly")
 
 
 def test_frames_of_a_stream_ask_too(tmp_path):
