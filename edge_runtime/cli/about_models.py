@@ -88,14 +88,13 @@ def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwr
         save: write the thresholds beside the model.
         overwrite: replace those that are there.
     """
-    from edge_runtime.inference.acceptance import write_sidecar
+    from edge_runtime.inference.acceptance import phrase, require_sidecar, write_sidecar
     from edge_runtime.jobs.judge import judge
 
     try:
+        if save:  # before the work
+            require_sidecar(model.path, overwrite=overwrite)
         judgement = judge(model, folder)
-        written = None
-        if save:
-            written = write_sidecar(model.path, judgement.acceptance, overwrite=overwrite)
     except OutputError as exc:
         complain(str(exc))
         return 2
@@ -107,6 +106,8 @@ def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwr
     if judgement.left_out:
         complain(judgement.left_out)
     print(json.dumps(judgement.record()) if as_json else judgement.text(), flush=True)
-    if written is not None:
-        complain(f"the thresholds are in {written}, and hold for {model.path}.")
+    if save:
+        written = write_sidecar(model.path, judgement.acceptance, overwrite=overwrite)
+        now = phrase(judgement.acceptance)
+        complain(f"the thresholds are in {written}. From now on, {model.path} {now}.")
     return int(bool(judgement.failed))

@@ -124,8 +124,12 @@ def error_limits(texts: list[str] | None, accept_all: bool) -> float | dict[str,
             limit = math.nan
         if not 0 < limit < 1:
             raise typer.BadParameter(
-                f"expected --max-error to be a percentage such as 1%, or CLASS=1%, above 0% and "
-                f"below 100%, but got {text}."
+                f"expected --max-error to be a percentage above 0 and below 100, such as 1%, or "
+                f"CLASS=1%, but got {text}."
+            )
+        if name in limits:  # the last one, which may be the laxer, would hold
+            raise typer.BadParameter(
+                f"expected one --max-error for {name or 'all classes'}, but got several."
             )
         limits[name] = limit
     return limits[""] if list(limits) == [""] else limits

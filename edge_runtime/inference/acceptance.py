@@ -32,7 +32,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from edge_runtime.errors import OptionError
+from edge_runtime.errors import OptionError, OutputError
+from edge_runtime.inference import shipped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,18 +95,42 @@ def _has_threshold(measured: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(measured, Mapping) and isinstance(measured.get("threshold"), float | int)
 
 
+def sidecar(model: Path) -> Path:
+    """Return the file beside a model that may hold what was measured."""
+    return model.with_name(model.name + SIDECAR)
+
+
+def require_sidecar(model: Path, *, overwrite: bool) -> Path:
+    """Return the file beside a model that `write_sidecar` may write.
+
+    Raises:
+        OutputError: the file exists and `overwrite` is not set, or cannot be written there, or the
+            model is a shipped one, for which no such file is read.
+    """
+    from edge_runtime.support.outputs import output_file
+
+    if model.resolve().parent == shipped.MODELS.resolve():
+        raise OutputError(
+            f"--save writes beside a model file of your own; copy {model}, and name the copy with "
+            f"--model."
+        )
+    path = sidecar(model)
+    output_file(path, subject=str(path), overwrite=True)
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists; add --overwrite to replace it.")
+    return path
+
+
 def write_sidecar(model: Path, measured: Mapping[str, Any], *, overwrite: bool) -> Path:
     """Write what was measured beside a model, and return the file.
 
     Raises:
-        OutputError: the file exists and `overwrite` is not set, or cannot be written there.
+        OutputError: as for `require_sidecar`.
         OSError: it cannot be written.
     """
     from edge_runtime.support.files import file_sha256, replacing
-    from edge_runtime.support.outputs import output_file
 
-    path = model.with_name(model.name + SIDECAR)
-    output_file(path, subject=str(path), overwrite=overwrite)
+    path = require_sidecar(model, overwrite=overwrite)
     content = {"model_sha256": file_sha256(model), "acceptance": measured}
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(content))
@@ -118,15 +143,19 @@ def read_sidecar(model: Path) -> dict[str, Any] | None:
     Raises:
         OptionError: the file is damaged.
     """
-    path = model.with_name(model.name + SIDECAR)
+    path = sidecar(model)
     try:
         found = json.loads(path.read_bytes())
         measured: dict[str, Any] = found["acceptance"]
         sha256 = found["model_sha256"]
+        if not _has_threshold(measured):  # without one, every best class would count
+            raise ValueError
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as exc:
-        raise OptionError(f"{path} is damaged; delete it, or write it again with --judge.") from exc
+        raise OptionError(
+            f"{path} is damaged; delete it, and write it again with --judge FOLDER --save."
+        ) from exc
     from edge_runtime.support.files import file_sha256
 
     return measured if sha256 == file_sha256(model) else None
@@ -152,20 +181,21 @@ def accept(
     Raises:
         OptionError: no threshold keeps `max_error`, or none was measured with these views.
     """
-    if not _has_threshold(measured):
+    if not _has_threshold(measured) or (max_error is not None and not measured.get("table")):
         if max_error is None:
             return None
         raise OptionError(
             "The model does not say how often it is wrong, so no --max-error can be kept; measure "
-            "it on images of your own with --judge FOLDER."
+            "it on images of your own with --judge FOLDER --save."
         )
     thresholds = np.full(len(labels), measured["threshold"], np.float32)
     if max_error is None:
         return Acceptance(thresholds)
     if (others := measured.get("views", 1)) != views:
         raise OptionError(
-            f"--max-error was measured with --views {others}, not {views}; use {others}, or "
-            f"measure {views} on images of your own with --judge FOLDER."
+            f"--max-error was measured with --views {others}, not {views}; use --views {others}, "
+            f"or measure one model on images of your own with --judge FOLDER --views {views} "
+            f"--save."
         )
     promises = []
     behind = measured.get("bounds", measured)  # the images behind the tables

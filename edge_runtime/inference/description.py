@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import read_sidecar, sidecar
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
 from edge_runtime.support.console import one_line
@@ -59,6 +60,9 @@ def describe(
     }
     if metadata.warnings:
         fields["warnings"] = metadata.warnings
+    measured = None if path.parent == shipped.MODELS else read_sidecar(path)
+    if measured is not None:  # it replaces what the card says
+        fields |= {"acceptance": measured, "acceptance_file": str(sidecar(path))}
     if delegate is not None:
         fields["placement"] = _placement(path, delegate, threads, gpu_precision)
     return json.dumps(fields) if as_json else _text(fields)
@@ -72,7 +76,8 @@ def _placement(
 
 
 def _text(fields: dict[str, Any]) -> str:
-    lines = {key: value for key, value in fields.items() if key not in ("card", "placement")}
+    elsewhere = ("card", "placement", "acceptance", "acceptance_file")
+    lines = {key: value for key, value in fields.items() if key not in elsewhere}
     lines["bytes"] = f"{fields['bytes']:,}"
     if "warnings" in fields:
         lines["warnings"] = "; ".join(fields["warnings"])
@@ -80,6 +85,9 @@ def _text(fields: dict[str, Any]) -> str:
     # The card repeats the labels as classes, and the pre-processing that stands above.
     card = fields["card"].items()
     lines |= {key: _short(value) for key, value in card if key not in _LEFT_OUT}
+    if "acceptance" in fields:
+        lines["acceptance"] = _short(fields["acceptance"])
+        lines["acceptance file"] = fields["acceptance_file"]
     lines["second opinion"] = _second_opinions(fields["card"].get("second_opinions"))
     if "placement" in fields:
         placement = fields["placement"]

@@ -168,8 +168,8 @@ def reopen(path: Path, options: Options, engine: Engine) -> Engine:
 
 def acceptance_of(
     options: Options, metadata: Metadata, labels: tuple[str, ...]
-) -> Acceptance | None:
-    """Return which best classes count; None if all do.
+) -> tuple[Acceptance | None, tuple[str, ...]]:
+    """Return which best classes count, None if all do; and what was left out.
 
     Args:
         options: what the caller of `Model` asked for.
@@ -181,15 +181,21 @@ def acceptance_of(
     """
     shipped_file = options.path.parent == shipped.MODELS
     if options.accept_all:
-        return None
+        return None, ()
     if options.max_error is None and shipped_file and "acceptance" not in metadata.card:
-        return None
-    from edge_runtime.inference.acceptance import read_sidecar
+        return None, ()
+    from edge_runtime.inference.acceptance import read_sidecar, sidecar
 
+    left_out: tuple[str, ...] = ()
     measured = None if shipped_file else read_sidecar(options.path)
     if measured is None:
         measured = metadata.card.get("acceptance")
-    return accepted_by(options, measured, labels)
+        if not shipped_file and (beside := sidecar(options.path)).exists():
+            left_out = (
+                f"{beside.name} was measured with another file and is left out; delete it, or "
+                f"measure again with --judge FOLDER --save --overwrite",
+            )
+    return accepted_by(options, measured, labels), left_out
 
 
 def accepted_by(

@@ -115,11 +115,17 @@ class Model(Scorer):
         self.second: SecondOpinion | None = None
         self.acceptance: Acceptance | None
         if second_opinion is None:
-            self.acceptance = acceptance_of(self.options, self.metadata, self.labels)
+            self.acceptance, left_out = acceptance_of(self.options, self.metadata, self.labels)
+            self.warnings += left_out
         else:
             from edge_runtime.inference.second_opinion import join
 
             self.second, self.acceptance = join(self, second_opinion)
+            if self.acceptance is None and not accept_all and "acceptance" in self.metadata.card:
+                self.warnings += (
+                    f"no threshold was measured together with {self.second.model.name} below "
+                    f"{self.second.unsure_below:g}, so every best class counts",
+                )
 
     def classify(self, image: ImageLike, *, top_k: int = 1) -> Result:
         """Return the `top_k` most likely classes of one image, best first.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -75,6 +75,12 @@ def checked(
 
         require("views", 1 <= views <= MOST, f"1 to {MOST}", views)
     require("labels", not isinstance(labels, str), "a list of names", labels)
+    if max_error is not None:
+        limits = max_error.values() if isinstance(max_error, Mapping) else (max_error,)
+        for limit in limits:
+            allowed = not isinstance(limit, str) and 0 < limit < 1
+            require("max_error", allowed, "above 0 and below 1, such as 0.01", limit)
+        require("accept_all", not accept_all, "False beside max_error", accept_all)
     if unsure_below is not None:
         require("second_opinion", second_opinion is not None, "a model", second_opinion)
         require("unsure_below", 0 <= unsure_below <= 1, "0 to 1", unsure_below)

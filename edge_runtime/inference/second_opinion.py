@@ -150,6 +150,8 @@ def join(first: Scorer, model: str | Path) -> tuple[SecondOpinion, Acceptance | 
         DelegateError: the first model's delegate does not take the second one.
     """
     path = shipped.find(model)
+    if path.samefile(first.path):
+        raise OptionError(f"--second-opinion {path} is --model itself; name another model.")
     unsure_below, acceptance = _agree(first, path)
     try:
         second = Scorer(

@@ -14,6 +14,7 @@ from edge_runtime.inference.acceptance import (
     write_sidecar,
 )
 from edge_runtime.inference.acceptance_table import Judged, measure
+from edge_runtime.support.files import file_sha256
 from tests.conftest import GOLDEN
 
 CLASSES = ("red", "green", "blue")
@@ -149,6 +150,24 @@ def test_another_tool_s_card_gives_no_threshold(card):
     assert accept(card, CLASSES, None) is None
 
 
+def test_a_card_without_a_table_promises_nothing():
+    card = {"threshold": 0.5}
+    assert accept(card, CLASSES, None) is not None
+    with pytest.raises(OptionError, match="does not say how often it is wrong"):
+        accept(card, CLASSES, 0.1)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5, float("nan"), "1%", {"red": 2}])
+def test_an_error_that_is_no_fraction(limit):
+    with pytest.raises(ValueError, match="`max_error` to be above 0 and below 1, such as"):
+        Classifier(GOLDEN / "uint8.tflite", max_error=limit)
+
+
+def test_all_are_accepted_or_an_error_is_kept():
+    with pytest.raises(ValueError, match="`accept_all` to be False beside max_error"):
+        Classifier(GOLDEN / "uint8.tflite", accept_all=True, max_error=0.01)
+
+
 @pytest.fixture
 def model(tmp_path):
     path = tmp_path / "uint8.tflite"
@@ -182,11 +201,20 @@ def test_a_file_beside_the_model_sets_its_threshold(model):
 def test_a_file_of_another_model_is_not_used(model):
     write_sidecar(model, card_with(0.5), overwrite=False)
     model.write_bytes((GOLDEN / "int8.tflite").read_bytes())
-    assert Classifier(model).acceptance is None
+    with Classifier(model) as classifier:
+        assert classifier.acceptance is None
+        assert classifier.warnings[-1].startswith(
+            "uint8.tflite.acceptance.json was measured with another file and is left out; delete it"
+        )
 
 
-def test_a_damaged_file_is_named(model):
-    model.with_name("uint8.tflite.acceptance.json").write_text("{")
+@pytest.mark.parametrize("threshold", ["}", '"0.9"', "null"])
+def test_a_damaged_file_is_named(model, threshold):
+    """Without a threshold, every best class would count."""
+    content = (
+        f'{{"model_sha256": "{file_sha256(model)}", "acceptance": {{"threshold": {threshold}}}}}'
+    )
+    model.with_name("uint8.tflite.acceptance.json").write_text(content)
     with pytest.raises(OptionError, match=r"acceptance\.json is damaged; delete it"):
         Classifier(model)
 

@@ -3,6 +3,8 @@ import re
 
 import pytest
 
+from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import write_sidecar
 from tests.conftest import GOLDEN, run
 from tests.edge_runtime.inference.model_files import CARD, archive
 
@@ -35,6 +37,19 @@ def test_files_that_are_not_models_are_errors(tmp_path):
         if options:
             lines = [json.loads(line) for line in result.stdout.splitlines()]
             assert [line.keys() for line in lines[:4]] == [{"source", "error", "layout"}] * 4
+
+
+def test_a_threshold_beside_the_file_is_shown_instead_of_the_card_s(tmp_path):
+    """That threshold is the one in force."""
+    model = tmp_path / "mine.tflite"
+    model.write_bytes(shipped.find("cnn-int8").read_bytes())
+    measured = {"threshold": 0.75, "measured_on": "9 images", "table": [[0.75, 9, 0, 0.3]]}
+    path = write_sidecar(model, measured, overwrite=False)
+    lines = run("edge-classify", "--info", model).stdout.splitlines()
+    assert "acceptance:         threshold 0.75, measured_on 9 images" in lines
+    assert f"acceptance file:    {path}" in lines
+    fields = json.loads(run("edge-classify", "--info", "--json", model).stdout)
+    assert (fields["acceptance"], fields["acceptance_file"]) == (measured, str(path))
 
 
 def test_a_delegate_is_asked_what_it_would_run():

@@ -93,6 +93,23 @@ def test_an_entry_of_another_tool_is_none(tmp_path, below):
     assert "second opinion" not in describe(str(first))
 
 
+def test_a_model_does_not_ask_itself(tmp_path):
+    link = tmp_path / "link.tflite"
+    link.symlink_to(FIRST)
+    with pytest.raises(
+        OptionError, match=r"--second-opinion .*link\.tflite is --model itself; name"
+    ):
+        Classifier(FIRST, second_opinion=link, unsure_below=0.9)
+
+
+def test_a_warning_says_if_the_threshold_of_the_first_model_does_not_hold():
+    names = {"model": "cnn-int8", "second_opinion": "resnet18-int8"}
+    assert Classifier(**names).warnings == ()
+    assert Classifier(**names, unsure_below=0.5, accept_all=True).warnings == ()
+    said = "no threshold was measured together with resnet18-int8 below 0.5, so every best class"
+    assert Classifier(**names, unsure_below=0.5).warnings[0].startswith(said)
+
+
 def test_models_of_other_classes_are_refused(tmp_path):
     with pytest.raises(
         OptionError,

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier, TeachingError
+from edge_runtime.cli.about_models import judge_model
+from edge_runtime.inference import shipped
 from edge_runtime.jobs.judge import judge
 from tests.conftest import GOLDEN, run
 
@@ -67,10 +69,11 @@ def test_the_command_judges_and_saves_thresholds(folder, model):
     assert result.returncode == 0
     assert result.stdout.startswith("colours classifies 27 of 30 images correctly: 90.0% (95 % interval")
     assert "red taken for blue: 3" in result.stdout
-    assert "colours.tflite.acceptance.json" in result.stderr
+    assert "colours.tflite.acceptance.json. From now on, " in result.stderr
+    assert "colours.tflite accepts scores from 0." in result.stderr
     again = run("edge-classify", "--model", model, "--judge", folder, "--save")
     assert again.returncode == 2
-    assert "exists; add --overwrite" in again.stderr
+    assert again.stderr.endswith("acceptance.json exists; add --overwrite to replace it.\n")
     grey = folder.parent / "grey.png"
     Image.new("RGB", (4, 4), (100, 100, 100)).save(grey)
     text = run("edge-classify", "--model", model, grey).stdout
@@ -82,12 +85,29 @@ def test_the_command_judges_and_saves_thresholds(folder, model):
     assert "none of these" not in text
 
 
+def test_thresholds_are_not_saved_for_a_shipped_model(folder):
+    """It reads no such file, so saving one would promise what does not hold."""
+    result = run("edge-classify", "--judge", folder, "--save")
+    assert result.returncode == 2
+    assert "--save writes beside a model file of your own; copy " in result.stderr
+    assert not shipped.find("cnn-int8").with_name("cnn-int8.tflite.acceptance.json").exists()
+
+
+def test_nothing_is_judged_if_the_thresholds_cannot_be_saved(folder, model, monkeypatch):
+    model.with_name("colours.tflite.acceptance.json").write_text("{")
+    monkeypatch.setattr("edge_runtime.jobs.judge.judge", None)
+    with Classifier(model, accept_all=True) as classifier:
+        assert judge_model(classifier, folder, as_json=False, save=True, overwrite=False) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--max-error", "1%"], "does not say how often it is wrong"),
         (["--max-error", "much"], "expected --max-error to be a percentage"),
-        (["--max-error", "0%"], "expected --max-error to be a percentage"),
+        (["--max-error", "0%"], "expected --max-error to be a percentage above 0 and below 100"),
+        (["--max-error", "1%", "--max-error", "5%"], "one --max-error for all classes"),
+        (["--max-error", "red=1%", "--max-error", "red=5%"], "one --max-error for red, but got"),
         (["--max-error", "1%", "--accept-all"], "got both"),
         (["--save"], "--save needs --judge"),
         (["--judge", "--csv"], "--judge takes one folder"),
