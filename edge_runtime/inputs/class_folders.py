@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from edge_runtime.errors import TeachingError
 from edge_runtime.inputs.folders import images_below, is_housekeeping
+from edge_runtime.inputs.names import is_heic
 from edge_runtime.results import NONE_OF_THESE
 
 COUNTER_EXAMPLES = NONE_OF_THESE  # the folder of images that belong to no class
@@ -68,9 +69,7 @@ def parts_of(folder: Path) -> Parts:
     Raises:
         TeachingError: it is not a folder, or cannot be searched.
     """
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
-        raise TeachingError(f"{folder} {what}; expected a folder with one folder for each class.")
+    _require_folder(folder)
     train, test = folder / TRAIN, folder / TEST
     if not (train.is_dir() and test.is_dir()):
         return Parts(folder, None, ())
@@ -97,11 +96,17 @@ def find_photographs(folder: Path, left_out: Callable[[str], None]) -> Photograp
                 f"{folder} has the class {name!r}, which cannot be a label; rename the folder to "
                 f"printable text without spaces around it."
             )
+        if name.lower().replace("_", "-").replace(" ", "-") == COUNTER_EXAMPLES:
+            raise TeachingError(
+                f"{folder / name} would be a class; rename the folder to {COUNTER_EXAMPLES}, as "
+                f"counter-examples are called."
+            )
     if not 2 <= len(classes) <= MAX_CLASSES:
         found = f"{len(classes)} ({', '.join(classes)})" if classes else "none"
         raise TeachingError(
             f"Expected {folder} to hold one folder of photographs for each of 2 to "
-            f"{MAX_CLASSES:,} classes, but found {found if len(classes) <= 2 else len(classes)}."
+            f"{MAX_CLASSES:,} classes, but found {found if len(classes) <= 2 else len(classes)}; "
+            f"give each class a folder of its own, and name the folder above them."
         )
     photographs = _photographs(folder, names, classes, left_out)
     require_enough(photographs, folder)
@@ -121,6 +126,7 @@ def find_tests(
     Raises:
         TeachingError: there are none, or a folder has the name of no class.
     """
+    _require_folder(folder)
     names = _class_folders(folder, left_out)
     for name in names:
         if name not in (*classes, COUNTER_EXAMPLES):
@@ -146,9 +152,11 @@ def require_enough(found: Photographs, folder: Path) -> None:
     for label, name in enumerate(found.classes):
         count = sum(photograph.label == label for photograph in found.photographs)
         if count < MIN_PHOTOGRAPHS:
+            heic = any(is_heic(file) for _, _, files in os.walk(folder / name) for file in files)
+            remedy = "save those in HEIC as JPEG" if heic else "add some"
             raise TeachingError(
                 f"Expected {folder / name} to hold at least {MIN_PHOTOGRAPHS} photographs that can "
-                f"be read, but found {count or 'none'}; add some, or move the folder away."
+                f"be read, but found {count or 'none'}; {remedy}, or move the folder away."
             )
 
 
@@ -165,6 +173,12 @@ def _photographs(
             else:
                 unreadable.append(str(source.error))
     return Photographs(classes, tuple(photographs), tuple(unreadable))
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise TeachingError(f"{folder} {what}; expected a folder with one folder for each class.")
 
 
 def _class_folders(folder: Path, left_out: Callable[[str], None]) -> list[str]:

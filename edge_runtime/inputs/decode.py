@@ -72,6 +72,8 @@ _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "DDS": b"DDS ",
     "PSD": b"8BPS",
 }
+_HEIC = "HEIC"
+_HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftyphevx")
 # Some of their layouts Pillow reads wrongly. The others' cost no import of what corrects them.
 _MISREAD = frozenset({"TIFF", "BMP", "DIB", "JPEG2000", "PSD", "SGI", "TGA"})
 
@@ -190,6 +192,8 @@ def decode(
         if path is not None and not Path(path).stat().st_size:
             what = "empty"
         elif not isinstance(source, Image.Image) and (format_ := _format_of(source)):
+            if format_ == _HEIC:
+                raise ImageError(f"{name} is {_HEIC}, which is not read; save it as JPEG.") from exc
             what = f"a {format_} of a kind that is not supported, or damaged"
         else:
             what = "not an image of a known format"
@@ -272,6 +276,8 @@ def _format_of(source: str | Path | BinaryIO) -> str:
     else:
         source.seek(0)
         start = source.read(16)
+    if start[4:12] in _HEIC_BRANDS:
+        return _HEIC
     return next(
         (name for name, signature in _SIGNATURES.items() if start.startswith(signature)), ""
     )

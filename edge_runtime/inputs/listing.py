@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from edge_runtime.errors import ImageError
-from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_pattern, is_video
+from edge_runtime.inputs.names import STANDARD_INPUT, Source, is_heic, is_pattern, is_video
 from edge_runtime.inputs.urls import is_url, shown
 
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -23,20 +23,25 @@ class LeftOut:
     Attributes:
         files: how many files were left out.
         videos: how many of them are videos.
+        heic: how many of them are photographs in HEIC, which is not read.
     """
 
     def __init__(self) -> None:
-        self.files = self.videos = 0
+        self.files = self.videos = self.heic = 0
 
     def __call__(self, name: str) -> None:
         """Count a file."""
         self.files += 1
         self.videos += is_video(name)
+        self.heic += is_heic(name)
 
     def __str__(self) -> str:
         """Return a sentence that says how many files were left out."""
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
         videos = f" ({self.videos:,} of them videos)" if self.videos else ""
+        if self.heic:
+            heic = f"{self.heic:,} of them are HEIC, which is not read: save them as JPEG"
+            return f"Left out {files} in folders without an image's suffix{videos}; {heic}."
         return f"Left out {files} in folders without an image's suffix{videos}; name one to try it."
 
 

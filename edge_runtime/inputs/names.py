@@ -56,6 +56,11 @@ def is_video(name: str) -> bool:
     return (suffix_of(name) if is_url(name) else name.lower()).endswith(_VIDEO_SUFFIXES)
 
 
+def is_heic(name: str) -> bool:
+    """Return whether a file has the suffix of HEIC, in which telephones save photographs."""
+    return name.lower().endswith((".heic", ".heif"))
+
+
 def is_pattern(name: str) -> bool:
     """Return whether a name is a glob pattern, and no file has that very name."""
     return not os.path.lexists(name) and any(c in name for c in "*?[")

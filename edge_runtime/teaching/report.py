@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES
 
 _MOST_LINES = 10  # of each list in the text; JSON has all
-_FEW_PHOTOGRAPHS = 5  # a class, below which figures say little
+FEW_PHOTOGRAPHS = 5  # a class, below which figures say little
 
 
 class Accuracy(NamedTuple):
@@ -150,7 +150,7 @@ class TeachingReport:
         lines = [f"{_count(sum(self.classes.values()))} of {len(self.classes)} classes"]
         width = max(map(len, [*self.classes, COUNTER_EXAMPLES if self.counter_examples else ""]))
         for name, count in self.classes.items():
-            note = "  (few: the figures below say little)" if count < _FEW_PHOTOGRAPHS else ""
+            note = "  (few: the figures below say little)" if count < FEW_PHOTOGRAPHS else ""
             lines.append(f"  {name:<{width}} {count:>6,}{note}")
         if self.counter_examples:
             lines.append(f"  {COUNTER_EXAMPLES:<{width}} {self.counter_examples:>6,}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from edge_runtime.inputs.class_folders import Photograph
 from edge_runtime.support.metrics import most_confused, wilson_interval
 from edge_runtime.teaching.learning import Learnt, expected_interval
 from edge_runtime.teaching.report import (
+    FEW_PHOTOGRAPHS,
     Accuracy,
     Confusion,
     CurvePoint,
@@ -58,7 +61,11 @@ def confusions(
 def mislabelled(
     learnt: Learnt, photographs: tuple[Photograph, ...], classes: tuple[str, ...]
 ) -> tuple[Mislabelled, ...]:
-    """Return the photographs whose labels are probably wrong."""
+    """Return the photographs whose labels are probably wrong.
+
+    Classes of few photographs have none: without one of two, the other looks like another class.
+    """
+    counts = Counter(photograph.label for photograph in photographs)
     return tuple(
         Mislabelled(
             photographs[suspect.photograph].path,
@@ -67,6 +74,7 @@ def mislabelled(
             round(suspect.probability, 3),
         )
         for suspect in learnt.suspects
+        if counts[photographs[suspect.photograph].label] >= FEW_PHOTOGRAPHS
     )
 
 

@@ -172,7 +172,7 @@ def teach(
         curve=summary.curve(lesson.learnt, part.labels, lesson.expected.top1),
         **_judged(lesson, backbone, test_part, found.classes),
         unreadable=(*found.unreadable, *tests.unreadable, *failed),
-        left_out=_left_out(left_out.files, others),
+        left_out=_left_out(left_out, others),
         agreement=lesson.agreement,
         seconds=time.monotonic() - started,
     )
@@ -241,12 +241,13 @@ def _readable(photographs: Sequence[Photograph], embedded: Sequence[Embedded]) -
     )
 
 
-def _left_out(files: int, folders: Sequence[str]) -> str:
+def _left_out(left_out: LeftOut, folders: Sequence[str]) -> str:
     parts = []
-    if files:
+    if files := left_out.files:
+        heic = f" ({left_out.heic:,} of them HEIC: save them as JPEG)" if left_out.heic else ""
         parts.append(
             f"{files:,} file{'s' if files > 1 else ''} without an image's suffix or beside the "
-            f"folders of the classes"
+            f"folders of the classes{heic}"
         )
     if folders:
         parts.append(f"what lies beside the folders {TRAIN} and {TEST} ({', '.join(folders)})")

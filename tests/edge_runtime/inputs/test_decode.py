@@ -38,6 +38,12 @@ def test_an_image_that_is_too_large_is_not_decoded(tmp_path, monkeypatch):
             decode(tmp_path / f"{name}.png")
 
 
+def test_a_photograph_in_heic_is_named_whatever_its_suffix(tmp_path):
+    (tmp_path / "photograph.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(ImageError, match=r"jpg is HEIC, which is not read; save it as JPEG\."):
+        decode(tmp_path / "photograph.jpg")
+
+
 def test_a_png_may_give_its_rotation_after_its_pixels(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

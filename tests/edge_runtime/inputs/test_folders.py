@@ -68,6 +68,14 @@ def test_names_of_users_are_no_housekeeping(name):
     assert not is_housekeeping(name)
 
 
+def test_photographs_in_heic_are_counted(here):
+    for name in ("a.HEIC", "b.heif", "c.txt"):
+        (here / name).touch()
+    left_out = LeftOut()
+    names(".", left_out=left_out)
+    assert str(left_out).endswith("2 of them are HEIC, which is not read: save them as JPEG.")
+
+
 def test_what_is_left_out_is_counted(here):
     make("a.jpg", "b.txt", "sub/c.mov", "sub/d", "Thumbs.db")
     left_out = LeftOut()

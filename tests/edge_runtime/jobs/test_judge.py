@@ -59,6 +59,8 @@ def test_folders_that_do_not_fit(folder, model, tmp_path):
     (folder / "purple").mkdir()
     with pytest.raises(TeachingError, match=r"purple has the name of no class"):
         judge(Classifier(model), folder)
+    with pytest.raises(TeachingError, match=r"clip\.avi does not exist; expected a folder"):
+        judge(Classifier(model), tmp_path / "clip.avi")
     with pytest.raises(TeachingError, match=r"named like the classes, but found none"):
         (tmp_path / "empty").mkdir()
         judge(Classifier(model), tmp_path / "empty")

@@ -28,16 +28,41 @@ def test_an_empty_class(folder):
     )
 
 
+def test_photographs_in_heic_are_named(folder):
+    """Telephones save photographs so, and nothing is wrong with them for the user."""
+    (folder / "empty").mkdir()
+    (folder / "empty" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    assert refused(folder).endswith(
+        "but found none; save those in HEIC as JPEG, or move the folder away."
+    )
+    (folder / "empty" / "IMG_1.HEIC").rename(folder / "ring" / "IMG_1.HEIC")
+    (folder / "empty").rmdir()
+    assert "1 of them HEIC: save them as JPEG" in taught_report(folder)[1]
+
+
+@pytest.mark.parametrize("name", ["None-Of-These", "none of these", "none_of_these"])
+def test_counter_examples_under_another_name(folder, name):
+    """As a class, they would be named and accepted."""
+    (folder / "ring").rename(folder / name)
+    assert refused(folder).endswith(
+        f"{name} would be a class; rename the folder to none-of-these, as counter-examples are "
+        f"called."
+    )
+
+
 def test_one_class(folder):
     shutil.rmtree(folder / "disc")
     shutil.rmtree(folder / "ring")
-    assert "2 to 1,000 classes, but found 1 (square)." in refused(folder)
+    assert "2 to 1,000 classes, but found 1 (square); give each" in refused(folder)
 
 
 def test_no_class(folder):
     shutil.rmtree(folder)
     folder.mkdir()
-    assert refused(folder).endswith("2 to 1,000 classes, but found none.")
+    assert refused(folder).endswith(
+        "2 to 1,000 classes, but found none; give each class a folder of its own, and name the "
+        "folder above them."
+    )
 
 
 def test_counter_examples_are_no_class(folder):

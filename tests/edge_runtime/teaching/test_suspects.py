@@ -1,9 +1,13 @@
 """Photographs that look mislabelled."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from edge_runtime.teaching.suspects import find_suspects
+from edge_runtime.inputs.class_folders import Photograph
+from edge_runtime.teaching.summary import mislabelled
+from edge_runtime.teaching.suspects import Suspect, find_suspects
 
 
 def simulated(flipped, *, classes=6, count=900, seed=0, sharpness=4.0):
@@ -64,3 +68,11 @@ def test_two_classes_and_no_photographs_are_enough():
     (suspect,) = find_suspects(scores, labels)[0]
     assert (suspect.photograph, suspect.looks_like) == (7, 0)
     assert find_suspects(scores[:0], labels[:0]) == ([], 0.0)
+
+
+def test_a_class_of_few_photographs_has_no_suspects():
+    """Without one of two photographs, the other looks like another class."""
+    labels = [0] * 4 + [1] * 5
+    photographs = tuple(Photograph(f"{at}.png", label) for at, label in enumerate(labels))
+    learnt = SimpleNamespace(suspects=[Suspect(0, 1, 0.99), Suspect(4, 0, 0.9)])
+    assert [found.path for found in mislabelled(learnt, photographs, ("a", "b"))] == ["4.png"]
