@@ -11,6 +11,10 @@ from edge_runtime.errors import ResumeError
 from edge_runtime.output.formats import CSV_COLUMNS, ENCODING_ERRORS, Format, csv_lines, header
 from edge_runtime.results import LAYOUT
 
+_REMEDY = "use --overwrite instead of --resume to start over, or another --out"
+# What users call the parts of a job that are no options.
+_NAMES = {"format": "format", "thresholds": "threshold for none of these"}
+
 
 def difference(job: Mapping[str, Any], previous: Mapping[str, Any]) -> str:
     """Return why a job cannot keep a previous job's results, or an empty string if it can.
@@ -22,7 +26,8 @@ def difference(job: Mapping[str, Any], previous: Mapping[str, Any]) -> str:
     keys = sorted(key for key in job if job[key] != previous.get(key))
     if not keys:
         return ""
-    return f"was written with a different {', '.join(keys)}; omit --resume to start over"
+    names = [_NAMES.get(key, f"--{key.replace('_', '-')}") for key in keys]
+    return f"was written with a different {', '.join(names)}; {_REMEDY}"
 
 
 def require_same_job(part: Path, file: Path, job: Mapping[str, Any]) -> None:
@@ -61,8 +66,7 @@ def previous_results(path: Path, format: Format, *, cut: bool) -> Iterator[tuple
             yield from (_json_results if format == "json" else _csv_results)(stream, cut)
         except (ValueError, LookupError, TypeError) as exc:
             raise ResumeError(
-                f"{path} does not contain what --{format} of this version writes; omit --resume to "
-                f"start over."
+                f"{path} does not contain what --{format} of this version writes; {_REMEDY}."
             ) from exc
 
 

@@ -143,7 +143,7 @@ def test_a_finished_folder_stays_until_the_next_is_done(tmp_path):
 
 def test_another_job_is_not_gone_on_with(tmp_path):
     begun(tmp_path / "out")
-    with pytest.raises(ClusterError, match=r"written with a different top_k; omit --resume"):
+    with pytest.raises(ClusterError, match=r"written with a different --top-k; use --overwrite"):
         begun(tmp_path / "out", job=JOB | {"top_k": 2}, resume=True)
     begun(tmp_path / "out", job=JOB | {"top_k": 2}, overwrite=True)
 

@@ -67,7 +67,7 @@ def test_answers_of_another_format_are_not_thrown_away(tmp_path):
         result = run("edge-classify", f"--{kind}", "--out", out, "--resume", SHIP)
         assert (result.returncode, part.read_text()) == (2, kept)
         assert (
-            f"{part} does not contain what --{kind} of this version writes; omit --resume "
+            f"{part} does not contain what --{kind} of this version writes; use --overwrite "
             in result.stderr
         )
         assert [path.name for path in tmp_path.iterdir()] == ["results.part"]
@@ -193,15 +193,15 @@ def test_answers_of_another_model_or_of_other_options_are_not_mixed(tmp_path):
     stopped.keep()
     part = tmp_path / "results.part"
     for options, names in (
-        (["--top-k", "2"], "top_k"),
-        (["--model", "cnn-float32", "--std", "127"], "model, std, thresholds"),
-        (["--threshold", "0.5", "--fit", "pad"], "fit, threshold"),
+        (["--top-k", "2"], "--top-k"),
+        (["--model", "cnn-float32", "--std", "127"], "--model, --std, threshold for none of these"),
+        (["--threshold", "0.5", "--fit", "pad"], "--fit, --threshold"),
     ):
         result = run(*command, *options)
         assert result.returncode == 2
         assert (
-            f"results.part was written with a different {names}; omit --resume to start over."
-            in result.stderr
+            f"results.part was written with a different {names}; use --overwrite instead of "
+            f"--resume to start over, or another --out." in result.stderr
         )
         assert part.read_text() == answer
     result = run(*command)
