@@ -64,10 +64,14 @@ def check_models(models: list[str], delegates: list[str], *, as_json: bool) -> i
     from edge_runtime.support.environment import read_environment
 
     environment = read_environment()
-    try:
-        verdicts = check(models, delegates)
-    except EdgeRuntimeError as exc:
-        complain(str(exc))
+    verdicts, failed = [], False
+    for each in [[model] for model in models] or [[]]:
+        try:
+            verdicts += check(each, delegates)
+        except EdgeRuntimeError as exc:  # the others may be right
+            complain(str(exc))
+            failed = True
+    if not verdicts:
         return 1
     if as_json:
         found = [verdict._asdict() for verdict in verdicts]
@@ -75,7 +79,7 @@ def check_models(models: list[str], delegates: list[str], *, as_json: bool) -> i
     else:
         print(*environment.lines(), *verdicts, sep="\n", flush=True)
     good = all(v.right or (v.right is None and not delegates) for v in verdicts)
-    return 0 if good else 1
+    return 0 if good and not failed else 1
 
 
 def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwrite: bool) -> int:

@@ -73,6 +73,15 @@ def test_a_delegate_that_was_named_must_be_there():
     assert run("edge-classify", "--check", "cnn-int8", "--delegate", "npu").returncode == 1
 
 
+def test_a_damaged_model_does_not_hide_the_others(tmp_path):
+    (tmp_path / "page.tflite").write_text("<html>")
+    models = [tmp_path / "page.tflite", "cnn-int8"]
+    result = run("edge-classify", "--check", *models, "--delegate", "cpu")
+    assert result.returncode == 1
+    assert "page.tflite is not a valid .tflite model" in result.stderr
+    assert "cnn-int8 on cpu: right (10 of 10 images" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
