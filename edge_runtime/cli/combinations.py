@@ -5,6 +5,7 @@ Each raises Typer's usage error.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,7 +24,7 @@ def check_sources(
     if (info and not sources) or ((info or check) and model_given):
         option = "--info" if info else "--check"
         raise typer.BadParameter(
-            f"{option} takes the models as SOURCE: edge-classify {option} {model}."
+            f"{option} takes the models as SOURCE: edge-classify {option} {shlex.quote(model)}."
         )
     if not (sources or check):
         raise typer.BadParameter("expected at least one SOURCE; see edge-classify --help.")

@@ -119,7 +119,7 @@ def classify(
         typer.Option(
             metavar="PERCENT|CLASS=PERCENT",
             help="Accept only scores of which at most this share is wrong: 1%, or for one class "
-            "cat=1%. Repeatable.",
+            "cat=2%. Repeatable.",
         ),
     ] = None,
     second_opinion: Annotated[

@@ -69,7 +69,8 @@ def test_folders_that_do_not_fit(folder, model, tmp_path):
 def test_the_command_judges_and_saves_thresholds(folder, model):
     result = run("edge-classify", "--model", model, "--judge", folder, "--save")
     assert result.returncode == 0
-    assert result.stdout.startswith("colours classifies 27 of 30 images correctly: 90.0% (95 % interval")
+    summary = "colours classifies 27 of 30 images correctly: 90.0% (95 % interval"
+    assert result.stdout.startswith(summary)
     assert "red taken for blue: 3" in result.stdout
     assert "colours.tflite.acceptance.json. From now on, " in result.stderr
     assert "colours.tflite accepts scores from 0." in result.stderr
