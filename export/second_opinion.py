@@ -28,7 +28,8 @@ start("export")
 from edge_runtime.errors import EdgeRuntimeError, OutputError
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
-from edge_runtime.inference.second_opinion import mean, unsure
+from edge_runtime.inference.scores import mean
+from edge_runtime.inference.second_opinion import unsure
 from edge_runtime.support.console import complain
 from edge_runtime.support.files import file_sha256, replacing
 from edge_runtime.support.metrics import top1
@@ -58,7 +59,7 @@ def choose(
         labels: integer (N,), true class indices.
     """
     alone = first.argmax(axis=1) == labels
-    both = mean(first, second).argmax(axis=1) == labels
+    both = mean([first, second]).argmax(axis=1) == labels
     asked = unsure(first[:, None], _THRESHOLDS)
     right = np.where(asked, both[:, None], alone[:, None])  # (N, thresholds)
     accuracy = right.mean(axis=0)
@@ -76,7 +77,7 @@ class PairScores(NamedTuple):
     def decided(self, unsure_below: float) -> NDArray[np.float32]:
         """Return the scores of both models together, as the runtime decides."""
         asked = unsure(self.first, unsure_below)
-        return np.where(asked[:, None], mean(self.first, self.second), self.first)
+        return np.where(asked[:, None], mean([self.first, self.second]), self.first)
 
 
 def entry(name: str, held_out: PairScores, test: PairScores, data: Dataset) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from edge_runtime import Classifier
 from edge_runtime.inference.acceptance_table import Judged, measure
+from edge_runtime.inference.scores import mean
 from edge_runtime.inference.views import plain_views
 from edge_runtime.inputs.resize import fit
 from edge_runtime.support.metrics import discordant, drop_interval, top1
@@ -59,7 +60,7 @@ def averaged(model: str, views: int, images: Iterable[ImageLike]) -> Averaged:
     with Classifier(model, views=views) as classifier:
         for image in images:
             scores = classifier.scores_of_views(image)
-            arithmetic.append(scores.mean(axis=0))
+            arithmetic.append(mean(scores))
             geometric.append(np.exp(np.log(scores + _HALF_STEP).mean(axis=0)))
     return Averaged(np.stack(arithmetic), np.stack(geometric))
 
@@ -112,5 +113,4 @@ def scores_at_any_size(
     """
     chosen = plain_views((image.height, image.width), (side, side), "crop", large=1)[:views]
     pixels = [fit(image, side, side, view.fit, part=view.part) for view in chosen]
-    mean: NDArray[np.float32] = np.mean([classifier.scores(view) for view in pixels], axis=0)
-    return mean
+    return mean([classifier.scores(view) for view in pixels])

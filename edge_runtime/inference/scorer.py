@@ -15,7 +15,7 @@ from edge_runtime.inference.batching import Batching
 from edge_runtime.inference.loading import choose_labels, load, reopen, samples, settle
 from edge_runtime.inference.metadata import matching
 from edge_runtime.inference.preprocessing import Preprocessing
-from edge_runtime.inference.scores import decide, score_table, softmax
+from edge_runtime.inference.scores import decide, mean, score_table, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,10 +139,7 @@ class Scorer:
             ValueError: the model is closed.
         """
         scores = [self.scores_of(self.invoke(tensor)) for tensor in tensors]
-        if len(scores) == 1:
-            return scores[0]
-        mean: NDArray[np.float32] = np.mean(scores, axis=0)
-        return mean
+        return scores[0] if len(scores) == 1 else mean(scores)
 
     def invoke(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Run the model alone and return its raw output, (classes,).

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -104,3 +104,29 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     scores: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
     return scores
+
+
+def mean(scores: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of several scores of the same images, float32 (..., classes).
+
+    If scores add up to less than 1, their shares and their sums are averaged each for themselves,
+    so that a view or a model that finds an image foreign has no less say in which class it is.
+
+    Args:
+        scores: of views or of models, float32 (..., classes) each.
+    """
+    all_of_them = np.asarray(scores)
+    totals = total(all_of_them)
+    averaged: NDArray[np.float32] = np.mean(all_of_them / totals, axis=0) * np.mean(totals, axis=0)
+    return averaged
+
+
+def total(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum of each image's scores, at most 1 and above 0, float32 (..., 1).
+
+    Args:
+        scores: float32 (..., classes), 0-1.
+    """
+    least = np.finfo(np.float32).tiny
+    sums: NDArray[np.float32] = np.clip(scores.sum(axis=-1, keepdims=True), least, np.float32(1))
+    return sums

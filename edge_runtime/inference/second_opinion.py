@@ -29,6 +29,7 @@ from edge_runtime.errors import OptionError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.loading import accepted_by
 from edge_runtime.inference.scorer import Scorer
+from edge_runtime.inference.scores import mean, total
 from edge_runtime.support.files import file_sha256
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class SecondOpinion:
         """
         if opinion.unsure is None:
             return opinion.scores
-        return mean(opinion.scores, self.model.mean_scores(opinion.unsure))
+        return mean([opinion.scores, self.model.mean_scores(opinion.unsure)])
 
 
 def unsure(scores: NDArray[np.float32], below: float | NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -107,30 +108,8 @@ def unsure(scores: NDArray[np.float32], below: float | NDArray[np.floating]) -> 
         scores: of the model, float32 (..., classes), 0-1.
         below: the share of the best score that is sure, 0-1; at 1 none is. Broadcast with (...).
     """
-    share = scores.max(axis=-1) / _total(scores)[..., 0]
+    share = scores.max(axis=-1) / total(scores)[..., 0]
     return np.asarray((share < below) | np.greater_equal(below, 1))
-
-
-def mean(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of two models' scores, float32 (..., classes).
-
-    If scores add up to less than 1, their shares and their sums are averaged each for themselves,
-    so that a model that finds an image foreign has no less say in which class it is.
-
-    Args:
-        first: scores of the first model, float32 (..., classes), 0-1.
-        second: scores of the second model for the same images, of the same shape.
-    """
-    one, other = _total(first), _total(second)
-    shares: NDArray[np.float32] = first / one + second / other
-    return shares * (one + other) * np.float32(0.25)
-
-
-def _total(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sum of each image's scores, at most 1 and above 0, (..., 1)."""
-    least = np.finfo(np.float32).tiny
-    total: NDArray[np.float32] = np.clip(scores.sum(axis=-1, keepdims=True), least, np.float32(1))
-    return total
 
 
 def join(first: Scorer, model: str | Path) -> tuple[SecondOpinion, Acceptance | None]:

@@ -4,7 +4,7 @@ import pytest
 from edge_runtime import Classifier
 from edge_runtime.inference.placement import scoring
 from edge_runtime.inference.quantization import Quantization
-from edge_runtime.inference.scores import decide, score_table, softmax
+from edge_runtime.inference.scores import decide, mean, score_table, softmax
 from edge_runtime.inference.signature import Tensor
 from tests.conftest import GOLDEN, run
 from tests.edge_runtime.inference.model_files import followed_by
@@ -147,3 +147,16 @@ def test_the_option_overrules(tmp_path):
     assert "auto, softmax, none" in " ".join(wrong.stderr.split())
     with pytest.raises(ValueError, match="Expected `scores` to be auto, softmax, none"):
         Classifier(scores="sometimes")
+
+
+def test_scores_of_a_head_are_averaged_in_two_steps():
+    """The first view looks foreign, and is sure which class it would be."""
+    first, second = np.float32([0.02, 0.18]), np.float32([0.6, 0.3])
+    found = mean([first, second])
+    assert found.sum() == pytest.approx((0.2 + 0.9) / 2, rel=1e-6)
+    assert found / found.sum() == pytest.approx([(0.1 + 2 / 3) / 2, (0.9 + 1 / 3) / 2], rel=1e-6)
+    whole = np.float32([0.25, 0.75]), np.float32([0.5, 0.5])
+    assert mean(whole) == pytest.approx([0.375, 0.625])
+    independent = np.float32([0.9, 0.8]), np.float32([0.1, 0.9])  # of a sigmoid
+    assert mean(independent) == pytest.approx([0.5, 0.85])
+    assert mean(np.zeros((2, 2), np.float32)).tolist() == [0, 0]

@@ -11,7 +11,8 @@ from edge_runtime import Classifier, ImageError, ModelError, OptionError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.description import describe
 from edge_runtime.inference.model import Model
-from edge_runtime.inference.second_opinion import mean, unsure
+from edge_runtime.inference.scores import mean
+from edge_runtime.inference.second_opinion import unsure
 from tests.conftest import GOLDEN, run
 from tests.pair_files import COLOURS, add_entry, golden_pair
 
@@ -259,21 +260,14 @@ def test_shipped_networks_work_together(tmp_path):
         expected = alone.scores(path)
         is_unsure = unsure(expected, 0.9)
         if is_unsure:
-            expected = mean(expected, other.scores(path))
+            expected = mean([expected, other.scores(path)])
         assert result.model == ("cnn-int8+resnet18-int8" if is_unsure else "cnn-int8")
         assert (result[0].index, result[0].score) == (expected.argmax(), expected.max())
     assert {result.model for result in results} == {"cnn-int8", "cnn-int8+resnet18-int8"}
 
 
-def test_scores_of_a_head_are_averaged_in_two_steps():
-    """The first model takes the image for foreign, and is sure which class it would be."""
+def test_a_model_is_unsure_by_the_shares_of_its_scores():
     first, second = np.float32([0.02, 0.18]), np.float32([0.6, 0.3])
-    found = mean(first, second)
-    assert found.sum() == pytest.approx((0.2 + 0.9) / 2, rel=1e-6)
-    assert found / found.sum() == pytest.approx([(0.1 + 2 / 3) / 2, (0.9 + 1 / 3) / 2], rel=1e-6)
-    whole = np.float32([0.25, 0.75]), np.float32([0.5, 0.5])
-    assert mean(*whole) == pytest.approx([0.375, 0.625])
-    assert mean(np.zeros(2, np.float32), np.zeros(2, np.float32)).tolist() == [0, 0]
     assert unsure(np.stack([first, second]), 0.8).tolist() == [False, True]
     assert unsure(np.zeros(2, np.float32), 0.1)
     sure = np.float32([0, 0.5])
