@@ -139,9 +139,9 @@ def test_resuming_needs_the_same_second_opinion(folder, pair, tmp_path):
 
     stop()
     for changed, names in (
-        (("--unsure-below", "0.5"), "thresholds, unsure_below"),
-        (("--accept-all",), "thresholds"),
-        (("--second-opinion", GOLDEN / "int8.tflite", "--unsure-below", "0.9"), "second_opinion"),
+        (("--unsure-below", "0.5"), "threshold for none of these, --unsure-below"),
+        (("--accept-all",), "threshold for none of these"),
+        (("--second-opinion", GOLDEN / "int8.tflite", "--unsure-below", "0.9"), "--second-opinion"),
     ):
         result = classify(*pair, *changed, *out, "--resume", *images)
         assert result.returncode == 2, changed
