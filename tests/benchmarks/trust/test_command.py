@@ -152,7 +152,7 @@ def test_files_are_not_replaced_unless_asked(outside, tmp_path):
         (("nope", "--outside", "."), 2, "There is no model nope"),
         ((UINT8, "--outside", "nowhere"), 2, "--outside names nowhere, which does not exist"),
         ((UINT8, "--outside", ".", "--max-error", "red=1%"), 2, "one percentage for all classes"),
-        ((UINT8, "--outside", ".", "--max-error", "much"), 2, "to be a percentage above 0 and below 100"),
+        ((UINT8, "--outside", ".", "--max-error", "much"), 2, "a percentage above 0 and below 100"),
         (("cnn-int8", "--outside", "."), 1, "to have the 3 classes of the test images"),
     ],
 )

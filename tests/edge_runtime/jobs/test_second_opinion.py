@@ -148,7 +148,7 @@ def test_resuming_needs_the_same_second_opinion(folder, pair, tmp_path):
         assert "was written with a different" in result.stderr
         assert names in result.stderr
     result = classify("--model", pair[1], *out, "--resume", *images)
-    assert (result.returncode, "second_opinion" in result.stderr) == (2, True)
+    assert (result.returncode, "--second-opinion" in result.stderr) == (2, True)
     assert part.exists()
     result = classify(*pair, *out, "--resume", *images)
     assert (result.returncode, "(1 kept)" in result.stderr) == (0, True)
