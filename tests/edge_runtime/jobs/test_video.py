@@ -157,7 +157,7 @@ def test_resume_keeps_a_camera_s_frames(tmp_path):
 
 
 def test_a_duration_bounds_the_opening():
-    """Of a server that answers nothing."""
+    """The server answers nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x"
         begun = time.monotonic()
