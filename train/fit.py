@@ -134,7 +134,7 @@ class Training:
                 scores.unlink()
             if self._loaded:
                 say(self._loaded)
-            if recipe.fine_tune:
+            if recipe.fine_tune and recipe.architecture.get("stage_features"):
                 say(finetune.fit_last_layer(model, self._train))
                 best = self._note_start(state, say)
 

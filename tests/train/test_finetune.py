@@ -54,6 +54,26 @@ def tuned(images, tmp_path_factory):
     return out, result.stdout
 
 
+def test_a_teacher_of_cifar10_trains_on_enlarged_images(tmp_path):
+    """It has no features of stages, from which the last layer of the other recipe is fitted."""
+    images = write_folder(tmp_path / "images", per_class=10, test=2)
+    options = ("--recipe", "cifar10", "--side", 64, "--epochs", 1, "--precision", "float32")
+    result = command(NAME, "--data", images, *options, "--out", tmp_path / "run")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "last layer fitted" not in result.stdout
+    path = tmp_path / "run" / "weights.safetensors"
+    values, _ = weights.read(path)
+    assert weights.about(path)["recipe"]["architecture"] == {"side": 64}
+    assert values["logits/kernel"].shape == (1280, 2)
+    assert np.any(values["logits/kernel"])
+
+
+def test_the_last_layer_starts_at_zero():
+    model = NETWORKS[NAME].build(2, side=SIDE)
+    finetune.load(model, CHECKPOINT)
+    assert not any(np.any(values) for values in model.get_layer("logits").get_weights())
+
+
 def test_the_command_says_what_it_starts_from(tuned):
     lines = tuned[1].splitlines()
     assert lines[0].startswith("18 images to train on, 2 held out, 4 to test on; in float32")
