@@ -103,20 +103,12 @@ def rows(inputs: ExportInputs, folder: Path) -> Iterator[Row]:
 
 def _engines(path: Path) -> Iterator[tuple[str, Engine]]:
     yield "XNNPACK", open_engine(path)
-    graph = open_engine(path, delegate="cpu")
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
     try:
         yield (
             f"OpenVINO, {limit}" if limit else "OpenVINO",
-            OpenVinoEngine(
-                path,
-                image=graph.input,
-                output=graph.output,
-                scoring=graph.scoring,
-                integer=graph.integer,
-                operations=graph.placement.operations,
-                kernels=lambda: iter(()),  # so that nothing is refused
-            ),
+            # No kernels, so that none is refused.
+            OpenVinoEngine(path, open_engine(path, delegate="cpu"), lambda: iter(())),
         )
     except EdgeRuntimeError as exc:
         complain(str(exc), program="weight_bits")

@@ -15,48 +15,33 @@ from ai_edge_litert.environment import Environment, EnvironmentOptions
 
 from edge_runtime.errors import DelegateError, ModelError
 from edge_runtime.inference import reasons
-from edge_runtime.inference.placement import Placement, Scoring
+from edge_runtime.inference.placement import Placement
 from edge_runtime.support import native_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.signature import Tensor
+    from edge_runtime.inference.engine import Engine
 
 
 class CompiledModelEngine:
     """An engine on LiteRT's CompiledModel, see `edge_runtime.inference.engine.Engine`."""
 
-    def __init__(
-        self,
-        path: Path,
-        delegate: str,
-        gpu_precision: str,
-        *,
-        image: Tensor,
-        output: Tensor,
-        scoring: Scoring,
-        integer: bool,
-        operations: int,
-    ) -> None:
+    def __init__(self, path: Path, delegate: str, gpu_precision: str, on_cpu: Engine) -> None:
         """Compile a graph that LiteRT's Interpreter accepts.
 
         Args:
             path: the .tflite file.
             delegate: `gpu` (WebGPU) or `npu` (a vendor's library).
             gpu_precision: type in which the GPU computes, `fp32` or `fp16`.
-            image: the graph's input.
-            output: the graph's output.
-            scoring: where the graph turns logits into scores, if it does.
-            integer: whether the graph uses integer arithmetic.
-            operations: number of the graph's operations.
+            on_cpu: the same graph on `cpu`, which knows what this engine cannot ask.
 
         Raises:
             DelegateError: the delegate is not available here, or it does not take the graph.
         """
         self._path = path
-        self.input, self.output = image, output
-        self.scoring, self.integer = scoring, integer
+        self.input, self.output = on_cpu.input, on_cpu.output
+        self.scoring, self.integer = on_cpu.scoring, on_cpu.integer
         with native_log.captured() as log:
             try:
                 self._model = CompiledModel.from_file(
@@ -77,6 +62,7 @@ class CompiledModelEngine:
                 f"({reasons.last_complaint(log()) or 'it does not say which'}); "
                 f"use --delegate xnnpack."
             )
+        operations = on_cpu.placement.operations
         self.placement = Placement(delegate, 1, operations, operations, ())
 
     def run(self, image: NDArray[Any]) -> NDArray[Any]:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_runtime.errors import DelegateError
 from edge_runtime.inference.interpreter import InterpreterEngine, integer_kernels
-from edge_runtime.inference.placement import ACCELERATORS, OPENVINO, Placement, Scoring
+from edge_runtime.inference.placement import ACCELERATORS, OPENVINO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.placement import Placement, Scoring
     from edge_runtime.inference.signature import Tensor
 
 
@@ -80,42 +81,14 @@ def open_engine(
     if delegate in ACCELERATORS:
         if batch > 1:
             raise DelegateError(f"The {delegate} takes one image at a time; use a batch of 1.")
-        return _on_accelerator(path, delegate, gpu_precision, on_cpu or _on_cpu(path))
+        from edge_runtime.inference.compiled_model import CompiledModelEngine
+
+        on_cpu = on_cpu or InterpreterEngine(path, "cpu")
+        return CompiledModelEngine(path, delegate, gpu_precision, on_cpu)
     if delegate == OPENVINO:
-        return _on_openvino(path, on_cpu or _on_cpu(path), threads, batch)
+        from edge_runtime.inference.openvino import OpenVinoEngine
+
+        on_cpu = on_cpu or InterpreterEngine(path, "cpu")
+        kernels = partial(integer_kernels, path)
+        return OpenVinoEngine(path, on_cpu, kernels, threads=threads, batch=batch)
     return InterpreterEngine(path, delegate, threads, batch)
-
-
-def _on_cpu(path: Path) -> Engine:
-    return InterpreterEngine(path, "cpu")
-
-
-def _on_accelerator(path: Path, delegate: str, gpu_precision: str, on_cpu: Engine) -> Engine:
-    from edge_runtime.inference.compiled_model import CompiledModelEngine
-
-    return CompiledModelEngine(
-        path,
-        delegate,
-        gpu_precision,
-        image=on_cpu.input,
-        output=on_cpu.output,
-        scoring=on_cpu.scoring,
-        integer=on_cpu.integer,
-        operations=on_cpu.placement.operations,
-    )
-
-
-def _on_openvino(path: Path, on_cpu: Engine, threads: int, batch: int) -> Engine:
-    from edge_runtime.inference.openvino import OpenVinoEngine
-
-    return OpenVinoEngine(
-        path,
-        image=on_cpu.input,
-        output=on_cpu.output,
-        scoring=on_cpu.scoring,
-        integer=on_cpu.integer,
-        operations=on_cpu.placement.operations,
-        kernels=partial(integer_kernels, path),
-        threads=threads,
-        batch=batch,
-    )

@@ -22,12 +22,12 @@ import numpy as np
 
 from edge_runtime.errors import DelegateError, ModelError
 from edge_runtime.inference import reasons
-from edge_runtime.inference.placement import OPENVINO, Placement, Scoring
+from edge_runtime.inference.placement import OPENVINO, Placement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.signature import Tensor
+    from edge_runtime.inference.engine import Engine
 
 _USE_XNNPACK = "use --delegate xnnpack"
 # 255 * 128 = 32,640 fits into 16 bits with a sign, and 255 * 129 = 32,895 does not.
@@ -42,13 +42,9 @@ class OpenVinoEngine:
     def __init__(
         self,
         path: Path,
-        *,
-        image: Tensor,
-        output: Tensor,
-        scoring: Scoring,
-        integer: bool,
-        operations: int,
+        on_cpu: Engine,
         kernels: Callable[[], Iterator[NDArray[Any]]],
+        *,
         threads: int = 1,
         batch: int = 1,
     ) -> None:
@@ -56,11 +52,7 @@ class OpenVinoEngine:
 
         Args:
             path: the .tflite file.
-            image: its input, for one image.
-            output: its output, for one image.
-            scoring: where the graph turns logits into scores, if it does.
-            integer: whether the graph uses integer arithmetic.
-            operations: number of the graph's operations.
+            on_cpu: the same graph on `cpu`, for one image.
             kernels: yields the kernels of layers with 8-bit inputs, see `pair_sums`; called
                 only on a CPU where their size matters.
             threads: CPU threads for one image.
@@ -72,8 +64,10 @@ class OpenVinoEngine:
             ModelError: the graph does not take batches of this size.
         """
         self._path = path
-        self.input = image._replace(shape=(batch, *image.shape[1:]))
-        self.output, self.scoring, self.integer = output, scoring, integer
+        self.input = on_cpu.input._replace(shape=(batch, *on_cpu.input.shape[1:]))
+        self.output = on_cpu.output
+        self.scoring, self.integer = on_cpu.scoring, on_cpu.integer
+        operations = on_cpu.placement.operations
         self.placement = Placement(OPENVINO, threads, operations, operations, ())
         if _forked:
             raise DelegateError(
@@ -85,7 +79,7 @@ class OpenVinoEngine:
             raise DelegateError(
                 f"OpenVINO takes only files that end in .tflite; rename {path}, or {_USE_XNNPACK}."
             )
-        if integer and _saturates() and _can_saturate(kernels()):
+        if self.integer and _saturates() and _can_saturate(kernels()):
             raise DelegateError(
                 f"OpenVINO would compute {path} wrongly on this CPU, which lacks byte multiply-add "
                 f"instructions (VNNI): sums of 8-bit products overflow; export the model with "
@@ -107,7 +101,7 @@ class OpenVinoEngine:
         self._input = request.get_input_tensor(0).data
         self._output = request.get_output_tensor(0).data
         ours = (self._input.shape, self._input.dtype, self._output.dtype)
-        if ours != (self.input.shape, self.input.dtype, output.dtype):
+        if ours != (self.input.shape, self.input.dtype, self.output.dtype):
             raise DelegateError(
                 f"OpenVINO changes the input or output of {path} ({ours[1]} {ours[0]} to "
                 f"{ours[2]}); {_USE_XNNPACK}."
