@@ -142,8 +142,14 @@ def label_names(path: Path | None) -> list[str] | None:
     from edge_runtime.inference.metadata import label_lines
 
     try:
-        return list(label_lines(path.read_bytes()))
+        names = list(label_lines(path.read_bytes()))
     except OSError as exc:
         raise typer.BadParameter(f"--labels {path} cannot be read ({exc.strerror}).") from exc
     except ValueError as exc:
         raise typer.BadParameter(f"--labels {path} is not UTF-8; save it as that.") from exc
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise typer.BadParameter(
+                f"--labels {path}: line {number} is empty; write a class's name there."
+            )
+    return names

@@ -247,4 +247,6 @@ def choose_labels(
     labels = metadata.labels if options.labels is None else options.labels
     if len(labels) == classes:
         return labels, ()
-    raise OptionError(f"Expected {classes} labels, one for each class, but got {len(labels)}.")
+    raise OptionError(
+        f"Expected `labels` to be {classes} names, one for each class, but got {len(labels)}."
+    )

@@ -142,7 +142,6 @@ def test_bad_inputs_get_one_line_and_the_others_an_answer(folder, name, as_json)
         (["--model", "missing.tflite"], "There is no model missing.tflite"),
         (["--delegate", "tpu"], "expected --delegate xnnpack, "),
         (["--delegate", "missing/libedgetpu.so"], "but got missing/libedgetpu.so"),
-        (["--labels", GOLDEN / "make.py"], "Expected 10 labels, one for each class, but got"),
         (["--mean", "1,2"], "Expected `mean` to be one number, or 3"),
         (
             ["--model", GOLDEN / "uint8.tflite", "--std", "0"],
@@ -272,3 +271,21 @@ def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path):
         "two",
         "three",
     }
+
+
+def test_an_empty_line_is_no_label(tmp_path):
+    names = tmp_path / "labels.txt"
+    names.write_text("one\n \nthree\n")
+    result = run("edge-classify", "--labels", names, FROG)
+    assert (result.returncode, result.stdout) == (2, "")
+    said = " ".join(result.stderr.split())
+    assert f"--labels {names}: line 2 is empty; write a class's name there." in said
+
+
+def test_too_few_labels_are_a_usage_error(tmp_path):
+    names = tmp_path / "labels.txt"
+    names.write_text("one\ntwo\n\n")
+    result = run("edge-classify", "--labels", names, FROG)
+    assert (result.returncode, result.stdout) == (2, "")
+    said = " ".join(result.stderr.split())
+    assert "Expected `labels` to be 10 names, one for each class, but got 2." in said

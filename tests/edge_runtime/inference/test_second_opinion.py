@@ -221,7 +221,7 @@ def test_logits_and_scores_work_together_in_another_process():
 
 
 def test_an_option_that_does_not_fit_the_second_model_names_it():
-    with pytest.raises(OptionError, match=r"^--second-opinion .*resnet18.*Expected 10 labels"):
+    with pytest.raises(OptionError, match=r"^--second-opinion .*resnet18.*Expected `labels`"):
         Classifier(FIRST, second_opinion="resnet18-int8", unsure_below=0.9, labels=list(COLOURS))
 
 
