@@ -52,7 +52,8 @@ class Acceptance(NamedTuple):
 
     Attributes:
         thresholds: of each class, float32 (classes,).
-        promise: a sentence on what to expect; empty for the default threshold.
+        promise: a sentence on what to expect, unless the default threshold is used as it was
+            measured; then empty.
     """
 
     thresholds: NDArray[np.float32]
@@ -109,7 +110,7 @@ def require_sidecar(model: Path, *, overwrite: bool) -> Path:
     """
     from edge_runtime.support.outputs import output_file
 
-    if model.resolve().parent == shipped.MODELS.resolve():
+    if shipped.is_shipped(model):
         raise OutputError(
             f"--save writes beside a model file of your own; copy {model}, and name the copy with "
             f"--model."
@@ -189,9 +190,11 @@ def accept(
             "it on images of your own with --judge FOLDER --save."
         )
     thresholds = np.full(len(labels), measured["threshold"], np.float32)
+    others = measured.get("views", 1)
     if max_error is None:
-        return Acceptance(thresholds)
-    if (others := measured.get("views", 1)) != views:
+        promise = f"The threshold was measured with --views {others}, not {views}."
+        return Acceptance(thresholds, "" if others == views else promise)
+    if others != views:
         raise OptionError(
             f"--max-error was measured with --views {others}, not {views}; use --views {others}, "
             f"or measure one model on images of your own with --judge FOLDER --views {views} "

@@ -60,7 +60,7 @@ def describe(
     }
     if metadata.warnings:
         fields["warnings"] = metadata.warnings
-    measured = None if path.parent == shipped.MODELS else read_sidecar(path)
+    measured = None if shipped.is_shipped(path) else read_sidecar(path)
     if measured is not None:  # it replaces what the card says
         fields |= {"acceptance": measured, "acceptance_file": str(sidecar(path))}
     if delegate is not None:

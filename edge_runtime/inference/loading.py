@@ -179,9 +179,9 @@ def acceptance_of(
     Raises:
         OptionError: as for `accepted_by`.
     """
-    shipped_file = options.path.parent == shipped.MODELS
     if options.accept_all:
         return None, ()
+    shipped_file = shipped.is_shipped(options.path)
     if options.max_error is None and shipped_file and "acceptance" not in metadata.card:
         return None, ()
     from edge_runtime.inference.acceptance import read_sidecar, sidecar

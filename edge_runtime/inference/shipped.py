@@ -42,6 +42,11 @@ def find(model: str | Path) -> Path:
     return path
 
 
+def is_shipped(path: Path) -> bool:
+    """Return whether a model file, which exists, is a shipped one or a link to one."""
+    return path.parent == MODELS or any(path.samefile(model) for model in models().values())
+
+
 def samples() -> dict[str, Path]:
     """Return one CIFAR-10 test image for each class, by the name of the class."""
     return {path.stem: path for path in sorted(SAMPLES.glob("*.png"))}

@@ -42,7 +42,7 @@ def ensure_sound(path: Path, delegate: str, *, gpu_precision: str = "fp32") -> N
         OSError: the file cannot be read.
     """
     on_cpu = delegate in ON_CPU
-    if on_cpu and path.parent == shipped.MODELS:
+    if on_cpu and shipped.is_shipped(path):
         return
     key = _key(path, delegate) if on_cpu else ""
     if on_cpu and key in _known():

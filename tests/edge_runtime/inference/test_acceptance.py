@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier, OptionError, OutputError
-from edge_runtime.inference import acceptance_table
+from edge_runtime.inference import acceptance_table, shipped
 from edge_runtime.inference.acceptance import (
     accept,
     default_threshold,
@@ -206,6 +206,16 @@ def test_a_file_of_another_model_is_not_used(model):
         assert classifier.warnings[-1].startswith(
             "uint8.tflite.acceptance.json was measured with another file and is left out; delete it"
         )
+
+
+def test_a_link_to_a_shipped_model_stands_for_the_model(tmp_path):
+    link = tmp_path / "mine.tflite"
+    link.symlink_to(shipped.models()["cnn-int8"])
+    (tmp_path / "mine.tflite.acceptance.json").write_text("}")
+    with Classifier(link) as mine, Classifier() as theirs:
+        assert mine.acceptance.thresholds.tolist() == theirs.acceptance.thresholds.tolist()
+    with pytest.raises(OutputError, match="beside a model file of your own; copy"):
+        write_sidecar(link, card_with(0.5), overwrite=True)
 
 
 @pytest.mark.parametrize("threshold", ["}", '"0.9"', "null"])

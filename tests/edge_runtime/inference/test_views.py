@@ -210,7 +210,8 @@ def card(views: int = 1):
 def test_no_promise_for_other_views_than_were_measured(model, measured, used):
     write_sidecar(model, card(measured), overwrite=False)
     with Classifier(model, views=used) as classifier:
-        assert classifier.acceptance is not None  # the threshold itself stays
+        said = f"The threshold was measured with --views {measured}, not {used}."
+        assert classifier.acceptance.promise == said  # and stays
     with pytest.raises(OptionError, match=f"measured with --views {measured}, not {used}; use"):
         Classifier(model, views=used, max_error=0.05)
     with Classifier(model, views=measured, max_error=0.05) as classifier:
