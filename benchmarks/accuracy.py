@@ -16,13 +16,13 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.contenders import open_classifier
+from benchmarks.contenders import image_side, open_classifier
 from benchmarks.options import Data, Models
 from edge_runtime import Classifier, EdgeRuntimeError
 from edge_runtime.inference import shipped
 from edge_runtime.support.options import run_command
 from export.verify import AccuracyComparison, compare
-from train.data import load
+from train.data import load_for
 from train.dataset import DataError
 
 
@@ -83,7 +83,7 @@ def main(
     except EdgeRuntimeError as exc:
         raise typer.BadParameter(str(exc)) from exc
     try:
-        loaded = load(data)
+        loaded = load_for(data, map(image_side, models))
         for model in models:  # report a bad model before the long evaluation starts
             open_classifier(model, len(loaded.class_names)).close()
         test = loaded.test

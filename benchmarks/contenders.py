@@ -100,6 +100,19 @@ def open_classifier(model: str | Path, classes: int, **options: Any) -> Classifi
     return classifier
 
 
+def image_side(model: str | Path) -> int:
+    """Return the longer side of a model's images, in pixels.
+
+    Args:
+        model: model as for `Classifier`.
+
+    Raises:
+        EdgeRuntimeError: the model cannot be used.
+    """
+    with Classifier(model, accept_all=True) as classifier:
+        return max(classifier.preprocessing.size)
+
+
 class EdgeRunner:
     """A model file on `edge_runtime`, see `Runner`."""
 

@@ -18,8 +18,8 @@ from edge_runtime.inputs.decode import SUFFIXES
 from export.committed import CommittedImages
 from export.errors import CalibrationError, CalibrationOptionError
 from export.photographs import Crops
-from train.dataset import SIDE, Dataset, pixel_hash
-from train.folder import read_image
+from train.dataset import SIDE, Dataset
+from train.folder import image_hash, read_image
 
 SEED = 0  # of every random choice of images
 
@@ -107,7 +107,8 @@ def choose_photographs(
     if wanted is None and data is None:
         return Calibration(crops.calibrating, crops.hashes, "photographs", None)
     if wanted is None and data is not None:
-        wanted = str(min(len(crops.calibrating), len(data.train)))
+        several = max(len(crops.calibrating), len(data.class_names))
+        wanted = str(min(several, len(data.train)))
     if wanted is not None and wanted.isdecimal():
         chosen = _from_data_set(int(wanted), data)
     else:
@@ -191,14 +192,15 @@ def _from_folder(folder: Path, class_names: tuple[str, ...], side: int = SIDE) -
             f"{folder} has no folders; --calibration expects a number of images, or a folder that "
             f"holds one folder of images per class."
         )
-    images = []
+    images: list[NDArray[np.uint8]] = []
+    hashes = []
     for name in class_names:
         paths = sorted(p for p in (folder / name).iterdir() if p.suffix.lower() in SUFFIXES)
         if not paths:
             raise CalibrationError(f"{folder / name} holds no images; add some of this class.")
         try:
             images += [read_image(path, side) for path in paths]
+            hashes += [image_hash(*read) for read in zip(paths, images[-len(paths) :], strict=True)]
         except ImageError as exc:
             raise CalibrationError(f"A calibration image cannot be used: {exc}") from exc
-    hashes = tuple(pixel_hash(image) for image in images)
-    return Calibration(np.stack(images), hashes, "folder", None)
+    return Calibration(np.stack(images), tuple(hashes), "folder", None)

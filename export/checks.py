@@ -5,7 +5,6 @@ The checks run before any model or data set is loaded.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from export.quantize import IoType
 from export.requantize import WeightBits
 from train import efficientnet, weights
 from train.cifar10 import ENVIRONMENT_VARIABLE
+from train.data import location
 from train.networks import CIFAR10_NETWORKS
 
 # The last feature map has a pixel for each 32 of the image, so other sides waste their border.
@@ -27,8 +27,13 @@ SIDES = (128, 160, 192, 224)
 
 def data_path(data: Path | None) -> Path | None:
     """Return the data set that `--data` or the environment variable names, or None."""
-    named = data or os.environ.get(ENVIRONMENT_VARIABLE)
-    return Path(named).expanduser() if named else None
+    path = location(data)
+    if data is None and path is not None and not path.exists():
+        raise typer.BadParameter(
+            f"it names {path}, which does not exist; correct it, or unset it.",
+            param_hint=ENVIRONMENT_VARIABLE,
+        )
+    return path
 
 
 def either(values: Sequence[int]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from ai_edge_litert.interpreter import Interpreter
@@ -11,6 +13,7 @@ from edge_runtime.support.metrics import top1
 from edge_runtime.support.timing import measure, summarize
 from export.inputs import ExportInputs
 from export.partial_int8 import partial_quantizer
+from train.outlier_head import without
 
 _ROUNDS = 300  # timed calls of each graph
 
@@ -32,16 +35,19 @@ def keep_fewest_in_float(
 ) -> MixedGraph:
     """Quantize a network except the layers that would cost it more than `max_drop`.
 
-    Layers go back to float in the order of their own error, the worst first, each with those that
-    read its output, until the drop is within the limit. Then each returns to int8 if the limit
-    still holds. So none of the kept layers can be left out, though another and smaller set may
-    exist. If plain int8 is within the limit, no layer is kept.
+    Layers go back to float in the order of their own error, the worst first (those of an outlier
+    head last, see `PartialQuantizer.sqnr_db`), each with those that read its output, until the drop
+    is within the limit. Then each returns to int8 if the limit still holds. So none of the kept
+    layers can be left out, though another and smaller set may exist. If plain int8 is within the
+    limit, no layer is kept.
 
     Args:
         inputs: the network and its images.
         max_drop: largest loss of top-1 accuracy on the held-out images, a fraction.
         say: receives a line about the price in bytes and time.
     """
+    with partial_quantizer(replace(inputs, model=without(inputs.model))) as headless:
+        sqnr = headless.sqnr_db()
     with partial_quantizer(inputs) as quantizer:
         # 1e-9 is for rounding.
         wanted = top1(inputs.scores, inputs.held_out.labels) - max_drop - 1e-9
@@ -49,9 +55,10 @@ def keep_fewest_in_float(
         def good(kept: Iterable[int]) -> bool:
             return quantizer.top1(kept) >= wanted
 
-        sqnr = quantizer.sqnr_db()
         operations = quantizer.operations
-        by_error = sorted((o for o in operations if o.weighted), key=lambda o: sqnr[o.output])
+        by_error = sorted(
+            (o for o in operations if o.weighted), key=lambda o: sqnr.get(o.layer, math.inf)
+        )
         kept: set[int] = set()
         for operation in by_error:
             if good(kept):

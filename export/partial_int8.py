@@ -102,7 +102,11 @@ class PartialQuantizer:
         return self._top1[key]
 
     def sqnr_db(self) -> dict[str, float]:
-        """Return the signal-to-noise ratio of each operation's output in dB, by output name."""
+        """Return the signal-to-noise ratio of each layer with weights in dB, by its name.
+
+        The network must have no outlier head: behind one, TensorFlow's debugger compares the logits
+        with what other operations have written into their place.
+        """
         self._debugger.options = tf.lite.experimental.QuantizationDebugOptions(
             layer_direct_compare_metrics={"sqnr_db": _sqnr_db}
         )
@@ -110,11 +114,13 @@ class PartialQuantizer:
         statistics = self._debugger.layer_statistics
         found = {}
         for operation in self.operations:
+            if not operation.weighted:
+                continue
             # The debugger's name is "NumericVerify/", the tensor's, one digit, ":" and a number.
             pattern = re.escape(f"NumericVerify/{operation.output}") + r"\d:\d+"
             [name] = [n for n in statistics if re.fullmatch(pattern, n)] or [None]
             if name is not None:
-                found[operation.output] = float(statistics[name]["sqnr_db"])
+                found[operation.layer] = float(statistics[name]["sqnr_db"])
         return found
 
     def with_readers(self, index: int) -> set[int]:

@@ -41,7 +41,7 @@ from export.errors import ExportError
 from export.measured import acceptance
 from export.verify import file_scores
 from train.cifar10 import ENVIRONMENT_VARIABLE
-from train.data import load
+from train.data import load_for
 from train.dataset import DataError, Dataset
 from train.reason import sentence
 
@@ -128,7 +128,9 @@ def measured(first: Path, second: Path, data: Path | None) -> dict[str, Any]:
         raise ExportError(f"{first} has no model card; name a file that this project exported.")
     with Model(first, accept_all=True, second_opinion=second, unsure_below=0) as model:
         labels = model.labels  # those of both
-    loaded = load(data)
+        assert model.second is not None  # asked for above
+        sides = [max(each.preprocessing.size) for each in (model, model.second.model)]
+    loaded = load_for(data, sides)
     if labels != tuple(loaded.class_names):
         raise ExportError(
             f"{first} has other classes than {data or 'CIFAR-10'}; name its data set with --data."

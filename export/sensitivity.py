@@ -32,8 +32,7 @@ class LayerError:
 def explain(inputs: ExportInputs) -> list[LayerError]:
     """Rank the layers of a network by their own quantization error, the worst first.
 
-    An outlier head is left out: behind it, TensorFlow's debugger compares the logits with what
-    other operations have written into their place.
+    An outlier head is left out, see `PartialQuantizer.sqnr_db`.
     """
     with partial_quantizer(replace(inputs, model=without(inputs.model))) as quantizer:
         plain_int8 = quantizer.top1(())
@@ -41,7 +40,7 @@ def explain(inputs: ExportInputs) -> list[LayerError]:
         errors = [
             LayerError(
                 operation.layer,
-                sqnr[operation.output],
+                sqnr[operation.layer],
                 quantizer.top1(quantizer.with_readers(operation.index)) - plain_int8,
             )
             for operation in quantizer.operations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from train import cifar10, folder
@@ -37,3 +38,17 @@ def load(path: Path | None, side: int = SIDE) -> Dataset:
             f"{side} pixels, but got {path or 'CIFAR-10'}; name their folder with --data."
         )
     return cifar10.load(path)
+
+
+def load_for(path: Path | None, sides: Iterable[int]) -> Dataset:
+    """Load a data set for models that resize its images themselves.
+
+    Args:
+        path: as for `load`, as is the error raised.
+        sides: of the models' images, in pixels. A folder's images have the largest of them;
+            CIFAR-10's have their own.
+    """
+    source = location(path)
+    if source is None or not folder.holds_images(source):
+        return load(path)
+    return load(source, max(SIDE, *sides))

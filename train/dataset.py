@@ -26,7 +26,7 @@ class Split:
     Attributes:
         images: uint8 (N, side, side, 3), RGB, 0-255.
         labels: uint8 (N,), class indices.
-        hashes: sha256 hex digest of each image, see `pixel_hash`.
+        hashes: sha256 hex digest of each image as it is at the side `SIDE`, see `pixel_hash`.
     """
 
     images: NDArray[np.uint8]

@@ -27,6 +27,7 @@ from train.efficientnet import FEATURE_BLOCKS
 from train.networks import batches_of
 from train.temperature import LAST_LAYER
 
+_AT_ONCE = 100  # images whose views are in memory at the same time
 _FLOAT = Quantization(0.0, 0)  # what marks features that are not quantized
 
 
@@ -71,17 +72,9 @@ def fit_last_layer(model: keras.Model, train: Split) -> str:
         DataError: nothing can be learnt from the images.
     """
     layer = model.get_layer(LAST_LAYER)
-    views = np.stack([_views(image) for image in train.images], axis=1)
     extractor = keras.Model(model.inputs, layer.input)  # without dropout, as it is not in training
-    real = np.stack(
-        [
-            np.concatenate(
-                [extractor.predict_on_batch(batch) for batch in batches_of(model, images)]
-            )
-            for images in views
-        ],
-        axis=1,
-    )
+    chunks = np.array_split(train.images, -(-len(train) // _AT_ONCE))
+    real = np.concatenate([_features(model, extractor, images) for images in chunks])
     blocks = [block.channels for block in FEATURE_BLOCKS]
     features, factor = comparable(real, blocks, _FLOAT)
     labels = train.labels.astype(np.intp)
@@ -95,6 +88,18 @@ def fit_last_layer(model: keras.Model, train: Split) -> str:
         f"last layer fitted on {len(train):,} images, top-1 {expected:.2%} of them in "
         f"cross-validation"
     )
+
+
+def _features(
+    model: keras.Model, extractor: keras.Model, images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Return the features of all views of some images, float32 (images, views, features)."""
+    by_view = np.stack([_views(image) for image in images], axis=1)
+    found = [
+        np.concatenate([extractor.predict_on_batch(batch) for batch in batches_of(model, view)])
+        for view in by_view
+    ]
+    return np.stack(found, axis=1)
 
 
 def _views(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

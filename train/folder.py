@@ -77,6 +77,21 @@ def read_image(path: Path, side: int = SIDE) -> NDArray[np.uint8]:
     return fit(decode(path, at_least=(2 * side, 2 * side)), side, side)
 
 
+def image_hash(path: Path, image: NDArray[np.uint8]) -> str:
+    """Return an image file's pixel hash, which does not depend on the side of a network's images.
+
+    So the same files are held out, and judge, whatever the side.
+
+    Args:
+        path: the file.
+        image: what `read_image` returned for it, at any side.
+
+    Raises:
+        ImageError: the image cannot be read.
+    """
+    return pixel_hash(image if image.shape[0] == SIDE else read_image(path))
+
+
 def _class_names(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         raise DataError(f"{folder} is missing; expected a folder with a folder for each class.")
@@ -100,7 +115,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def _read(part: Path, class_names: tuple[str, ...], side: int) -> Split:
-    images, labels = [], []
+    images, labels, hashes = [], [], []
     for label, name in enumerate(class_names):
         files = sorted(p for p in (part / name).iterdir() if not is_housekeeping(p.name))
         paths = [path for path in files if path.suffix.lower() in SUFFIXES]
@@ -119,8 +134,8 @@ def _read(part: Path, class_names: tuple[str, ...], side: int) -> Split:
             try:
                 with native_log.dropped():  # libtiff warns there of every odd file
                     images.append(read_image(path, side))
+                    hashes.append(image_hash(path, images[-1]))
             except ImageError as exc:
                 raise DataError(f"{exc} It is part of the data set {part}.") from exc
             labels.append(label)
-    hashes = tuple(pixel_hash(image) for image in images)
-    return Split(np.stack(images), np.array(labels, np.uint8), hashes)
+    return Split(np.stack(images), np.array(labels, np.uint8), tuple(hashes))

@@ -56,7 +56,7 @@ def train_network(
     if teachers and not recipe.teacher:
         raise typer.BadParameter(f"--teacher: {name} has no teacher; omit the option.")
     if options.continue_from and not recipe.continues:
-        raise typer.BadParameter(f"--from: {name} continues no checkpoint; use --recipe continued.")
+        raise typer.BadParameter(f"--from: {name} continues no checkpoint; omit the option.")
     if weights and recipe.continues:
         raise typer.BadParameter(f"--weights: {name} continues a checkpoint; name it with --from.")
     if recipe.only_outlier_head and not recipe.outlier_weight:
@@ -67,6 +67,7 @@ def train_network(
             f"{TINY_IMAGENET}, with --outliers."
         )
     first = options.continue_from or (None if weights in (None, "imagenet") else Path(weights))
+    first = first and first.expanduser()
     outlier_paths = [Path(p).expanduser() for p in options.outliers or [] if p != TINY_IMAGENET]
     check_exists("--data", options.data, DATA_REMEDY)
     for path in teachers:
@@ -100,7 +101,7 @@ def train_network(
                 f"{len(source.train_classes):,} classes to train on, {len(source.validation):,} of "
                 f"{len(source.validation_classes):,} others to validate with"
             )
-        start_from = options.continue_from or _start_from(weights, sha256)
+        start_from = first if options.continue_from else _start_from(weights, sha256)
         with run_files.locked(run_dir):
             check()  # again, because another run may have been written meanwhile
             typer.echo(

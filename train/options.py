@@ -56,7 +56,7 @@ class TrainingOptions:
             show_default="runs/NETWORK-RECIPE",
         ),
     ] = None
-    seed: Annotated[int, typer.Option(min=0, help="Set the random seed.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Set the random seed.")] = 0
     resume: Annotated[bool, typer.Option("--resume", help="Resume the stopped run in --out.")] = (
         False
     )
@@ -91,7 +91,8 @@ class TrainingOptions:
         Path | None,
         typer.Option(
             "--from",
-            help="Start from this checkpoint of the network, with --recipe continued.",
+            help="Start from this checkpoint of the network, with --recipe continued or "
+            "outlier-head.",
             show_default="the shipped one",
         ),
     ] = None

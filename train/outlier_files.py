@@ -31,6 +31,7 @@ ARCHIVE = "tiny-imagenet-200.zip"
 URL = f"http://cs231n.stanford.edu/{ARCHIVE}"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 
+_DAMAGED = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _WORDNET_ID = re.compile(r"(?<![0-9A-Za-z])n\d{8}(?!\d)")
 _OFFICIAL = re.compile(r"(?:.*/)?tiny-imagenet-200/(.*)")
@@ -122,7 +123,8 @@ def _archive(path: Path) -> Iterator[tuple[str, BytesIO]]:
     members = _zip if path.name.lower().endswith(".zip") else _tar
     try:
         yield from members(path)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as exc:
+    # RuntimeError: a zip file is encrypted, or compressed in a way that Python lacks.
+    except (*_DAMAGED, RuntimeError) as exc:
         several = "\n" in str(exc)  # one line for each way of compression that was tried
         raise DataError(
             f"{path} could not be read as an archive of images "

@@ -50,7 +50,7 @@ def train(
         teachers: weights of the recipe's teacher; the shipped ones by default.
         outliers: the report says how they are told from the images; the network learns from them
             if the recipe takes any.
-        overwrite: delete the run in `run_dir`, once every input has been found usable.
+        overwrite: delete the run in `run_dir`, once every input has been loaded.
 
     Raises:
         CheckpointError: the checkpoint there is damaged or cannot be written; or `start_from` or

@@ -29,6 +29,7 @@ def ship_run(
 
     If there is a shipped checkpoint, both networks classify the run's held-out images first. Of a
     run that trained an outlier head alone, the head alone is written, to a file beside the network.
+    A network's old head is deleted when another network is shipped, because it does not fit.
 
     Args:
         data: the data that the run was trained with, see `train.data.load`.
@@ -52,8 +53,8 @@ def ship_run(
             raise RunError(
                 f"{run_dir} is a head of another network than {network}; train it without --from."
             )
-    shipped = path if path.exists() else network
-    if path.exists():
+    shipped = path if path.exists() and weights.fits(path) else network
+    if path == shipped and path.exists():
         _check_fits(report, weights.about(path), run_dir)
     if path.parent.exists() and not os.access(path.parent, os.W_OK):
         raise RunError(f"{path} cannot be written; check the permissions of its folder.")
@@ -73,6 +74,10 @@ def ship_run(
     if head_alone:
         about, extends = _of_both(weights.about(network), about), network
     weights.save(model, path, dtype="float16", about=about, extends=extends)
+    head = weights.exported(report["network"])
+    if head != network and not weights.fits(head):
+        head.unlink()
+        say(f"{head} fitted the network before and is deleted; train one with outlier-head")
     return path
 
 

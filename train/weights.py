@@ -80,12 +80,24 @@ def read(path: str | Path) -> tuple[dict[str, NDArray], dict[str, str]]:
     if "extends" in metadata:
         extended = Path(path).parent / metadata["extends"]
         tensors |= read(extended)[0]
-        if file_hash(extended) != metadata.get("extends_sha256"):
+        if not fits(Path(path)):
             raise CheckpointError(
                 f"{path} extends other weights than those in {extended.name} beside it; take both "
                 f"from one version, or train it anew with --recipe outlier-head."
             )
     return tensors, metadata
+
+
+def fits(path: Path) -> bool:
+    """Return whether a file extends the weights that are now in the file that it names, or none.
+
+    Raises:
+        CheckpointError: one of the files is missing or damaged.
+    """
+    metadata = _metadata(path)
+    if "extends" not in metadata:
+        return True
+    return file_hash(path.parent / metadata["extends"]) == metadata.get("extends_sha256")
 
 
 def files(path: Path) -> list[Path]:

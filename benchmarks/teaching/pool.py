@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.errors import TeachingError
 from edge_runtime.inference.quantization import Quantization
 from edge_runtime.inputs.class_folders import (
+    MIN_PHOTOGRAPHS,
     Photograph,
     Photographs,
     find_photographs,
@@ -89,7 +91,8 @@ def read_pool(
         The pool, and its photographs in the same order: those that can be read.
 
     Raises:
-        TeachingError: a class has too few photographs that can be read.
+        TeachingError: a class has too few photographs that can be read, or none has more than are
+            learnt from.
     """
     with backbone_file(side) as path, open_store(path) as store:
         backbone = Backbone(path, store)
@@ -101,9 +104,15 @@ def read_pool(
     ]
     photographs = tuple(photograph for photograph, _ in readable)
     require_enough(found._replace(photographs=photographs), Path())
+    labels = np.array([photograph.label for photograph in photographs], np.intp)
+    if np.bincount(labels).max() <= MIN_PHOTOGRAPHS:
+        raise TeachingError(
+            f"Expected a class with more than {MIN_PHOTOGRAPHS} photographs, so that some are left "
+            f"to test on; add photographs."
+        )
     pool = Pool(
         len(found.classes),
-        np.array([photograph.label for photograph in photographs], np.intp),
+        labels,
         np.array([features for _, features in readable], np.int8),
         backbone.blocks,
         backbone.quantization,

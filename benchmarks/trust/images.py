@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,8 +15,8 @@ from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import find_tests
 from edge_runtime.inputs.listing import LeftOut
 from edge_runtime.support import native_log
-from train import data, folder, outlier_files
-from train.dataset import SIDE, DataError, Dataset
+from train import outlier_files
+from train.dataset import DataError
 from train.outliers import classes_of, is_validation
 
 Image = Path | bytes | NDArray[np.uint8]  # a file, its content, or uint8 (H, W, 3), RGB, 0-255
@@ -63,22 +63,6 @@ class Answers:
 
     best: NDArray[np.float32]
     found: NDArray[np.intp]
-
-
-def load_dataset(path: Path | None, models: Iterable[Model]) -> Dataset:
-    """Load the data set, a folder of images at the side of the models.
-
-    Args:
-        path: what `--data` names, see `train.data.load`.
-        models: the largest of their sides counts.
-
-    Raises:
-        DataError: the data set is missing or damaged.
-    """
-    location = data.location(path)
-    if location is None or not folder.holds_images(location):
-        return data.load(path)
-    return data.load(location, max(SIDE, *(max(model.preprocessing.size) for model in models)))
 
 
 def load_inside(path: Path, labels: Sequence[str], say: Callable[[str], None]) -> Inside:

@@ -12,19 +12,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.trust.figures import Given, Shown, gains, of_model, promise_kept
-from benchmarks.trust.images import (
-    Answers,
-    Image,
-    Inside,
-    answers,
-    load_dataset,
-    load_inside,
-    load_outside,
-)
+from benchmarks.trust.images import Answers, Image, Inside, answers, load_inside, load_outside
 from edge_runtime.errors import ModelError, OptionError
 from edge_runtime.inference.model import Model
 from edge_runtime.support.files import file_sha256
 from edge_runtime.support.progress import Progress, terminal
+from train.data import load_for
 from train.dataset import Dataset
 
 FORMAT = "edge-trust 1"
@@ -64,7 +57,7 @@ def measure(request: Request) -> dict[str, Any]:
     """
     with ExitStack() as stack:
         models = [stack.enter_context(Model(name, accept_all=True)) for name in request.models]
-        dataset = load_dataset(request.data, models)
+        dataset = load_for(request.data, (max(model.preprocessing.size) for model in models))
         _require_classes(models, dataset)
         held_out = list(dataset.held_out.images)
         shown = Shown(

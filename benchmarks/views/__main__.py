@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.contenders import open_classifier
+from benchmarks.contenders import image_side, open_classifier
 from benchmarks.options import Data, Models
 from benchmarks.views.record import Record, measure_model
 from benchmarks.views.tables import markdown
@@ -25,7 +25,7 @@ from edge_runtime.inputs.listing import LeftOut
 from edge_runtime.support.files import replacing
 from edge_runtime.support.options import run_command
 from edge_runtime.support.outputs import output_file
-from train.data import load
+from train.data import load_for
 from train.dataset import DataError, Dataset
 from train.outlier_files import wordnet_id
 from train.outliers import is_validation
@@ -75,7 +75,7 @@ def main(
     except EdgeRuntimeError as exc:
         raise typer.BadParameter(str(exc)) from exc
     try:
-        loaded = load(data)
+        loaded = load_for(data, map(image_side, names))
         records = _measure(names, loaded, folder, outside, images, rounds)
         figures = json.dumps({record.model: asdict(record) for record in records}, indent=1)
         if file is not None:

@@ -168,10 +168,10 @@ def _gains(
 def _shrunk(
     model: str, paths: list[Path], labels: NDArray[np.integer], data: Dataset
 ) -> dict[float, Gain]:
-    side = data.test.images.shape[1]
     photographs = [decode(path) for path in paths]
     gains = {}
     with open_classifier(model, len(data.class_names)) as classifier:
+        side = max(classifier.preprocessing.size)
         for times in SHRUNK:
             small = [shrunk(image, round(times * side)) for image in photographs]
             one, several = (

@@ -16,10 +16,11 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from numpy import float32
@@ -70,18 +71,20 @@ class Machine:
     name: str
     commands: Path
 
-    def check(self, images: list[Path], *, everything: bool) -> int:
-        """Run the tests, the commands and the models, and return how many of them failed."""
+    def checks(self, images: list[Path], *, everything: bool) -> Iterator[Callable[[], bool]]:
+        """Yield the checks of models, tests and commands; each returns whether all is right.
+
+        Those that take long come first, so that checks side by side end at the same time.
+        """
         recorded = agreement.read()
-        wrong = 0
-        for model, delegate in agreement.cases():
-            chosen = images if everything or model == QUICK else images[:FEWER]
-            wrong += not self._agrees(model, delegate, chosen, recorded)
-        for command in COMMANDS + MORE_COMMANDS * everything:
-            wrong += not self._works(*command)
         if everything:
-            wrong += not self._teaches(images)
-        return wrong + (not self._tests_pass(TESTS + MORE_TESTS * everything))
+            yield partial(self._teaches, images)
+        for model, delegate in reversed([*agreement.cases()]):
+            chosen = images if everything or model == QUICK else images[:FEWER]
+            yield partial(self._agrees, model, delegate, chosen, recorded)
+        yield partial(self._tests_pass, TESTS + MORE_TESTS * everything)
+        for command in COMMANDS + MORE_COMMANDS * everything:
+            yield partial(self._works, *command)
 
     def _tests_pass(self, tests: tuple[str, ...]) -> bool:
         files = [ROOT / "tests" / "edge_runtime" / name for name in tests]
@@ -185,8 +188,12 @@ def main() -> int:
     except subprocess.CalledProcessError as exc:
         print(f"FAILED: the installation for Arm failed: {exc}")
         return 1
-    with ThreadPoolExecutor(len(machines)) as executor:
-        wrong = list(executor.map(lambda m: m.check(images, everything=options.all), machines))
+    with ThreadPoolExecutor(len(machines)) as executor:  # one queue, as one CPU is slower
+        started = [
+            [executor.submit(check) for check in machine.checks(images, everything=options.all)]
+            for machine in machines
+        ]
+        wrong = [sum(not check.result() for check in checks) for checks in started]
     for machine, failed in zip(machines, wrong, strict=True):
         count = IMAGES if options.all else f"{IMAGES} ({FEWER} with models other than {QUICK})"
         print(f"{machine.name}: {count} images; {f'{failed} checks FAILED' if failed else 'right'}")

@@ -108,7 +108,7 @@ def pair(tmp_path, monkeypatch):
     scores = dict(zip((first, second), drawn(400)[:2], strict=True))
     labels = drawn(400)[2]
     data = dataset(labels, labels)
-    monkeypatch.setattr(command, "load", lambda path: data)
+    monkeypatch.setattr(command, "load_for", lambda path, sides: data)
     monkeypatch.setattr(command, "file_scores", lambda path, images: scores[path])
     return first, second
 

@@ -86,6 +86,24 @@ def test_copies_of_test_images_are_not_trained_on(tmp_path):
     assert not {*data.train.hashes, *data.held_out.hashes} & {*data.test.hashes}
 
 
+@pytest.mark.parametrize("side", [48, 64])
+def test_the_same_files_are_held_out_at_any_side(tmp_path, side):
+    """A network's accuracy would be too high if it were judged on what another side trained on."""
+    write_folder(tmp_path, per_class=60)
+    small, large = folder.load(tmp_path), folder.load(tmp_path, side)
+    assert large.held_out.images.shape[1:] == (side, side, 3)
+    for one, other in ((small.train, large.train), (small.held_out, large.held_out)):
+        assert one.hashes == other.hashes
+        np.testing.assert_array_equal(one.labels, other.labels)
+    hashes = dict(zip(large.held_out.hashes, large.held_out.images, strict=True))
+    for path in (tmp_path / "train").rglob("*.*"):
+        image = folder.read_image(path, side)
+        digest = folder.image_hash(path, image)
+        if digest in hashes:
+            np.testing.assert_array_equal(hashes.pop(digest), image)
+    assert not hashes
+
+
 def test_a_folder_with_cifar_files_is_no_image_folder(tmp_path):
     (tmp_path / "data_batch_1.bin").touch()
     assert not folder.holds_images(tmp_path)

@@ -106,6 +106,13 @@ def test_what_cannot_be_read_is_named(tmp_path):
         (tmp_path / name).write_bytes(b"no archive")
         with pytest.raises(DataError, match="could not be read as an archive of images"):
             list(read(tmp_path / name, 32))
+    unknown = pack(tmp_path / "deflate64.zip", {"1.jpg": encoded(10)})
+    content = bytearray(unknown.read_bytes())
+    for header, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):  # where the method is
+        content[content.index(header) + at] = 9
+    unknown.write_bytes(content)
+    with pytest.raises(DataError, match=r"compression method is not supported\); download or pack"):
+        list(read(unknown, 32))
     pack(tmp_path / "damaged", {"1.jpg": encoded(10)[:200]})
     with pytest.raises(DataError, match=r"1\.jpg .* It is one of the outliers\."):
         list(read(tmp_path / "damaged", 32))

@@ -153,6 +153,13 @@ def test_the_head_ships_in_a_file_of_its_own(finished, network, tmp_path, monkey
     weights.save(simple_cnn(2), base)
     with pytest.raises(weights.CheckpointError, match=r"extends other weights than those in cnn"):
         weights.load(shipped, path)
+    # A head of another network does not keep this one's head from shipping.
+    weights.save(shipped, path, extends=base)
+    base.write_bytes(network.read_bytes())
+    assert not weights.fits(path)
+    result = command("ship", finished)
+    assert result.exit_code == 0, result.stderr
+    assert weights.fits(path)
     base.unlink()
     with pytest.raises(weights.CheckpointError, match=r"There is no checkpoint .*cnn\.safetensors"):
         weights.load(shipped, path)

@@ -103,6 +103,20 @@ def test_a_better_run_and_an_equal_one_are_shipped(trained, worse, shipped):
     assert weights.about(shipped / "cnn.safetensors")["recipe_name"] == "untaught-4-epochs"
 
 
+def test_another_network_takes_the_old_one_s_head_away(trained, worse, shipped):
+    run, images = trained
+    base = ship_run(run)
+    head = shipped / "cnn-outlier-head.safetensors"
+    weights.save(simple_cnn(2, outlier_head=16), head, extends=base)
+    result = command("ship", run, "--data", images)
+    assert result.exit_code == 0, result.stderr
+    assert weights.exported("cnn") == head  # the same network, whose head fits
+    result = command("ship", worse, "--data", images, "--accept-loss")
+    assert result.exit_code == 0, result.stderr
+    assert f"{head} fitted the network before and is deleted" in result.stdout
+    assert weights.exported("cnn") == base
+
+
 def test_both_are_compared_on_the_images_of_the_run_alone(trained, shipped, tmp_path):
     run, images = trained
     before = ship_run(run).read_bytes()
