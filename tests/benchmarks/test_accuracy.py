@@ -21,7 +21,7 @@ def images(monkeypatch):
     labels[:5] = (labels[:5] + 1) % 3
     part = Split(images, labels.astype(np.uint8), ("",) * 20)
     data = Dataset(part, part, part, ("red", "green", "blue"))
-    monkeypatch.setattr(accuracy, "load", lambda path: data)
+    monkeypatch.setattr(accuracy, "load_for", lambda path, sides: data)
     return images
 
 

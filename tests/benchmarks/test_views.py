@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
     labels = images.reshape(20, 16, 3).sum(axis=1).argmax(axis=1).astype(np.uint8)
     part = Split(images, labels, ("",) * 20)
     data = Dataset(part, part, part, CLASSES)
-    monkeypatch.setattr(command, "load", lambda path: data)
+    monkeypatch.setattr(command, "load_for", lambda path, sides: data)
     return tmp_path
 
 

@@ -157,9 +157,9 @@ def test_what_cannot_be_measured_is_said(pair, monkeypatch, tmp_path):
     result = run(first, second, "--overwrite")
     assert (result.exit_code, "does not make" in result.output) == (1, True)
 
-    def missing(path):
+    def missing(path, sides):
         raise DataError("There is no data set.")
 
-    monkeypatch.setattr(command, "load", missing)
+    monkeypatch.setattr(command, "load_for", missing)
     result = run(first, second, "--overwrite")
     assert (result.exit_code, "There is no data set." in result.output) == (1, True)
