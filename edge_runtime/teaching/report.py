@@ -109,7 +109,7 @@ class TeachingReport:
         test_confusions: on these photographs, most frequent first.
         unreadable: a sentence for each photograph or folder that was left out.
         left_out: a sentence about other files in the folders; empty if there are none.
-        agreement: share of the photographs to which the quantized head gives the class that it
+        agreement: share of the classes' photographs to which the quantized head gives the class it
             gave before it was quantized.
         seconds: that teaching took.
     """

@@ -63,8 +63,9 @@ class _Lesson(NamedTuple):
         expected: accuracy on new photographs.
         acceptance: for the model card.
         head: in integers.
-        found: index of the class that it gives each photograph, (N,).
-        agreement: share of them to which the head in float gives the same class.
+        found: index of the class that it gives each photograph, (N,). That of a counter-example is
+            left to chance: all its classes may score 0.
+        agreement: share of those of a class to which the head in float gives the same class.
     """
 
     learnt: Learnt
@@ -208,7 +209,7 @@ def _learn(
         ),
         head=quantized,
         found=found,
-        agreement=float((in_float == found).mean()),
+        agreement=float((in_float == found)[own].mean()),
     )
 
 
@@ -255,15 +256,18 @@ def _left_out(left_out: LeftOut, folders: Sequence[str]) -> str:
 
 
 def _ensure_right(path: Path, part: _Part, expected: NDArray[np.intp]) -> None:
-    """Classify a few photographs with the file, as the runtime does.
+    """Classify a few photographs of the classes with the file, as the runtime does.
 
     Raises:
         ModelError: it gives other classes than the head.
     """
-    chosen = np.unique(np.linspace(0, len(part.photographs) - 1, _CHECKED).round().astype(int))
-    with Model(path) as model:
-        found = [model.classify(part.photographs[i].path)[0].index for i in chosen]
-    right = int((np.array(found) == expected[chosen]).sum())
+    own = np.flatnonzero(part.labels >= 0)
+    chosen = own[np.unique(np.linspace(0, len(own) - 1, _CHECKED).round().astype(int))]
+    right = 0
+    with Model(path, accept_all=True) as model:
+        for i in chosen:
+            scores = model.scores(part.photographs[i].path)
+            right += scores[expected[i]] >= model.predictions(scores)[0].score  # rounding may tie
     if right < len(chosen) - 1:
         raise ModelError(
             f"The taught model gives {len(chosen) - right} of {len(chosen)} photographs another "

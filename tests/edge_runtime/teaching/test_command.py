@@ -146,6 +146,20 @@ def test_counter_examples_lower_scores(shapes, tmp_path):
     assert np.mean(np.array(best) < report["threshold"]) >= 0.5
 
 
+def test_many_counter_examples_do_not_keep_a_model_from_being_written(tmp_path):
+    """All classes score nearly 0 on them, so the file's best class need not be the head's."""
+    folder = draw_classes(tmp_path / "shapes", ("left", "right"), count=6, seed=1)
+    others = draw_classes(tmp_path / "others", count=20, seed=2)
+    (folder / "none-of-these").mkdir()
+    for at, photograph in enumerate(sorted(others.glob("*/*.png"))):
+        shutil.copyfile(photograph, folder / "none-of-these" / f"{at}.png")
+    result = run("edge-teach", folder, "--json", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    report = json.loads(result.stdout)
+    assert (report["counter_examples"], report["classes"]) == (60, {"left": 6, "right": 6})
+    assert report["agreement"] >= 0.9
+
+
 def test_flipped_labels_and_copies_are_listed(shapes, tmp_path):
     changed = shutil.copytree(shapes, tmp_path / "shapes")
     (changed / "ring" / "05.png").rename(changed / "disc" / "flipped.png")
