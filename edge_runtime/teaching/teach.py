@@ -64,7 +64,7 @@ class _Lesson(NamedTuple):
         acceptance: for the model card.
         head: in integers.
         found: index of the class that it gives each photograph, (N,). That of a counter-example is
-            left to chance: all its classes may score 0.
+            left to chance, because all classes score nearly 0.
         agreement: share of those of a class to which the head in float gives the same class.
     """
 
