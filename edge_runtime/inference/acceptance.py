@@ -97,8 +97,16 @@ def _has_threshold(measured: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def sidecar(model: Path) -> Path:
-    """Return the file beside a model that may hold what was measured."""
-    return model.with_name(model.name + SIDECAR)
+    """Return the file beside a model that may hold what was measured.
+
+    If a link has none beside it, that is the file beside the model to which the link leads.
+    """
+    beside = model.with_name(model.name + SIDECAR)
+    if model.is_symlink() and not beside.exists():
+        led_to = model.resolve()
+        elsewhere = led_to.with_name(led_to.name + SIDECAR)
+        return elsewhere if elsewhere.exists() else beside
+    return beside
 
 
 def require_sidecar(model: Path, *, overwrite: bool) -> Path:

@@ -42,8 +42,8 @@ class Model(Scorer):
         many: bool = False,
         gpu_precision: str = "fp32",
         labels: Sequence[str] | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
         fit: str | None = None,
         scores: str = "auto",
         views: int = 1,
@@ -114,14 +114,15 @@ class Model(Scorer):
         )
         self.second: SecondOpinion | None = None
         self.acceptance: Acceptance | None
+        mine = self.options, self.metadata, self.labels
         if second_opinion is None:
-            self.acceptance, left_out = acceptance_of(self.options, self.metadata, self.labels)
+            self.acceptance, left_out = acceptance_of(*mine)
             self.warnings += left_out
         else:
             from edge_runtime.inference.second_opinion import join
 
             self.second, self.acceptance = join(self, second_opinion)
-            if self.acceptance is None and not accept_all and "acceptance" in self.metadata.card:
+            if self.acceptance is None and acceptance_of(*mine)[0] is not None:
                 self.warnings += (
                     f"no threshold was measured together with {self.second.model.name} below "
                     f"{self.second.unsure_below:g}, so every best class counts",

@@ -218,6 +218,16 @@ def test_a_link_to_a_shipped_model_stands_for_the_model(tmp_path):
         write_sidecar(link, card_with(0.5), overwrite=True)
 
 
+def test_a_link_to_a_judged_model_has_its_threshold(model, tmp_path):
+    write_sidecar(model, card_with(0.5), overwrite=False)
+    link = tmp_path / "current.tflite"
+    link.symlink_to(model)
+    assert Classifier(link).acceptance.thresholds.tolist() == [0.5] * 3
+    (tmp_path / "current.tflite.acceptance.json").write_text("}")  # its own goes before
+    with pytest.raises(OptionError, match=r"current\.tflite\.acceptance\.json is damaged"):
+        Classifier(link)
+
+
 @pytest.mark.parametrize("threshold", ["}", '"0.9"', "null"])
 def test_a_damaged_file_is_named(model, threshold):
     """Without a threshold, every best class would count."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ from PIL import Image
 
 from edge_runtime import Classifier, ImageError, ModelError, OptionError
 from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import write_sidecar
 from edge_runtime.inference.description import describe
 from edge_runtime.inference.model import Model
 from edge_runtime.inference.scores import mean
 from edge_runtime.inference.second_opinion import unsure
 from tests.conftest import GOLDEN, run
-from tests.pair_files import COLOURS, add_entry, golden_pair
+from tests.pair_files import COLOURS, add_entry, drawn_acceptance, golden_pair
 
 FIRST, SECOND = GOLDEN / "uint8.tflite", GOLDEN / "float32.tflite"
 RED = np.full((4, 4, 3), (255, 0, 0), np.uint8)
@@ -153,6 +155,14 @@ def test_a_model_that_is_sure_of_none_of_its_classes_is_not_unsure(tmp_path):
         unsure = pair.classify(np.full((4, 4, 3), (100, 110, 130), np.uint8), top_k=3)
         assert unsure.model == "uint8+float32"
         assert [p.label for p in unsure] == ["green", "red"]
+
+
+def test_a_saved_threshold_that_does_not_hold_for_both_is_named(tmp_path):
+    first = Path(shutil.copy(FIRST, tmp_path / "first.tflite"))
+    write_sidecar(first, drawn_acceptance(["red", "green", "blue"]), overwrite=False)
+    with Classifier(first, second_opinion=SECOND, unsure_below=0.9) as pair:
+        assert pair.acceptance is None
+        assert pair.warnings[-1].startswith("no threshold was measured together with")
 
 
 def test_a_taught_model_gives_and_takes_a_second_opinion(taught, tmp_path):
