@@ -111,11 +111,15 @@ def mean(scores: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> NDArray
 
     If scores add up to less than 1, their shares and their sums are averaged each for themselves,
     so that a view or a model that finds an image foreign has no less say in which class it is.
+    Scores below 0 are logits of which no softmax was asked; they have no shares.
 
     Args:
         scores: of views or of models, float32 (..., classes) each.
     """
     all_of_them = np.asarray(scores)
+    if all_of_them.min() < 0:
+        plain: NDArray[np.float32] = np.mean(all_of_them, axis=0)
+        return plain
     totals = total(all_of_them)
     averaged: NDArray[np.float32] = np.mean(all_of_them / totals, axis=0) * np.mean(totals, axis=0)
     return averaged

@@ -160,3 +160,9 @@ def test_scores_of_a_head_are_averaged_in_two_steps():
     independent = np.float32([0.9, 0.8]), np.float32([0.1, 0.9])  # of a sigmoid
     assert mean(independent) == pytest.approx([0.5, 0.85])
     assert mean(np.zeros((2, 2), np.float32)).tolist() == [0, 0]
+
+
+def test_the_mean_of_logits_is_plain():
+    """They have no sum of which each could have a share."""
+    logits = np.array([[2, -3, 1], [4, -1, 2]], np.float32)
+    np.testing.assert_array_equal(mean(logits), [3, -2, 1.5])
