@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import StreamError
 from edge_runtime.inference.model import Model
+from edge_runtime.inference.options import require
 from edge_runtime.results import Frame, Result
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class Classifier(Model):
             result has an `error`.
 
         Raises:
-            ValueError: `top_k` is not positive, or the classifier is closed.
+            ValueError: `images` is a single name, `top_k` is not positive, or the classifier is
+                closed.
         """
+        require("images", not isinstance(images, (str, bytes)), "a list of images", images)
         images = list(images)
         if self.closed:
             raise ValueError("The classifier is closed.")
@@ -50,7 +53,7 @@ class Classifier(Model):
 
     def stream(
         self,
-        source: str,
+        source: str | Path,
         *,
         top_k: int = 1,
         max_frames: int | None = None,
@@ -77,6 +80,7 @@ class Classifier(Model):
         from edge_runtime.inputs.urls import shown
         from edge_runtime.jobs.stream import classify_stream
 
+        source = str(source)
         if is_remote(source) and not self.allow_urls:
             raise StreamError(
                 f"{shown(source)} is a URL, which this classifier does not open; "

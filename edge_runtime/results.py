@@ -48,7 +48,7 @@ class Result:
 
     Attributes:
         predictions: the best classes, best first.
-        accepted: whether the best class counts as recognised.
+        accepted: whether the best class counts as recognised; false if there is an error.
         model: the name of the model that decided; both names, joined by +, if the mean of two did.
         error: why there are no predictions.
     """
@@ -57,6 +57,11 @@ class Result:
     accepted: bool = True
     model: str = ""
     error: EdgeRuntimeError | None = None
+
+    def __post_init__(self) -> None:
+        """Accept no result that has an error."""
+        if self.error is not None:
+            object.__setattr__(self, "accepted", False)  # the class is frozen
 
     def __iter__(self) -> Iterator[Prediction]:
         return iter(self.predictions)

@@ -46,8 +46,8 @@ def checked(
     many: bool,
     gpu_precision: str,
     labels: Sequence[str] | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
+    mean: float | Sequence[float] | None,
+    std: float | Sequence[float] | None,
     fit: str | None,
     scores: str,
     views: int,
@@ -64,6 +64,7 @@ def checked(
         ValueError: an argument has none of the values that `Model` lists.
     """
     require("delegate", delegate != "", "a name", delegate)
+    threads = None if threads is None else index(threads)
     in_range = threads is None or 1 <= threads <= _MAX_THREADS
     require("threads", in_range, f"1 to {_MAX_THREADS:,}", threads)
     require("gpu_precision", gpu_precision in ("fp32", "fp16"), "fp32 or fp16", gpu_precision)
@@ -76,10 +77,12 @@ def checked(
         require("views", 1 <= views <= MOST, f"1 to {MOST}", views)
     require("labels", not isinstance(labels, str), "a list of names", labels)
     if max_error is not None:
-        limits = max_error.values() if isinstance(max_error, Mapping) else (max_error,)
-        for limit in limits:
-            allowed = not isinstance(limit, str) and 0 < limit < 1
+        limits = max_error if isinstance(max_error, Mapping) else {"": max_error}
+        for name, limit in limits.items():
+            allowed = isinstance(name, str) and not isinstance(limit, str) and 0 < limit < 1
             require("max_error", allowed, "above 0 and below 1, such as 0.01", limit)
+        several = {str(name): float(limit) for name, limit in limits.items()}
+        max_error = several if isinstance(max_error, Mapping) else several[""]
         require("accept_all", not accept_all, "False beside max_error", accept_all)
     if unsure_below is not None:
         require("second_opinion", second_opinion is not None, "a model", second_opinion)
@@ -90,9 +93,9 @@ def checked(
         threads=threads,
         many=many,
         gpu_precision=gpu_precision,
-        labels=None if labels is None else tuple(labels),
-        mean=None if mean is None else tuple(map(float, mean)),
-        std=None if std is None else tuple(map(float, std)),
+        labels=None if labels is None else tuple(map(str, labels)),
+        mean=_numbers(mean),
+        std=_numbers(std),
         fit=fit,
         scores=scores,
         views=views,
@@ -100,8 +103,15 @@ def checked(
         accept_all=accept_all,
         max_error=max_error,
         second_opinion=second_opinion,
-        unsure_below=unsure_below,
+        unsure_below=None if unsure_below is None else float(unsure_below),
     )
+
+
+def _numbers(given: float | Sequence[float] | None) -> tuple[float, ...] | None:
+    """Return one number or several as a tuple of them."""
+    if given is None:
+        return None
+    return tuple(map(float, given)) if hasattr(given, "__iter__") else (float(given),)
 
 
 def require(name: str, holds: bool, expected: str, got: object) -> None:

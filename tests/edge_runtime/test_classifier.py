@@ -1,4 +1,5 @@
 import json
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -107,6 +108,43 @@ def test_labels_must_be_as_many_as_classes(tmp_path):
         Classifier(GOLDEN / "uint8.tflite", labels=[])
     with pytest.raises(ValueError, match="Expected `labels` to be a list of names, but got 'rgb'"):
         Classifier(GOLDEN / "uint8.tflite", labels="rgb")
+
+
+@pytest.mark.parametrize("mean", [127.5, np.float32(127.5), [127.5], np.full(3, 127.5)])
+def test_one_number_may_be_the_mean_of_all_channels(mean):
+    of_three = Classifier(GOLDEN / "float32.tflite", mean=[127.5] * 3, std=[255] * 3)
+    with Classifier(GOLDEN / "float32.tflite", mean=mean, std=255) as classifier:
+        np.testing.assert_array_equal(
+            classifier.scores(picture("red")), of_three.scores(picture("red"))
+        )
+
+
+def test_numbers_may_be_numpy_s(tmp_path):
+    """Other processes get the arguments as JSON."""
+    options = {"accept_all": True, "threads": np.int64(2), "labels": np.arange(3)}
+    with Classifier(GOLDEN / "uint8.tflite", **options) as classifier:
+        assert classifier.labels == ("0", "1", "2")
+        json.dumps(classifier.arguments())
+    limits = MappingProxyType({"cat": np.float32(0.5)})
+    options = {"second_opinion": "resnet18-int8", "unsure_below": np.float32(1)}
+    with Classifier(max_error=limits) as gate, Classifier(**options) as pair:
+        json.dumps([gate.arguments(), pair.arguments()])
+    with pytest.raises(TypeError, match="float"):
+        Classifier(threads=1.5)
+    with pytest.raises(ValueError, match="Expected `max_error` to be above 0 and below 1"):
+        Classifier(max_error={3: 0.1})
+
+
+def test_a_single_name_is_no_batch():
+    with Classifier() as classifier, pytest.raises(ValueError, match="`images` to be a list of"):
+        classifier.classify_batch("ship.png")
+
+
+def test_a_result_with_an_error_is_not_accepted(tmp_path):
+    with Classifier() as classifier:
+        [result] = classifier.classify_batch([tmp_path / "missing.png"])
+    assert (result.accepted, len(result)) == (False, 0)
+    assert result.error is not None
 
 
 def test_means_may_be_an_array():
