@@ -76,15 +76,17 @@ def _inputs(
 ) -> Iterator[str | Path | int]:
     """Yield the files that the command reads, as far as they are known before it starts."""
     from edge_runtime.inference import shipped
+    from edge_runtime.inference.acceptance import sidecar
     from edge_runtime.inputs.listing import expand
     from edge_runtime.inputs.names import STANDARD_INPUT
     from edge_runtime.inputs.urls import is_url
 
     for model in models:
         try:
-            yield shipped.find(model)
+            path = shipped.find(model)
         except ModelError:
-            yield model
+            path = Path(model)
+        yield from (path, sidecar(path))
     yield delegate  # may be the path of a library
     if labels is not None:
         yield labels

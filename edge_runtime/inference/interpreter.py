@@ -154,6 +154,8 @@ def integer_kernels(path: Path) -> Iterator[NDArray[np.int16]]:
 
 
 def _load_external(library: str) -> Any:
+    if Path(library).exists():  # the system would look a bare name up elsewhere
+        library = str(Path(library).absolute())
     try:
         # Look at the library first: if LiteRT's own class fails, it cannot even be deleted.
         if not hasattr(ctypes.CDLL(library), "tflite_plugin_create_delegate"):

@@ -80,7 +80,9 @@ class Output:
                 self._begin(new, format, job, resume=resume, again=again)
             with replacing(self._job, parents=False) as new:
                 new.write_text(json.dumps(job))
-            self._stream: TextIO = self._part.open("a", errors=ENCODING_ERRORS, newline="")
+            self._stream: TextIO = self._part.open(
+                "a", encoding="utf-8", errors=ENCODING_ERRORS, newline=""
+            )
         except BaseException:
             self._lock.release()
             raise
@@ -144,7 +146,7 @@ class Output:
             previous = self._part
         elif resume and self._path.exists():
             previous = self._path
-        with new.open("w", errors=ENCODING_ERRORS, newline="") as stream:
+        with new.open("w", encoding="utf-8", errors=ENCODING_ERRORS, newline="") as stream:
             stream.write(header(format))
             if previous is None:
                 return

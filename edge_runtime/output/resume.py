@@ -61,7 +61,7 @@ def previous_results(path: Path, format: Format, *, cut: bool) -> Iterator[tuple
     Raises:
         ResumeError: the file has another format or layout, so that its contents would be lost.
     """
-    with path.open(errors=ENCODING_ERRORS, newline="") as stream:
+    with path.open(encoding="utf-8", errors=ENCODING_ERRORS, newline="") as stream:
         try:
             yield from (_json_results if format == "json" else _csv_results)(stream, cut)
         except (ValueError, LookupError, TypeError) as exc:

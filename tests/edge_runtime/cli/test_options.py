@@ -273,6 +273,16 @@ def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path):
     }
 
 
+def test_what_was_measured_beside_a_model_is_an_input(tmp_path):
+    model = Path(shutil.copy(GOLDEN / "uint8.tflite", tmp_path / "m.tflite"))
+    beside = tmp_path / "m.tflite.acceptance.json"
+    beside.write_text("{}")
+    result = run("edge-classify", "--model", model, "--out", beside, "--overwrite", FROG)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "which is an input; name another file" in " ".join(result.stderr.split())
+    assert beside.read_text() == "{}"
+
+
 def test_an_empty_line_is_no_label(tmp_path):
     names = tmp_path / "labels.txt"
     names.write_text("one\n \nthree\n")
