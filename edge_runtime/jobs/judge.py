@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class Judgement:
         counter_examples: number of images of none of its classes.
         counter_examples_accepted: how many of these are accepted.
         acceptance: what a model card would say, see `edge_runtime.inference.acceptance`.
-        failed: a sentence for each image that cannot be read.
+        failed: a sentence for each image or folder that failed.
         left_out: a sentence about other files in the folders; empty if there are none.
     """
 
@@ -125,17 +126,20 @@ def judge(model: Model, folder: Path) -> Judgement:
         folder: holds a folder for each class, and `none-of-these` for counter-examples.
 
     Raises:
-        TeachingError: there are no such folders or images.
+        TeachingError: there are no such folders or images, or all images of the classes failed.
     """
     left_out = LeftOut()
     found = find_tests(folder, model.labels, left_out)
     sources = [Source(photograph.path) for photograph in found.photographs]
     failed = list(found.unreadable)
     labels, best, guessed, accepted = [], [], [], []
+    errors = []  # of images of the classes: path, sentence
     results = classify_files(model, sources)
     for photograph, (_, result) in zip(found.photographs, results, strict=True):
         if result.error is not None:
             failed.append(str(result.error))
+            if photograph.label >= 0:
+                errors.append((photograph.path, failed[-1]))
             continue
         labels.append(photograph.label)
         best.append(result[0].score)
@@ -144,8 +148,18 @@ def judge(model: Model, folder: Path) -> Judgement:
     truth, answer, counts = np.array(labels), np.array(guessed), np.array(accepted, bool)
     own = truth >= 0
     if not own.any():
-        raise TeachingError(f"None of the images in {folder} can be read; check the files.")
+        raise TeachingError(_all_failed(folder, errors))
     right = own & (truth == answer)
+    acceptance = measure(
+        Judged(
+            np.array(best)[own],
+            answer[own],
+            truth[own],
+            f"{int(own.sum()):,} images that --judge was given",
+        ),
+        model.labels,
+        views=model.views,
+    )
     return Judgement(
         model=model.name if model.second is None else model.second.name,
         images=int(own.sum()),
@@ -163,16 +177,24 @@ def judge(model: Model, folder: Path) -> Judgement:
         accepted_right=int((right & counts).sum()),
         counter_examples=int((~own).sum()),
         counter_examples_accepted=int((~own & counts).sum()),
-        acceptance=measure(
-            Judged(
-                np.array(best)[own],
-                answer[own],
-                truth[own],
-                f"{int(own.sum()):,} images that --judge was given",
-            ),
-            model.labels,
-            views=model.views,
-        ),
+        acceptance=acceptance,
         failed=tuple(failed),
         left_out=str(left_out) if left_out.files else "",
+    )
+
+
+def _all_failed(folder: Path, errors: list[tuple[str, str]]) -> str:
+    """Return a sentence about images that all failed.
+
+    It has the most frequent error: if the model is broken, that is not the error of a single file.
+
+    Args:
+        folder: that was judged on.
+        errors: path and sentence of each image.
+    """
+    [(sentence, count)] = Counter(sentence for _, sentence in errors).most_common(1)
+    path = next(path for path, error in errors if error == sentence)
+    return (
+        f"None of the {len(errors):,} images in {folder} can be classified; {count:,} of them "
+        f"failed like {path}: {sentence}"
     )

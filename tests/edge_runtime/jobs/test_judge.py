@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Classifier, TeachingError
+from edge_runtime import Classifier, ModelError, TeachingError
 from edge_runtime.cli.about_models import judge_model
 from edge_runtime.inference import shipped
 from edge_runtime.jobs.judge import judge
@@ -53,6 +53,29 @@ def test_counter_examples_and_damaged_files(folder, model):
     assert len(found.failed) == 1
     assert "broken.png" in found.failed[0]
     assert found.left_out.startswith("Left out 1 file")
+
+
+def test_a_model_that_fails_on_all_images_is_not_blamed_on_the_files(folder, model, monkeypatch):
+    def fail(tensor):
+        raise ModelError("it gave scores that are not numbers.")
+
+    (folder / "blue" / "0.png").write_bytes(b"no image")
+    with Classifier(model) as classifier:
+        monkeypatch.setattr(classifier, "invoke", fail)
+        with pytest.raises(TeachingError) as exc:
+            judge(classifier, folder)
+    assert str(exc.value) == (
+        f"None of the 30 images in {folder} can be classified; 29 of them failed like "
+        f"{folder}/red/0.png: it gave scores that are not numbers."
+    )
+
+
+def test_files_that_are_no_images_are_named(folder, model):
+    for path in folder.glob("*/*.png"):
+        path.write_bytes(b"no image")
+    result = run("edge-classify", "--model", model, "--judge", folder)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"1 of them failed like {folder}/red/0.png: {folder}/red/0.png " in result.stderr
 
 
 def test_folders_that_do_not_fit(folder, model, tmp_path):
