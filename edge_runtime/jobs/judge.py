@@ -16,6 +16,7 @@ from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
 from edge_runtime.inputs.listing import LeftOut
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs.files import classify_files
+from edge_runtime.support.labels import first_of_same_name
 from edge_runtime.support.metrics import most_confused, wilson_interval
 
 _MOST_CONFUSIONS = 10  # in the text; JSON has all
@@ -121,6 +122,8 @@ class Judgement:
 def judge(model: Model, folder: Path) -> Judgement:
     """Classify the images of a folder and compare with the folders' names.
 
+    Classes of the same name are one class.
+
     Args:
         model: whose classes name the folders; a class may have no folder.
         folder: holds a folder for each class, and `none-of-these` for counter-examples.
@@ -133,6 +136,7 @@ def judge(model: Model, folder: Path) -> Judgement:
     sources = [Source(photograph.path) for photograph in found.photographs]
     failed = list(found.unreadable)
     labels, best, guessed, accepted = [], [], [], []
+    first = first_of_same_name(model.labels)
     errors = []  # of images of the classes: path, sentence
     results = classify_files(model, sources)
     for photograph, (_, result) in zip(found.photographs, results, strict=True):
@@ -143,7 +147,7 @@ def judge(model: Model, folder: Path) -> Judgement:
             continue
         labels.append(photograph.label)
         best.append(result[0].score)
-        guessed.append(result[0].index)
+        guessed.append(first[result[0].index])
         accepted.append(result.accepted)
     truth, answer, counts = np.array(labels), np.array(guessed), np.array(accepted, bool)
     own = truth >= 0
@@ -160,6 +164,8 @@ def judge(model: Model, folder: Path) -> Judgement:
         model.labels,
         views=model.views,
     )
+    if "classes" in acceptance and model.labels != model.metadata.labels:
+        acceptance["labels"] = list(model.labels)
     return Judgement(
         model=model.name if model.second is None else model.second.name,
         images=int(own.sum()),
