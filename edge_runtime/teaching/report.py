@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edge_runtime.inference import shipped
 from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES
 
 _MOST_LINES = 10  # of each list in the text; JSON has all
@@ -224,4 +225,5 @@ def _count(photographs: int, kind: str = "") -> str:
 def _quoted(path: Path) -> str:
     import shlex
 
-    return shlex.quote(str(path))
+    # Without a folder, the name of a shipped model would name that model.
+    return shlex.quote(f"./{path}" if str(path) in shipped.models() else str(path))

@@ -65,6 +65,14 @@ def test_the_report_as_text_ends_with_the_next_command(shapes, new_shapes, tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["my model.tflite"]
 
 
+def test_the_next_command_does_not_name_a_shipped_model(shapes, tmp_path):
+    result = run("edge-teach", shapes, "--out", "cnn-int8", cwd=tmp_path)
+    last = result.stdout.splitlines()[-1]
+    assert last == "Next: edge-classify --model ./cnn-int8 PHOTOGRAPH"
+    model = last.split()[3]
+    assert "disc, ring, square" in run("edge-classify", "--info", model, cwd=tmp_path).stdout
+
+
 def test_a_second_run_gives_the_same_bytes_and_is_faster(shapes, tmp_path):
     seconds = []
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
