@@ -106,8 +106,10 @@ class TeachingReport:
         mislabelled: most probable first.
         near_doubles: those across classes first.
         curve: accuracy against photographs a class, up to all of them.
-        tested: accuracy on the photographs of `test`; None without any.
+        tested: accuracy on the photographs of `test`; None if there is none that is new.
         test_confusions: on these photographs, most frequent first.
+        test_left_out: a sentence about photographs of `test` that the model learnt from, which do
+            not count; empty if there are none.
         unreadable: a sentence for each photograph or folder that was left out.
         left_out: a sentence about other files in the folders; empty if there are none.
         agreement: share of the photographs to which the quantized head gives the class that it
@@ -130,6 +132,7 @@ class TeachingReport:
     curve: tuple[CurvePoint, ...]
     tested: Accuracy | None
     test_confusions: tuple[Confusion, ...]
+    test_left_out: str
     unreadable: tuple[str, ...]
     left_out: str
     agreement: float
@@ -158,6 +161,8 @@ class TeachingReport:
         lines += ["", f"Expected on new photographs like these: {self.expected}"]
         if self.tested is not None:
             lines.append(f"On {_count(self.tested.photographs, 'test ')}: {self.tested}")
+        if self.test_left_out:
+            lines.append(self.test_left_out)
         lines.append(
             f"Threshold for none of these: {self.threshold:.2f}, which {self.accepted:.1%} of the "
             f"photographs reach{self._counter_examples()}."
