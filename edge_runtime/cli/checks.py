@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from edge_runtime.errors import DelegateError, ModelError, OutputError
+from edge_runtime.support.labels import composed
 
 if TYPE_CHECKING:
     from edge_runtime.jobs.job import Job
@@ -120,6 +121,7 @@ def error_limits(texts: list[str] | None, accept_all: bool) -> float | dict[str,
     limits = {}
     for text in texts:
         name, _, number = text.rpartition("=")
+        name = composed(name)
         try:
             limit = float(number.removesuffix("%")) / 100
         except ValueError:

@@ -15,6 +15,7 @@ A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `
     table        for rising thresholds: [threshold, accepted, wrong, bound]; a threshold that
                  accepts the images of the one before is left out
     classes      the same table for images of which a class is the best, by the class's name
+    labels       names of the outputs in `classes`; absent if they are the model's own labels
 
 In the tables too, `accepted` and `wrong` are numbers of images. `bound` is what the share of wrong
 ones among the accepted stays below with a confidence of 95 %. If models were compared on the
@@ -175,6 +176,7 @@ def accept(
     labels: Sequence[str],
     max_error: MaxError | None,
     *,
+    own: Sequence[str] = (),
     views: int = 1,
 ) -> Acceptance | None:
     """Return the thresholds to use; None if every best class counts.
@@ -185,6 +187,7 @@ def accept(
         max_error: share of wrong results among the accepted that must not be exceeded, 0-1, for all
             classes or, in a mapping, for some of them. The other classes keep the default
             threshold. None uses the default threshold for all.
+        own: the model's own labels, if `labels` may replace them.
         views: how many views of an image are averaged.
 
     Raises:
@@ -213,21 +216,18 @@ def accept(
     limits = max_error if isinstance(max_error, Mapping) else {"": max_error}
     for name, limit in sorted(limits.items()):  # for all classes first
         asked = f"--max-error {name}{'=' if name else ''}{100 * limit:g}%"
-        if name and name not in labels:
-            raise OptionError(
-                f"--max-error {name}: the model has no class {name}; its classes are "
-                f"{', '.join(labels[:20])}."
-            )
-        table = measured.get("classes", {}).get(name) if name else measured["table"]
-        if table is None:
-            raise OptionError(f"--max-error {name}: it was measured for all classes together only.")
+        outputs, table = list(range(len(labels))), measured["table"]
+        if name:
+            from edge_runtime.inference.class_tables import table_of
+
+            outputs, table = table_of(name, measured, labels, own)
         level = LEVEL / behind.get("compared", 1)
         kept = _keeping(table, limit, level)
         if kept is None:
             remedy = _allow(table, level)
             raise OptionError(f"No threshold keeps {asked} on {behind['measured_on']}; {remedy}.")
         threshold, accepted, wrong, bound = kept
-        thresholds[labels.index(name) if name else slice(None)] = threshold
+        thresholds[outputs] = threshold
         share = accepted / max(table[0][1], 1)
         what = f"of those taken for {name}, " if name else ""
         promises.append(

@@ -9,11 +9,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from edge_runtime.inference.acceptance import LEVEL
+from edge_runtime.support.labels import first_of_same_name
 from edge_runtime.support.metrics import error_bound, threshold_that_accepts
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 KEPT = 0.95  # share of the images of its classes that a default threshold accepts
@@ -47,6 +49,7 @@ def measure(
     """Return what a model card says about acceptance.
 
     The default threshold is the largest step of 1/256 that accepts at least `KEPT` of the images.
+    Classes of the same name are one class.
 
     Args:
         judged: the images that decide the default threshold.
@@ -54,6 +57,7 @@ def measure(
         views: how many views of an image were averaged.
         bounds: the images that decide the tables; None takes the same.
     """
+    first = np.array(first_of_same_name(classes))
     threshold = math.floor(threshold_that_accepts(KEPT, judged.best) * 256) / 256
     accepted = judged.best >= threshold
     measured: dict[str, Any] = {
@@ -61,7 +65,7 @@ def measure(
         "measured_on": judged.measured_on,
         "images": len(judged.best),
         "accepted": int(accepted.sum()),
-        "wrong": int((judged.found != judged.labels)[accepted].sum()),
+        "wrong": int(_wrong(judged, first)[accepted].sum()),
         "compared": judged.compared,
         "views": views,
     }
@@ -71,16 +75,26 @@ def measure(
             "images": len(bounds.best),
             "compared": bounds.compared,
         }
-    best, found, labels, _, compared = bounds or judged
-    wrong = found != labels
-    level = LEVEL / compared
+    behind = bounds or judged
+    best, found, wrong = behind.best, first[behind.found], _wrong(behind, first)
+    level = LEVEL / behind.compared
     measured["table"] = _table(best, wrong, level, _THRESHOLDS)
     if len(classes) <= _MOST_CLASSES:
         measured["classes"] = {
-            name: _table(best[found == at], wrong[found == at], level, _OF_A_CLASS)
-            for at, name in enumerate(classes)
+            classes[at]: _table(best[found == at], wrong[found == at], level, _OF_A_CLASS)
+            for at in np.unique(first).tolist()
         }
     return measured
+
+
+def _wrong(judged: Judged, first: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which images have another class than was found.
+
+    Args:
+        judged: the images.
+        first: index of the first class of the same name, for each class.
+    """
+    return np.asarray(first[judged.found] != first[judged.labels])
 
 
 def _table(

@@ -195,11 +195,14 @@ def acceptance_of(
                 f"{beside.name} was measured with another file and is left out; delete it, or "
                 f"measure again with --judge FOLDER --save --overwrite",
             )
-    return accepted_by(options, measured, labels), left_out
+    return accepted_by(options, measured, labels, metadata.labels), left_out
 
 
 def accepted_by(
-    options: Options, measured: Mapping[str, Any] | None, labels: tuple[str, ...]
+    options: Options,
+    measured: Mapping[str, Any] | None,
+    labels: tuple[str, ...],
+    own: tuple[str, ...],
 ) -> Acceptance | None:
     """Return which best classes count by what was measured; None if all do.
 
@@ -207,6 +210,7 @@ def accepted_by(
         options: what the caller of `Model` asked for.
         measured: `acceptance` of a model card; None if nothing was measured.
         labels: of the model's classes.
+        own: labels in the model file; empty if it has none.
 
     Raises:
         OptionError: the error that the caller allows cannot be kept, or not with these options.
@@ -229,7 +233,7 @@ def accepted_by(
         raise OptionError(
             f"--max-error was not measured with {' and '.join(changed)}; omit that, or --max-error."
         )
-    return accept(measured, labels, options.max_error, views=options.views)
+    return accept(measured, labels, options.max_error, own=own, views=options.views)
 
 
 def choose_labels(

@@ -175,7 +175,7 @@ def _agree(first: Scorer, second: Path) -> tuple[float, Acceptance | None]:
             f"--max-error was not measured for {options.path} and {second} with --unsure-below "
             f"{unsure_below:g}; omit --max-error, or {others}."
         )
-    return unsure_below, accepted_by(options, measured, first.labels)
+    return unsure_below, accepted_by(options, measured, first.labels, first.metadata.labels)
 
 
 def _ensure_same_labels(

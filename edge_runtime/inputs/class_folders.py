@@ -16,6 +16,7 @@ from edge_runtime.errors import TeachingError
 from edge_runtime.inputs.folders import images_below, is_housekeeping
 from edge_runtime.inputs.names import is_heic
 from edge_runtime.results import NONE_OF_THESE
+from edge_runtime.support.labels import composed, first_of_same_name
 
 COUNTER_EXAMPLES = NONE_OF_THESE  # the folder of images that belong to no class
 MAX_CLASSES = 1000
@@ -39,7 +40,7 @@ class Photographs(NamedTuple):
     """What a folder holds.
 
     Attributes:
-        classes: names in alphabetical order, without that of counter-examples.
+        classes: names in alphabetical order, without that of counter-examples; equal names once.
         photographs: those of all classes in order, then the counter-examples.
         unreadable: sentences that say which folders could not be searched.
     """
@@ -89,7 +90,8 @@ def find_photographs(folder: Path, left_out: Callable[[str], None]) -> Photograp
             have, or too few photographs.
     """
     names = _class_folders(folder, left_out)
-    classes = tuple(name for name in names if name != COUNTER_EXAMPLES)
+    different = [names[at] for at in sorted({*first_of_same_name(names)})]
+    classes = tuple(name for name in different if name != COUNTER_EXAMPLES)
     for name in classes:
         if not name.isprintable() or name != name.strip():  # programs strip the lines of labels
             raise TeachingError(
@@ -120,7 +122,8 @@ def find_tests(
 
     Args:
         folder: holds a folder for each class.
-        classes: that the model is taught.
+        classes: that the model knows. The folder of a name holds images of all classes of this
+            name, and they get the index of the first.
         left_out: as in `find_photographs`.
 
     Raises:
@@ -128,8 +131,9 @@ def find_tests(
     """
     _require_folder(folder)
     names = _class_folders(folder, left_out)
+    known = {COUNTER_EXAMPLES, *map(composed, classes)}
     for name in names:
-        if name not in (*classes, COUNTER_EXAMPLES):
+        if composed(name) not in known:
             raise TeachingError(
                 f"{folder / name} has the name of no class ({', '.join(classes[:10])}); rename the "
                 f"folder or move it away."
@@ -165,8 +169,11 @@ def _photographs(
 ) -> Photographs:
     photographs: list[Photograph] = []
     unreadable: list[str] = []
-    for name in sorted(names, key=lambda name: (name == COUNTER_EXAMPLES, name)):
-        label = -1 if name == COUNTER_EXAMPLES else classes.index(name)
+    known = [composed(name) for name in classes]
+    labels = {
+        name: -1 if name == COUNTER_EXAMPLES else known.index(composed(name)) for name in names
+    }
+    for name, label in sorted(labels.items(), key=lambda pair: (pair[1] < 0, pair[1], pair[0])):
         for source in images_below(str(folder / name), left_out):
             if source.error is None:
                 photographs.append(Photograph(source.name, label))

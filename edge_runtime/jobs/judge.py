@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
 from edge_runtime.inputs.listing import LeftOut
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs.files import classify_files
+from edge_runtime.support.labels import first_of_same_name
 from edge_runtime.support.metrics import most_confused, wilson_interval
 
 _MOST_CONFUSIONS = 10  # in the text; JSON has all
@@ -35,7 +37,7 @@ class Judgement:
         counter_examples: number of images of none of its classes.
         counter_examples_accepted: how many of these are accepted.
         acceptance: what a model card would say, see `edge_runtime.inference.acceptance`.
-        failed: a sentence for each image that cannot be read.
+        failed: a sentence for each image or folder that failed.
         left_out: a sentence about other files in the folders; empty if there are none.
     """
 
@@ -120,32 +122,50 @@ class Judgement:
 def judge(model: Model, folder: Path) -> Judgement:
     """Classify the images of a folder and compare with the folders' names.
 
+    Classes of the same name are one class.
+
     Args:
         model: whose classes name the folders; a class may have no folder.
         folder: holds a folder for each class, and `none-of-these` for counter-examples.
 
     Raises:
-        TeachingError: there are no such folders or images.
+        TeachingError: there are no such folders or images, or all images of the classes failed.
     """
     left_out = LeftOut()
     found = find_tests(folder, model.labels, left_out)
     sources = [Source(photograph.path) for photograph in found.photographs]
     failed = list(found.unreadable)
     labels, best, guessed, accepted = [], [], [], []
+    first = first_of_same_name(model.labels)
+    errors = []  # of images of the classes: path, sentence
     results = classify_files(model, sources)
     for photograph, (_, result) in zip(found.photographs, results, strict=True):
         if result.error is not None:
             failed.append(str(result.error))
+            if photograph.label >= 0:
+                errors.append((photograph.path, failed[-1]))
             continue
         labels.append(photograph.label)
         best.append(result[0].score)
-        guessed.append(result[0].index)
+        guessed.append(first[result[0].index])
         accepted.append(result.accepted)
     truth, answer, counts = np.array(labels), np.array(guessed), np.array(accepted, bool)
     own = truth >= 0
     if not own.any():
-        raise TeachingError(f"None of the images in {folder} can be read; check the files.")
+        raise TeachingError(_all_failed(folder, errors))
     right = own & (truth == answer)
+    acceptance = measure(
+        Judged(
+            np.array(best)[own],
+            answer[own],
+            truth[own],
+            f"{int(own.sum()):,} images that --judge was given",
+        ),
+        model.labels,
+        views=model.views,
+    )
+    if "classes" in acceptance and model.labels != model.metadata.labels:
+        acceptance["labels"] = list(model.labels)
     return Judgement(
         model=model.name if model.second is None else model.second.name,
         images=int(own.sum()),
@@ -163,16 +183,24 @@ def judge(model: Model, folder: Path) -> Judgement:
         accepted_right=int((right & counts).sum()),
         counter_examples=int((~own).sum()),
         counter_examples_accepted=int((~own & counts).sum()),
-        acceptance=measure(
-            Judged(
-                np.array(best)[own],
-                answer[own],
-                truth[own],
-                f"{int(own.sum()):,} images that --judge was given",
-            ),
-            model.labels,
-            views=model.views,
-        ),
+        acceptance=acceptance,
         failed=tuple(failed),
         left_out=str(left_out) if left_out.files else "",
+    )
+
+
+def _all_failed(folder: Path, errors: list[tuple[str, str]]) -> str:
+    """Return a sentence about images that all failed.
+
+    It has the most frequent error: if the model is broken, that is not the error of a single file.
+
+    Args:
+        folder: that was judged on.
+        errors: path and sentence of each image.
+    """
+    [(sentence, count)] = Counter(sentence for _, sentence in errors).most_common(1)
+    path = next(path for path, error in errors if error == sentence)
+    return (
+        f"None of the {len(errors):,} images in {folder} can be classified; {count:,} of them "
+        f"failed like {path}: {sentence}"
     )

@@ -47,7 +47,8 @@ def teach(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Judge the model on the photographs of this folder, from which it does not learn.",
+            help="Judge the model on the photographs of this folder, from which it does not learn. "
+            "If it holds `train` and `test`, the second counts.",
         ),
     ] = None,
     side: Annotated[

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edge_runtime.inference import shipped
 from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES
 
 _MOST_LINES = 10  # of each list in the text; JSON has all
@@ -105,8 +106,10 @@ class TeachingReport:
         mislabelled: most probable first.
         near_doubles: those across classes first.
         curve: accuracy against photographs a class, up to all of them.
-        tested: accuracy on the photographs of `test`; None without any.
+        tested: accuracy on the photographs of `test`; None if there is none that is new.
         test_confusions: on these photographs, most frequent first.
+        test_left_out: a sentence about photographs of `test` that the model learnt from, which do
+            not count; empty if there are none.
         unreadable: a sentence for each photograph or folder that was left out.
         left_out: a sentence about other files in the folders; empty if there are none.
         agreement: share of the classes' photographs to which the quantized head gives the class it
@@ -129,6 +132,7 @@ class TeachingReport:
     curve: tuple[CurvePoint, ...]
     tested: Accuracy | None
     test_confusions: tuple[Confusion, ...]
+    test_left_out: str
     unreadable: tuple[str, ...]
     left_out: str
     agreement: float
@@ -157,6 +161,8 @@ class TeachingReport:
         lines += ["", f"Expected on new photographs like these: {self.expected}"]
         if self.tested is not None:
             lines.append(f"On {_count(self.tested.photographs, 'test ')}: {self.tested}")
+        if self.test_left_out:
+            lines.append(self.test_left_out)
         lines.append(
             f"Threshold for none of these: {self.threshold:.2f}, which {self.accepted:.1%} of the "
             f"photographs reach{self._counter_examples()}."
@@ -224,4 +230,5 @@ def _count(photographs: int, kind: str = "") -> str:
 def _quoted(path: Path) -> str:
     import shlex
 
-    return shlex.quote(str(path))
+    # Without a folder, the name of a shipped model would name that model.
+    return shlex.quote(f"./{path}" if str(path) in shipped.models() else str(path))

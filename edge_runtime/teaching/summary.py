@@ -45,6 +45,23 @@ def tested(found: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
     return Accuracy(top1, *wilson_interval(top1, len(labels)), len(labels))
 
 
+def test_left_out(learnt: int, photographs: int) -> str:
+    """Return a sentence about test photographs that the model learnt from; empty if none is.
+
+    Args:
+        learnt: how many there are.
+        photographs: number of test photographs of the classes.
+    """
+    if not learnt:
+        return ""
+    what = f"{learnt:,} of {photographs:,} test photograph{'s' if photographs > 1 else ''}"
+    none_left = "; none is left to test it on" if learnt == photographs else ""
+    return (
+        f"Left out {what}, because the model learnt from {'them' if learnt > 1 else 'it'}"
+        f"{none_left}."
+    )
+
+
 def confusions(
     found: NDArray[np.intp], labels: NDArray[np.intp], classes: tuple[str, ...]
 ) -> tuple[Confusion, ...]:

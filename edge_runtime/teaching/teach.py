@@ -96,7 +96,8 @@ def teach(
             counter-examples. If there are `train` and `test`, the model learns from the first and
             is judged on the second.
         out: the .tflite file to write.
-        test: folder of photographs that only judge the model; it replaces the folder's own `test`.
+        test: folder of photographs that only judge the model, or of a `train` and a `test`, of
+            which the second does; it replaces the folder's own `test`.
         side: of the model's input in pixels, one of `SIDES`. Smaller is faster and less accurate.
         threads: photographs that are read at once.
         overwrite: replace `out` if it exists.
@@ -117,7 +118,7 @@ def teach(
     file = output_file(out, overwrite=overwrite, trial=True)
     learnt_from, tested_on, others = parts_of(Path(folder))
     if test is not None:
-        tested_on = parts_of(Path(test)).train
+        tested_on = parts_of(Path(test)).test or Path(test)
     left_out = LeftOut()
     found = find_photographs(learnt_from, left_out)
     tests = Photographs(found.classes, (), ())
@@ -171,7 +172,7 @@ def teach(
         mislabelled=summary.mislabelled(lesson.learnt, part.photographs, found.classes),
         near_doubles=summary.near_doubles(lesson.learnt, part.photographs),
         curve=summary.curve(lesson.learnt, part.labels, lesson.expected.top1),
-        **_judged(lesson, backbone, test_part, found.classes),
+        **_judged(lesson, backbone, part, test_part, found.classes),
         unreadable=(*found.unreadable, *tests.unreadable, *failed),
         left_out=_left_out(left_out, others),
         agreement=lesson.agreement,
@@ -214,16 +215,23 @@ def _learn(
 
 
 def _judged(
-    lesson: _Lesson, backbone: Backbone, part: _Part, classes: tuple[str, ...]
+    lesson: _Lesson, backbone: Backbone, part: _Part, test: _Part, classes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Return the fields of a report about the test photographs."""
-    own = part.labels >= 0
-    if not own.any():
-        return {"tested": None, "test_confusions": ()}
-    best = lesson.head.best(part.features[own, 0], backbone.quantization, len(classes))
+    """Return the fields of a report about the test photographs.
+
+    Photographs that the model learnt from do not judge it.
+    """
+    learnt = {*part.sha256}
+    own = test.labels >= 0
+    new = own & np.array([sha256 not in learnt for sha256 in test.sha256], bool)
+    left_out = summary.test_left_out(int(own.sum() - new.sum()), int(own.sum()))
+    if not new.any():
+        return {"tested": None, "test_confusions": (), "test_left_out": left_out}
+    best = lesson.head.best(test.features[new, 0], backbone.quantization, len(classes))
     return {
-        "tested": summary.tested(best, part.labels[own]),
-        "test_confusions": summary.confusions(best, part.labels[own], classes),
+        "tested": summary.tested(best, test.labels[new]),
+        "test_confusions": summary.confusions(best, test.labels[new], classes),
+        "test_left_out": left_out,
     }
 
 

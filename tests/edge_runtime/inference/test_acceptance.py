@@ -127,6 +127,60 @@ def test_one_class_can_be_stricter_than_the_others():
     assert both.thresholds[0] == accept(card, CLASSES, 0.05).thresholds[0]
 
 
+def test_classes_of_the_same_name_are_one():
+    best, found, labels = measured(20_000)
+    card = measure(Judged(best, found, labels, "x"), ("box", "box", "can"))
+    merged = measure(Judged(best, found // 2, labels // 2, "x"), ("box", "can"))
+    for key in ("wrong", "table", "classes"):
+        assert card[key] == merged[key]
+    accepted = accept(card, ("box", "box", "can"), {"box": 0.02})
+    default = np.float32(card["threshold"])
+    assert accepted.thresholds[0] == accepted.thresholds[1] > default == accepted.thresholds[2]
+
+
+@pytest.mark.parametrize("asked", ["caf\u00e9", "cafe\u0301"])
+def test_a_class_may_be_spelled_in_another_form_of_unicode(asked):
+    labels = ("red", "cafe\u0301", "blue")
+    card = measure(Judged(*measured(20_000), "x"), labels)
+    assert accept(card, labels, {asked: 0.02}).thresholds[1] > card["threshold"]
+
+
+def test_other_labels_name_the_same_outputs():
+    """What was measured belongs to an output, whatever it is called."""
+    card = measure(Judged(*measured(20_000), "x"), CLASSES)
+    card["classes"]["green"] = [[0.25, 5000, 0, 0.001]]
+    for labels in (("rot", "gr\u00fcn", "blau"), ("green", "red", "blue")):
+        accepted = accept(card, labels, {labels[1]: 0.01}, own=CLASSES)
+        assert accepted.thresholds[1] == 0.25
+    with pytest.raises(
+        OptionError, match="has no class green; its classes are rot, gr\u00fcn, blau"
+    ):
+        accept(card, ("rot", "gr\u00fcn", "blau"), {"green": 0.01}, own=CLASSES)
+    german = {**card, "labels": ["rot", "gr\u00fcn", "blau"]}
+    german["classes"] = dict(zip(german["labels"], card["classes"].values(), strict=True))
+    assert accept(german, CLASSES, {"green": 0.01}, own=CLASSES).thresholds[1] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("own", "labels"),
+    [
+        (CLASSES, ("red", "red", "blue")),  # two outputs, each of which has a table
+        (("red", "red", "blue"), CLASSES),  # half of what the table is of
+    ],
+)
+def test_outputs_that_were_not_measured_by_themselves(own, labels):
+    card = measure(Judged(*measured(20_000), "x"), own)
+    with pytest.raises(OptionError, match="not measured for red by itself; measure the model with"):
+        accept(card, labels, {"red": 0.05}, own=own)
+    assert accept(card, labels, {"blue": 0.05}, own=own) is not None
+
+
+def test_a_class_of_very_many_has_no_table():
+    card = measure(Judged(*measured(500), "x"), tuple(map(str, range(101))))
+    with pytest.raises(OptionError, match="--max-error 7: it was measured for all classes togethe"):
+        accept(card, tuple(map(str, range(101))), {"7": 0.1})
+
+
 def test_what_cannot_be_promised_is_refused():
     card = measure(Judged(*measured(500), "500 images"), CLASSES)
     with pytest.raises(OptionError, match=r"No threshold keeps --max-error 0\.1% on 500 im") as exc:
@@ -196,6 +250,14 @@ def test_a_file_beside_the_model_sets_its_threshold(model):
         write_sidecar(model, card_with(0.7), overwrite=False)
     write_sidecar(model, card_with(0.7), overwrite=True)
     assert read_sidecar(model)["threshold"] == 0.7
+
+
+def test_labels_of_the_caller_name_the_classes_of_a_promise(model):
+    write_sidecar(model, card_with(0.5), overwrite=False)
+    own = Classifier(model, max_error={"green": 0.05}).acceptance
+    given = Classifier(model, labels=["b", "red", "g"], max_error={"red": 0.05}).acceptance
+    assert given.thresholds.tolist() == own.thresholds.tolist()
+    assert given.promise == own.promise.replace("green", "red")
 
 
 def test_a_file_of_another_model_is_not_used(model):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Classifier, TeachingError
+from edge_runtime import Classifier, ModelError, TeachingError
 from edge_runtime.cli.about_models import judge_model
 from edge_runtime.inference import shipped
 from edge_runtime.jobs.judge import judge
@@ -53,6 +53,67 @@ def test_counter_examples_and_damaged_files(folder, model):
     assert len(found.failed) == 1
     assert "broken.png" in found.failed[0]
     assert found.left_out.startswith("Left out 1 file")
+
+
+def test_classes_of_the_same_name_are_one(folder, model):
+    """ImageNet has two classes named crane."""
+    (folder / "red").rename(folder / "box")
+    for path in (folder / "green").iterdir():
+        path.rename(folder / "box" / f"green-{path.name}")
+    (folder / "green").rmdir()
+    (folder / "blue").rename(folder / "can")
+    found = judge(Classifier(model, labels=["box", "box", "can"]), folder)
+    assert found.classes == {"box": (20, 17), "can": (10, 10)}
+    assert found.confusions == (("box", "can", 3),)
+    assert found.acceptance["wrong"] == 3
+    assert [found.acceptance["classes"][name][0][1] for name in ("box", "can")] == [17, 13]
+
+
+@pytest.mark.parametrize(
+    ("label", "name"), [("caf\u00e9", "cafe\u0301"), ("cafe\u0301", "caf\u00e9")]
+)
+def test_a_folder_may_spell_its_class_in_another_form_of_unicode(folder, model, label, name):
+    """Folders from a Mac do."""
+    (folder / "red").rename(folder / name)
+    found = judge(Classifier(model, labels=[label, "green", "blue"]), folder)
+    assert found.classes[label] == (10, 7)
+
+
+def test_saved_tables_belong_to_outputs_whatever_their_labels(folder, model):
+    labels = folder.parent / "labels.txt"
+    labels.write_text("green\nred\nblue\n")
+    (folder / "red").rename(folder / "x")
+    (folder / "green").rename(folder / "red")
+    (folder / "x").rename(folder / "green")
+    command = ("edge-classify", "--model", model, "--labels", labels, "--judge", folder, "--save")
+    assert run(*command).returncode == 0
+    with Classifier(model, max_error={"red": 0.5}) as classifier:
+        assert "0 of 7 were wrong" in classifier.acceptance.promise
+    with Classifier(model, labels=["green", "red", "blue"], max_error={"red": 0.5}) as classifier:
+        assert "0 of 10 were wrong" in classifier.acceptance.promise
+
+
+def test_a_model_that_fails_on_all_images_is_not_blamed_on_the_files(folder, model, monkeypatch):
+    def fail(tensor):
+        raise ModelError("it gave scores that are not numbers.")
+
+    (folder / "blue" / "0.png").write_bytes(b"no image")
+    with Classifier(model) as classifier:
+        monkeypatch.setattr(classifier, "invoke", fail)
+        with pytest.raises(TeachingError) as exc:
+            judge(classifier, folder)
+    assert str(exc.value) == (
+        f"None of the 30 images in {folder} can be classified; 29 of them failed like "
+        f"{folder}/red/0.png: it gave scores that are not numbers."
+    )
+
+
+def test_files_that_are_no_images_are_named(folder, model):
+    for path in folder.glob("*/*.png"):
+        path.write_bytes(b"no image")
+    result = run("edge-classify", "--model", model, "--judge", folder)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"1 of them failed like {folder}/red/0.png: {folder}/red/0.png " in result.stderr
 
 
 def test_folders_that_do_not_fit(folder, model, tmp_path):
@@ -111,6 +172,7 @@ def test_nothing_is_judged_if_the_thresholds_cannot_be_saved(folder, model, monk
         (["--max-error", "0%"], "expected --max-error to be a percentage above 0 and below 100"),
         (["--max-error", "1%", "--max-error", "5%"], "one --max-error for all classes"),
         (["--max-error", "red=1%", "--max-error", "red=5%"], "one --max-error for red, but got"),
+        (["--max-error", "caf\u00e9=1%", "--max-error", "cafe\u0301=5%"], "but got several"),
         (["--max-error", "1%", "--accept-all"], "got both"),
         (["--save"], "--save needs --judge"),
         (["--judge", "--csv"], "--judge takes one folder"),

@@ -65,6 +65,14 @@ def test_the_report_as_text_ends_with_the_next_command(shapes, new_shapes, tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["my model.tflite"]
 
 
+def test_the_next_command_does_not_name_a_shipped_model(shapes, tmp_path):
+    result = run("edge-teach", shapes, "--out", "cnn-int8", cwd=tmp_path)
+    last = result.stdout.splitlines()[-1]
+    assert last == "Next: edge-classify --model ./cnn-int8 PHOTOGRAPH"
+    model = last.split()[3]
+    assert "disc, ring, square" in run("edge-classify", "--info", model, cwd=tmp_path).stdout
+
+
 def test_a_second_run_gives_the_same_bytes_and_is_faster(shapes, tmp_path):
     seconds = []
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
@@ -107,6 +115,50 @@ def test_a_test_folder_judges_the_model(shapes, new_shapes, tmp_path):
     assert report["tested"]["photographs"] == 18
     assert report["tested"]["top1"] == pytest.approx(right, abs=1 / 18 + 1e-9)
     assert report["expected"]["photographs"] == 24
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_photographs_that_were_learnt_do_not_test(shapes, new_shapes, tmp_path, left):
+    test = shutil.copytree(shapes, tmp_path / "judge")
+    if left:
+        (test / "disc" / "00.png").rename(test / "ring" / "renamed.png")
+        shutil.copytree(new_shapes, test, dirs_exist_ok=True)  # replaces 17 of 24
+    report = teach(shapes, tmp_path / "taught.tflite", test=test)
+    record, text = report.record(), report.text()
+    if left:
+        assert record["tested"]["photographs"] == 18
+        said = "Left out 7 of 25 test photographs, because the model learnt from them."
+        assert "On 18 test photographs: " in text
+    else:
+        assert (record["tested"], record["test_confusions"]) == (None, [])
+        said = (
+            "Left out 24 of 24 test photographs, because the model learnt from them; none is left "
+            "to test it on."
+        )
+        assert "On 24 test photographs" not in text
+    assert record["test_left_out"] == said
+    assert f"\n{said}\n" in text
+
+
+def test_the_test_of_a_data_set_may_be_named_by_its_folder(shapes, new_shapes, tmp_path):
+    shutil.copytree(shapes, tmp_path / "set" / "train")
+    shutil.copytree(new_shapes, tmp_path / "set" / "test")
+    result = run("edge-teach", "set/train", "--test", "set", "--json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    assert (report["tested"]["photographs"], report["test_left_out"]) == (18, "")
+
+
+def test_two_spellings_of_a_name_are_one_class(shapes, new_shapes, tmp_path):
+    """A folder from a Mac has another form of Unicode in its name."""
+    own = shutil.copytree(shapes, tmp_path / "own")
+    (own / "disc").rename(own / "cafe\u0301")
+    (own / "caf\u00e9").mkdir()
+    (own / "cafe\u0301" / "00.png").rename(own / "caf\u00e9" / "00.png")
+    test = shutil.copytree(new_shapes, tmp_path / "judge")
+    (test / "disc").rename(test / "caf\u00e9")
+    report = teach(own, tmp_path / "taught.tflite", test=test)
+    assert report.classes == {"cafe\u0301": 8, "ring": 8, "square": 8}
+    assert report.tested.photographs == 18
 
 
 def test_train_and_test_folders_are_understood(shapes_model, shapes, new_shapes, tmp_path):
