@@ -10,6 +10,8 @@ A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `
     wrong        how many of these are wrong
     compared     how many models may have been compared on them before this one was chosen
     views        how many views of an image were averaged; absent stands for 1
+    options      what else changed the scores, see `edge_runtime.inference.measured_options`; absent
+                 if nothing did
     bounds       `measured_on`, `images` and `compared` of the images behind the tables; absent if
                  they are those above
     table        for rising thresholds: [threshold, accepted, wrong, bound]; a threshold that
@@ -177,7 +179,6 @@ def accept(
     max_error: MaxError | None,
     *,
     own: Sequence[str] = (),
-    views: int = 1,
 ) -> Acceptance | None:
     """Return the thresholds to use; None if every best class counts.
 
@@ -188,10 +189,9 @@ def accept(
             classes or, in a mapping, for some of them. The other classes keep the default
             threshold. None uses the default threshold for all.
         own: the model's own labels, if `labels` may replace them.
-        views: how many views of an image are averaged.
 
     Raises:
-        OptionError: no threshold keeps `max_error`, or none was measured with these views.
+        OptionError: no threshold keeps `max_error`.
     """
     if not _has_threshold(measured) or (max_error is not None and not measured.get("table")):
         if max_error is None:
@@ -201,16 +201,8 @@ def accept(
             "it on images of your own with --judge FOLDER --save."
         )
     thresholds = np.full(len(labels), measured["threshold"], np.float32)
-    others = measured.get("views", 1)
     if max_error is None:
-        promise = f"The threshold was measured with --views {others}, not {views}."
-        return Acceptance(thresholds, "" if others == views else promise)
-    if others != views:
-        raise OptionError(
-            f"--max-error was measured with --views {others}, not {views}; use --views {others}, "
-            f"or measure one model on images of your own with --judge FOLDER --views {views} "
-            f"--save."
-        )
+        return Acceptance(thresholds)
     promises = []
     behind = measured.get("bounds", measured)  # the images behind the tables
     limits = max_error if isinstance(max_error, Mapping) else {"": max_error}

@@ -218,22 +218,18 @@ def accepted_by(
     if options.accept_all or (measured is None and options.max_error is None):
         return None
     from edge_runtime.inference.acceptance import accept
+    from edge_runtime.inference.measured_options import difference
 
-    changed = [
-        name
-        for name, given in (
-            ("--mean", options.mean),
-            ("--std", options.std),
-            ("--fit", options.fit),
-            ("--gpu-precision fp16", options.gpu_precision == "fp16" or None),
-        )
-        if given is not None
-    ]
-    if options.max_error is not None and changed:
+    then, now = difference(measured, options) if isinstance(measured, Mapping) else ("", "")
+    if now and options.max_error is not None:
         raise OptionError(
-            f"--max-error was not measured with {' and '.join(changed)}; omit that, or --max-error."
+            f"--max-error was measured with {then}, not with {now}; use the same options, or "
+            f"measure one model on images of your own with these and --judge FOLDER --save."
         )
-    return accept(measured, labels, options.max_error, own=own, views=options.views)
+    found = accept(measured, labels, options.max_error, own=own)
+    if now and found is not None:
+        return found._replace(promise=f"The threshold was measured with {then}, not with {now}.")
+    return found
 
 
 def choose_labels(

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_runtime.errors import TeachingError
 from edge_runtime.inference.acceptance_table import Judged, measure
+from edge_runtime.inference.measured_options import chosen
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
 from edge_runtime.inputs.listing import LeftOut
@@ -164,6 +165,8 @@ def judge(model: Model, folder: Path) -> Judgement:
         model.labels,
         views=model.views,
     )
+    if options := chosen(model.options):
+        acceptance["options"] = options
     if "classes" in acceptance and model.labels != model.metadata.labels:
         acceptance["labels"] = list(model.labels)
     return Judgement(

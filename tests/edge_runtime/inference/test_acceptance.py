@@ -301,9 +301,19 @@ def test_a_damaged_file_is_named(model, threshold):
         Classifier(model)
 
 
-@pytest.mark.parametrize("changed", [{"fit": "pad"}, {"mean": [1.0]}, {"std": [2.0]}])
-def test_no_promise_for_other_preprocessing(model, changed):
+@pytest.mark.parametrize(
+    ("changed", "was"),
+    [
+        ({"fit": "pad"}, "the model's own fit"),
+        ({"mean": [1.0]}, "the model's own mean"),
+        ({"std": 2}, "the model's own std"),
+        ({"scores": "softmax"}, "--scores auto"),
+    ],
+)
+def test_no_promise_for_scores_made_otherwise(model, changed, was):
     write_sidecar(model, card_with(0.5), overwrite=False)
-    assert Classifier(model, **changed).acceptance is not None  # the default threshold
-    with pytest.raises(OptionError, match=f"was not measured with --{next(iter(changed))}"):
+    name = next(iter(changed))
+    said = f"measured with {was}, not with --{name}"
+    assert said in Classifier(model, **changed).acceptance.promise  # the default threshold stays
+    with pytest.raises(OptionError, match=f"--max-error was {said}"):
         Classifier(model, max_error=0.05, **changed)

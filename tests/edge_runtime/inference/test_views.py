@@ -210,9 +210,9 @@ def card(views: int = 1):
 def test_no_promise_for_other_views_than_were_measured(model, measured, used):
     write_sidecar(model, card(measured), overwrite=False)
     with Classifier(model, views=used) as classifier:
-        said = f"The threshold was measured with --views {measured}, not {used}."
+        said = f"The threshold was measured with --views {measured}, not with --views {used}."
         assert classifier.acceptance.promise == said  # and stays
-    with pytest.raises(OptionError, match=f"measured with --views {measured}, not {used}; use"):
+    with pytest.raises(OptionError, match=f"with --views {measured}, not with --views {used}; use"):
         Classifier(model, views=used, max_error=0.05)
     with Classifier(model, views=measured, max_error=0.05) as classifier:
         assert "are accepted" in classifier.acceptance.promise

@@ -2,14 +2,16 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Classifier, ModelError, TeachingError
+from edge_runtime import Classifier, ModelError, OptionError, TeachingError
 from edge_runtime.cli.about_models import judge_model
 from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import write_sidecar
 from edge_runtime.jobs.judge import judge
 from tests.conftest import GOLDEN, run
 
@@ -53,6 +55,23 @@ def test_counter_examples_and_damaged_files(folder, model):
     assert len(found.failed) == 1
     assert "broken.png" in found.failed[0]
     assert found.left_out.startswith("Left out 1 file")
+
+
+def test_thresholds_hold_for_the_options_with_which_they_were_measured(folder, model):
+    options = {"mean": 100, "std": [50, 60, 70], "fit": "pad", "scores": "softmax"}
+    with Classifier(model, **options) as classifier:
+        acceptance = json.loads(json.dumps(judge(classifier, folder).acceptance))
+    assert acceptance["options"] == options | {"mean": [100]}
+    write_sidecar(Path(model), acceptance, overwrite=False)
+    with Classifier(model, **options, max_error=0.4) as same:
+        assert "are accepted" in same.acceptance.promise
+    with Classifier(model, **options) as same:
+        assert same.acceptance.promise == ""
+    said = "measured with --fit pad, not with the model's own fit"
+    with Classifier(model, **options | {"fit": None}) as other:
+        assert other.acceptance.promise == f"The threshold was {said}."
+    with pytest.raises(OptionError, match=f"--max-error was {said}; use the same options"):
+        Classifier(model, **options | {"fit": None}, max_error=0.4)
 
 
 def test_classes_of_the_same_name_are_one(folder, model):
