@@ -98,7 +98,7 @@ def classify(
         complain(f"auto chose {loaded.reason}")
     if loaded.acceptance is not None and loaded.acceptance.promise:
         complain(loaded.acceptance.promise)
-    for each in (loaded,) if loaded.second is None else (loaded, loaded.second.model):
+    for each in loaded.scorers().values():
         if each.warnings:
             complain(f"{each.path}: {'; '.join(each.warnings)}.")
         if each.assumptions:

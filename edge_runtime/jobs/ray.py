@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ClusterError
 from edge_runtime.inputs.urls import shown
+from edge_runtime.jobs.copies import Copy
 from edge_runtime.jobs.job import (
     Job,
     dependencies,
@@ -167,7 +168,7 @@ def _classified(
     if not cores:
         raise ClusterError("The Ray cluster has no CPUs; add a machine that has some.")
     arguments = {
-        "arguments": model.arguments(),
+        "copy": Copy.of(model),
         "files": files,
         "job": job,
         "parts": parts.arguments(),
