@@ -69,6 +69,7 @@ def run(model: Model, names: list[str], job: Job, *, actors: int | None = None) 
 
     Raises:
         ClusterError: the cluster cannot be reached, or `out` contains something else.
+        ModelError: the model file has changed since it was opened.
         OSError: the results cannot be written.
     """
     parts = Parts(str(job.out), "json" if job.format == "json" else "parquet")

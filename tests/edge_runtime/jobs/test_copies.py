@@ -10,12 +10,14 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier, ModelError
+from edge_runtime.cli.classify import classify
 from edge_runtime.inference import scorer
 from edge_runtime.inference.acceptance import sidecar, write_sidecar
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs import pool as batch
 from edge_runtime.jobs.copies import Copy
 from edge_runtime.jobs.files import WORTHWHILE
+from edge_runtime.jobs.job import Job, model_files
 from tests.conftest import GOLDEN
 from tests.edge_runtime.jobs.test_pool import children
 from tests.pair_files import COLOURS, drawn_acceptance, golden_pair
@@ -134,3 +136,21 @@ def test_a_file_that_changes_while_it_is_read(model, monkeypatch):
     monkeypatch.setattr(scorer, "load", load_and_replace)
     with pytest.raises(ModelError, match="has changed since it was opened"):
         Classifier(model)
+
+
+def test_a_job_is_not_recorded_with_another_file(images, model, tmp_path, monkeypatch, capsys):
+    with Classifier(model) as classifier:
+        replace(model)
+        with pytest.raises(ModelError, match="has changed since it was opened"):
+            model_files(classifier)
+        model.unlink()
+        with pytest.raises(ModelError, match=r"own\.tflite cannot be read \(No such file .*\); "):
+            model_files(classifier)
+
+    def refuse(classifier):
+        raise ModelError("it has changed.")
+
+    monkeypatch.setattr("edge_runtime.jobs.local.model_files", refuse)
+    job = Job(out=str(tmp_path / "out.txt"))
+    assert classify([str(images[0])], job) == 1
+    assert capsys.readouterr().err == "edge-classify: it has changed.\n"
