@@ -18,7 +18,7 @@ from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs import messages
 from edge_runtime.jobs.copies import Copy
 from edge_runtime.results import Result
-from edge_runtime.support.child import child_command, child_environment, child_stderr
+from edge_runtime.support.child import child_command, child_environment, child_stderr, shielded
 
 if TYPE_CHECKING:
     from edge_runtime.inference.model import Model
@@ -145,13 +145,14 @@ class _Worker:
     def _start(self) -> None:
         import subprocess  # a single image needs none
 
-        self._process = subprocess.Popen(
-            self._command,
-            env=child_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=child_stderr(),
-        )
+        with shielded():  # this process decides what Ctrl-C ends
+            self._process = subprocess.Popen(
+                self._command,
+                env=child_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=child_stderr(),
+            )
         self._pipe_bytes = _pipe_bytes(self._process.stdin)
         self._write(self._setup)
 

@@ -23,7 +23,7 @@ from edge_runtime.support import native_log
 
 
 def _main() -> None:
-    # The terminal sends SIGINT to all processes; the pool's decides.
+    # The pool shields its workers from Ctrl-C, except on Windows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not mix with the answers
