@@ -66,7 +66,7 @@ def run(model: Model, names: list[str], job: Job) -> int:
         progress.clear()
         if interrupted:
             output.keep()
-            complain(stopped_message(job._replace(out=output.name), progress))
+            complain(stopped_message(job._replace(out=output.name or None), progress))
             return INTERRUPTED
         output.finish()
     if work.left_out.files:

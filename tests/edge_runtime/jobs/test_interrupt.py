@@ -55,6 +55,7 @@ def test_it_ends_the_command_and_its_workers(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.startswith("edge-classify: stopped: ")
+    assert errors.endswith(" images/s\n")  # nothing about a file or --resume
     assert errors.count("\n") == 1
     assert len(workers) == 2
     deadline = time.monotonic() + 10
