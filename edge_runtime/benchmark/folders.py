@@ -54,7 +54,7 @@ def measure_folders(
             pool = None
             if most > 1:
                 with suppress(OSError):
-                    pool = Pool(model.arguments(), model.labels, processes=most, top_k=1)
+                    pool = Pool(model, processes=most, top_k=1)
                     stack.callback(pool.close)
             for setting in ours:
                 if setting.threads == 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edge_runtime.errors import EdgeRuntimeError, OutputError
+from edge_runtime.errors import EdgeRuntimeError, ModelError, OutputError
 from edge_runtime.support.console import complain
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwr
         overwrite: replace those that are there.
     """
     from edge_runtime.inference.acceptance import phrase, require_sidecar, write_sidecar
+    from edge_runtime.inference.loading import require_unchanged
     from edge_runtime.jobs.judge import judge
 
     try:
@@ -111,6 +112,11 @@ def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwr
         complain(judgement.left_out)
     print(json.dumps(judgement.record()) if as_json else judgement.text(), flush=True)
     if save:
+        try:
+            require_unchanged(model.path, model.stamp)
+        except ModelError as exc:
+            complain(str(exc))
+            return 1
         written = write_sidecar(model.path, judgement.acceptance, overwrite=overwrite)
         now = phrase(judgement.acceptance)
         complain(f"the thresholds are in {written}. From now on, {model.path} {now}.")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import (
     ClusterError,
     EdgeRuntimeError,
+    ModelError,
     OptionError,
     OutputError,
     ResumeError,
@@ -98,7 +99,7 @@ def classify(
         complain(f"auto chose {loaded.reason}")
     if loaded.acceptance is not None and loaded.acceptance.promise:
         complain(loaded.acceptance.promise)
-    for each in (loaded,) if loaded.second is None else (loaded, loaded.second.model):
+    for each in loaded.scorers().values():
         if each.warnings:
             complain(f"{each.path}: {'; '.join(each.warnings)}.")
         if each.assumptions:
@@ -115,6 +116,9 @@ def classify(
     except (ClusterError, OutputError, ResumeError) as exc:
         complain(str(exc))
         return 2
+    except ModelError as exc:  # the file has changed meanwhile
+        complain(str(exc))
+        return 1
 
 
 def _print_failures(sources: list[str], error: EdgeRuntimeError, job: Job) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +24,34 @@ if TYPE_CHECKING:
     from edge_runtime.inference.options import Options
 
 _SAMPLES = 3  # on which a delegate is compared with the CPU, and scores are told from logits
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Return what tells a model file from another one that takes its place, without reading it.
+
+    Returns:
+        Size, time of the last change, and number of the file in its file system. A hash would cost
+        each start the reading of the whole file.
+
+    Raises:
+        ModelError: the file is gone or cannot be read.
+    """
+    try:
+        found = path.stat()
+    except OSError as exc:
+        raise ModelError(f"{path} cannot be read ({exc.strerror}); put it back.") from exc
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def require_unchanged(path: Path, opened: Sequence[int]) -> None:
+    """Raise a ModelError if a model file is gone, or is not the one that was opened.
+
+    Args:
+        path: the file.
+        opened: its stamp when it was opened.
+    """
+    if stamp(path) != tuple(opened):
+        raise ModelError(f"{path} has changed since it was opened; open it again.")
 
 
 class Loaded(NamedTuple):
@@ -142,7 +170,7 @@ def settle(
     return choice.engine, "; ".join(filter(None, (choice.reason, loaded.reason)))
 
 
-def reopen(path: Path, options: Options, engine: Engine) -> Engine:
+def reopen(path: Path, opened: Sequence[int], options: Options, engine: Engine) -> Engine:
     """Return an engine like this one, in a child that was forked while threads may have used it.
 
     LiteRT's interpreter refuses to run if a thread of the parent was inside. Freeing it would wait
@@ -150,6 +178,7 @@ def reopen(path: Path, options: Options, engine: Engine) -> Engine:
 
     Args:
         path: the model file, absolute because the working directory may have changed.
+        opened: the file's stamp when the parent opened it.
         options: what the caller of `Model` asked for.
         engine: the parent's.
 
@@ -158,6 +187,7 @@ def reopen(path: Path, options: Options, engine: Engine) -> Engine:
         DelegateError: the delegate cannot be used in a child.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+    require_unchanged(path, opened)
     return open_engine(
         path,
         delegate=engine.placement.delegate,

@@ -213,6 +213,12 @@ class Model(Scorer):
             values["scores"] = options.scores  # what was decided may differ between the two
         return values
 
+    def scorers(self) -> dict[str, Scorer]:
+        """Return what holds the model files, by the names of their arguments of `Model`."""
+        if self.second is None:
+            return {"model": self}
+        return {"model": self, "second_opinion": self.second.model}
+
     def close(self) -> None:
         """Free the model, and the second one. Closing twice does no harm."""
         super().close()

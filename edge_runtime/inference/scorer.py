@@ -12,7 +12,15 @@ import numpy as np
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference.batching import Batching
-from edge_runtime.inference.loading import choose_labels, load, reopen, samples, settle
+from edge_runtime.inference.loading import (
+    choose_labels,
+    load,
+    reopen,
+    require_unchanged,
+    samples,
+    settle,
+    stamp,
+)
 from edge_runtime.inference.metadata import matching
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.scores import decide, mean, score_table, softmax
@@ -37,6 +45,7 @@ class Scorer:
         metadata: what the file says, as far as it fits the graph.
         path: the model file.
         absolute_path: the same, because the working directory may change.
+        stamp: tells the file from another one that takes its place.
         name: the file's name without suffix, which results carry.
         labels: class names in the order of the scores.
         delegate: the delegate that was asked for.
@@ -57,7 +66,7 @@ class Scorer:
         """Load a model file.
 
         Raises:
-            ModelError: the file is damaged, or no image classifier.
+            ModelError: the file is damaged, or no image classifier, or changes meanwhile.
             OptionError: the labels, `mean` or `std` do not fit the model.
             DelegateError: the delegate is not available, does not take the model, or computes
                 it wrongly.
@@ -67,6 +76,7 @@ class Scorer:
         self.allow_urls, self.views = options.allow_urls, options.views
         self.name = options.path.stem
         self.absolute_path = options.path.absolute()
+        self.stamp = stamp(options.path)
         loaded = load(options)
         engine = loaded.engine
         self.threads, self.processes = loaded.threads, loaded.processes
@@ -88,6 +98,7 @@ class Scorer:
         decision = decide(options.scores, engine, samples(self.preprocessing))
         self._gives_logits = decision.logits
         engine, self.reason = settle(options, loaded, self.preprocessing, decision.logits)
+        require_unchanged(options.path, self.stamp)  # labels and graph are read one after the other
         self.labels, assumptions = choose_labels(options, metadata, engine.output.shape[-1])
         self.assumptions = self.preprocessing.assumptions + assumptions + decision.assumptions
         self.fit = self.preprocessing.fit
@@ -155,7 +166,7 @@ class Scorer:
             if self._engine is None:
                 raise ValueError("The classifier is closed.")
             if self._forked:
-                self._engine = reopen(self.absolute_path, self.options, self._engine)
+                self._engine = reopen(self.absolute_path, self.stamp, self.options, self._engine)
                 self._forked = False
             return self._engine.run(tensor)
 

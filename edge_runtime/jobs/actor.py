@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.inference.model import Model
 from edge_runtime.inputs.remote import fetched
 from edge_runtime.inputs.urls import shown
+from edge_runtime.jobs.copies import Copy
 from edge_runtime.jobs.job import Job, second_names
 from edge_runtime.jobs.partition import Done, Part
 from edge_runtime.jobs.pool import Pool
@@ -24,7 +24,7 @@ class Actor:
 
     def __init__(
         self,
-        arguments: dict[str, Any],
+        copy: Copy,
         files: dict[str, bytes],
         job: Job,
         parts: dict[str, Any],
@@ -33,7 +33,7 @@ class Actor:
         """Load the model and start the worker process.
 
         Args:
-            arguments: from `Model.arguments`.
+            copy: of the command's model.
             files: from `model_files`, because this machine may lack them.
             job: the job's options.
             parts: from `Parts.arguments`.
@@ -41,11 +41,12 @@ class Actor:
         """
         with suppress(OSError):  # not every machine has it, and not every source needs it
             os.chdir(directory)
-        arguments |= {name: local_model(arguments[name], files[name]) for name in files}
-        with Model(**arguments) as model:
+        here = {name: local_model(copy.arguments[name], files[name]) for name in files}
+        copy = copy._replace(arguments={**copy.arguments, **here}, stamps={})
+        with copy.open() as model:
             self._delegate = model.placement.delegate
             _, self._both = second_names(model)
-            self._pool = Pool(arguments, model.labels, processes=1, top_k=job.top_k)
+            self._pool = Pool(model, processes=1, top_k=job.top_k)
         self._threshold = job.threshold
         self._resume = job.resume
         self._parts = Parts(**parts)

@@ -55,7 +55,7 @@ def classify_files(
         from edge_runtime.jobs.pool import Pool
 
         with suppress(OSError):  # this system may start no process
-            pool = Pool(model.arguments(), model.labels, processes=model.processes, top_k=top_k)
+            pool = Pool(model, processes=model.processes, top_k=top_k)
     if pool is None:
         for source in sources:
             yield source.name, classify_source(model, source, top_k=top_k)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edge_runtime.errors import ModelError
+from edge_runtime.inference.loading import require_unchanged
 from edge_runtime.output.formats import RESUMABLE, Format
 from edge_runtime.support.progress import Progress
 
@@ -41,10 +43,19 @@ class Job(NamedTuple):
 
 
 def model_files(model: Model) -> dict[str, bytes]:
-    """Return the bytes of the model files, by the names of their arguments of `Model`."""
-    files = {"model": model.path.read_bytes()}
-    if model.second is not None:
-        files["second_opinion"] = model.second.model.path.read_bytes()
+    """Return the bytes of the model files, by the names of their arguments of `Model`.
+
+    Raises:
+        ModelError: a file has changed since it was opened, or cannot be read.
+    """
+    files = {}
+    for name, scorer in model.scorers().items():
+        path = scorer.path
+        try:
+            files[name] = path.read_bytes()
+        except OSError as exc:
+            raise ModelError(f"{path} cannot be read ({exc.strerror}); put it back.") from exc
+        require_unchanged(path, scorer.stamp)
     return files
 
 

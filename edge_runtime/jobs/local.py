@@ -33,6 +33,7 @@ def run(model: Model, names: list[str], job: Job) -> int:
         names: what the user named.
 
     Raises:
+        ModelError: with `out`, the model file has changed since it was opened.
         OSError: the results cannot be written, although the output could be opened.
         OutputError: the output cannot be opened, or a name on standard input is that of the output.
         ResumeError: the previous run's results cannot be kept.
@@ -65,7 +66,7 @@ def run(model: Model, names: list[str], job: Job) -> int:
         progress.clear()
         if interrupted:
             output.keep()
-            complain(stopped_message(job._replace(out=output.name), progress))
+            complain(stopped_message(job._replace(out=output.name or None), progress))
             return INTERRUPTED
         output.finish()
     if work.left_out.files:

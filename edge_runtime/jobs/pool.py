@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edge_runtime.errors import ImageError
 from edge_runtime.inputs.urls import shown
 from edge_runtime.jobs import messages
+from edge_runtime.jobs.copies import Copy
 from edge_runtime.results import Result
-from edge_runtime.support.child import child_command, child_environment, child_stderr
+from edge_runtime.support.child import child_command, child_environment, child_stderr, shielded
 
 if TYPE_CHECKING:
+    from edge_runtime.inference.model import Model
     from edge_runtime.inputs.names import Source
 
 CHUNK = 16  # images
@@ -32,21 +34,18 @@ _LEAST_PIPE_BYTES = 4096
 class Pool:
     """Worker processes that keep their model from one batch to the next."""
 
-    def __init__(
-        self, arguments: dict[str, Any], labels: tuple[str, ...], *, processes: int, top_k: int
-    ) -> None:
+    def __init__(self, model: Model, *, processes: int, top_k: int) -> None:
         """Start the first worker. The others start when there is work for them.
 
         Args:
-            arguments: from `Model.arguments`; they must be known to make a model.
-            labels: the model's.
+            model: what each worker loads. It may be closed afterwards.
             processes: the largest number of workers.
             top_k: how many classes an image gets.
 
         Raises:
             OSError: not even one process can be started.
         """
-        self._start = partial(_Worker, {**arguments, "top_k": top_k}, labels)
+        self._start = partial(_Worker, {**Copy.of(model)._asdict(), "top_k": top_k}, model.labels)
         self._processes = processes
         self._workers = [self._start()]
 
@@ -105,10 +104,10 @@ class _Chunk(NamedTuple):
 class _Worker:
     """A worker process and the chunks that wait there. A process that dies is replaced."""
 
-    def __init__(self, arguments: dict[str, Any], labels: tuple[str, ...]) -> None:
-        # The arguments go through the pipe, because labels may exceed the 128 KiB that Linux
+    def __init__(self, setup: dict[str, Any], labels: tuple[str, ...]) -> None:
+        # The setup goes through the pipe, because labels may exceed the 128 KiB that Linux
         # allows for an argument of a process.
-        self._arguments = messages.dump(arguments)
+        self._setup = messages.dump(setup)
         self._labels = labels
         self._command = child_command("edge_runtime.jobs.worker")
         self._waiting: deque[_Chunk] = deque()
@@ -146,15 +145,16 @@ class _Worker:
     def _start(self) -> None:
         import subprocess  # a single image needs none
 
-        self._process = subprocess.Popen(
-            self._command,
-            env=child_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=child_stderr(),
-        )
+        with shielded():  # this process decides what Ctrl-C ends
+            self._process = subprocess.Popen(
+                self._command,
+                env=child_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=child_stderr(),
+            )
         self._pipe_bytes = _pipe_bytes(self._process.stdin)
-        self._write(self._arguments)
+        self._write(self._setup)
 
     def _alone(self, source: Source) -> Result:
         if self._process.poll() is not None:

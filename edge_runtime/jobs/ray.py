@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ClusterError
 from edge_runtime.inputs.urls import shown
+from edge_runtime.jobs.copies import Copy
 from edge_runtime.jobs.job import (
     Job,
     dependencies,
@@ -68,6 +69,7 @@ def run(model: Model, names: list[str], job: Job, *, actors: int | None = None) 
 
     Raises:
         ClusterError: the cluster cannot be reached, or `out` contains something else.
+        ModelError: the model file has changed since it was opened.
         OSError: the results cannot be written.
     """
     parts = Parts(str(job.out), "json" if job.format == "json" else "parquet")
@@ -167,7 +169,7 @@ def _classified(
     if not cores:
         raise ClusterError("The Ray cluster has no CPUs; add a machine that has some.")
     arguments = {
-        "arguments": model.arguments(),
+        "copy": Copy.of(model),
         "files": files,
         "job": job,
         "parts": parts.arguments(),

@@ -2,7 +2,7 @@
 
     python -m edge_runtime.jobs.worker
 
-It reads from standard input `Model`'s arguments and `top_k` as JSON, then lists of images, and
+It reads from standard input a `Copy` of the model and `top_k` as JSON, then lists of images, and
 answers each list on standard output; see `edge_runtime.jobs.messages`.
 """
 
@@ -15,6 +15,7 @@ import sys
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.decode import without_warnings
+from edge_runtime.jobs.copies import Copy
 from edge_runtime.jobs.files import classify_images, opened
 from edge_runtime.jobs.messages import dump_results, load, load_images
 from edge_runtime.results import Result
@@ -22,18 +23,18 @@ from edge_runtime.support import native_log
 
 
 def _main() -> None:
-    # The terminal sends SIGINT to all processes; the pool's decides.
+    # The pool shields its workers from Ctrl-C, except on Windows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     native_log.silence()
-    arguments = load(sys.stdin.buffer)
-    if arguments is None:
+    setup = load(sys.stdin.buffer)
+    if setup is None:
         os._exit(0)
-    top_k = arguments.pop("top_k")
+    top_k = setup.pop("top_k")
     model: Model | EdgeRuntimeError
     try:
-        model = Model(**arguments)
+        model = Copy(**setup).open()
     except EdgeRuntimeError as exc:  # the file has changed since the pool's process opened it
         model = exc
     while (sources := load_images(sys.stdin.buffer)) is not None:

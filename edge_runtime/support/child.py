@@ -10,7 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _ROOT = str(Path(__file__).parents[2])
@@ -46,6 +49,23 @@ def child_command(module: str, *arguments: str) -> list[str]:
 def child_environment() -> dict[str, str]:
     """Return the environment for a child: numpy starts no thread pool, which costs 30 ms."""
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Shield the children that are started inside the block from Ctrl-C.
+
+    The terminal sends SIGINT to this process and to its children. A child inherits the signals that
+    are blocked, so that it is shielded before Python has started. Windows blocks no signals.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # a SIGINT that waited comes now
 
 
 def child_stderr() -> int | None:

@@ -1,6 +1,7 @@
 """A model in a child that was forked while threads of the parent used it."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -8,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from edge_runtime import Classifier
+from edge_runtime import Classifier, ModelError
 from edge_runtime.inference import shipped
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -59,6 +60,24 @@ def test_children_classify_while_a_thread_of_the_parent_does(threads, tmp_path, 
             thread.join()
         assert codes == [0] * 5
         assert np.array_equal(classifier.scores(IMAGE), expected)  # the parent is as before
+
+
+def test_a_child_does_not_open_another_file_that_took_the_model_s_place(tmp_path):
+    model = shutil.copy(shipped.MODELS / "cnn-int8.tflite", tmp_path / "own.tflite")
+    with Classifier(model) as classifier:
+        expected = classifier.scores(IMAGE)
+        other = shutil.copy(shipped.MODELS / "cnn-float32.tflite", tmp_path / "new.tflite")
+        other.replace(model)
+
+        def is_refused():
+            try:
+                classifier.classify(IMAGE)
+            except ModelError as exc:
+                return str(exc) == f"{model} has changed since it was opened; open it again."
+            return False
+
+        assert exit_code_of_child(is_refused) == 0
+        assert np.array_equal(classifier.scores(IMAGE), expected)  # the parent goes on
 
 
 def test_a_closed_model_stays_closed_in_a_child():

@@ -5,16 +5,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge_runtime import Classifier
 from edge_runtime.errors import ImageError
 from edge_runtime.inference import shipped
+from edge_runtime.inference.acceptance import write_sidecar
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs.job import Job, model_files
 from tests.conftest import GOLDEN
 
 pytest.importorskip("pyarrow")
 from edge_runtime.jobs.actor import Actor, local_model
+from edge_runtime.jobs.copies import Copy
 from edge_runtime.jobs.partition import Done, Part
 from edge_runtime.output.parts import Parts
 
@@ -32,7 +35,7 @@ def actor(tmp_path):
         parts.begin({}, resume=job.resume)
         classifier = Classifier()
         files = model_files(classifier)
-        made.append(Actor(classifier.arguments(), files, job, parts.arguments(), str(Path.cwd())))
+        made.append(Actor(Copy.of(classifier), files, job, parts.arguments(), str(Path.cwd())))
         return made[-1]
 
     yield make
@@ -108,3 +111,25 @@ def test_a_model_that_is_not_on_the_machine_is_brought(tmp_path):
     assert classifier.labels == Classifier(brought).labels
     assert classifier.name == Classifier(brought).name  # which results carry
     shutil.rmtree(Path(brought).parent)
+
+
+def test_the_thresholds_of_a_file_beside_the_model_reach_other_machines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # an actor leaves its process in the directory of the command
+    away = tmp_path / "away"
+    away.mkdir()
+    model = shutil.copy(GOLDEN / "uint8.tflite", away / "own.tflite")
+    write_sidecar(model, {"threshold": 0.5}, overwrite=False)
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "red.png")
+    Image.new("RGB", (4, 4), (100, 100, 100)).save(tmp_path / "grey.png")
+    with Classifier(model) as classifier:
+        copy, files = Copy.of(classifier), model_files(classifier)
+    shutil.rmtree(away)
+    parts = Parts(str(tmp_path / "out"), "json")
+    parts.begin({}, resume=False)
+    worker = Actor(copy, files, Job(format="json"), parts.arguments(), str(tmp_path))
+    try:
+        result = done(worker, Part(0, [Source("red.png"), Source("grey.png")]))
+    finally:
+        worker.close()
+    lines = (tmp_path / "out.part" / result.name).read_text().splitlines()
+    assert [json.loads(line)["accepted"] for line in lines] == [True, False]

@@ -183,6 +183,14 @@ def test_nothing_is_judged_if_the_thresholds_cannot_be_saved(folder, model, monk
         assert judge_model(classifier, folder, as_json=False, save=True, overwrite=False) == 2
 
 
+def test_thresholds_are_not_saved_for_a_file_that_came_meanwhile(folder, model, capsys):
+    with Classifier(model) as classifier:
+        shutil.copy(GOLDEN / "int8.tflite", model)
+        assert judge_model(classifier, folder, as_json=False, save=True, overwrite=False) == 1
+    assert "colours.tflite has changed since it was opened; open it" in capsys.readouterr().err
+    assert not model.with_name("colours.tflite.acceptance.json").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -54,7 +54,7 @@ def test_answers_are_in_order_and_those_of_one_process(folder):
 def test_a_pool_may_use_some_of_its_workers(folder):
     model = Classifier(GOLDEN / "int8.tflite")
     before = set(children())
-    pool = batch.Pool(model.arguments(), model.labels, processes=3, top_k=1)
+    pool = batch.Pool(model, processes=3, top_k=1)
     try:
         expected = list(pool.results(iter(files(folder)), processes=2))
         assert len(set(children()) - before) == 2

@@ -194,6 +194,7 @@ def test_frames_of_a_stream_ask_too(tmp_path):
 def test_an_actor_on_a_machine_without_the_files(folder, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     from edge_runtime.jobs.actor import Actor
+    from edge_runtime.jobs.copies import Copy
     from edge_runtime.jobs.job import Job, model_files
     from edge_runtime.jobs.partition import Done, Part
     from edge_runtime.output.parts import Parts
@@ -201,12 +202,12 @@ def test_an_actor_on_a_machine_without_the_files(folder, tmp_path, monkeypatch):
     (tmp_path / "away").mkdir()
     first, second = golden_pair(tmp_path / "away")
     with Classifier(first, second_opinion=second) as classifier:
-        arguments, files = classifier.arguments(), model_files(classifier)
+        copy, files = Copy.of(classifier), model_files(classifier)
     shutil.rmtree(tmp_path / "away")
     parts = Parts(str(tmp_path / "out"), "json")
     parts.begin({}, resume=False)
     monkeypatch.chdir(tmp_path)  # an actor leaves its process in the directory of the command
-    actor = Actor(arguments, files, Job(format="json"), parts.arguments(), str(tmp_path))
+    actor = Actor(copy, files, Job(format="json"), parts.arguments(), str(tmp_path))
     try:
         images = sorted(folder.iterdir())[:9]
         part = Part(0, [Source(str(path)) for path in images])

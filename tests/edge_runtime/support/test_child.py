@@ -1,13 +1,15 @@
 """Starting a Python process, or doing without."""
 
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped, trial
-from edge_runtime.support.child import NoPythonError, child_command, child_environment
+from edge_runtime.support.child import NoPythonError, child_command, child_environment, shielded
 from tests.conftest import GOLDEN
 
 
@@ -52,3 +54,13 @@ def test_everything_works_without_children(monkeypatch, tmp_path):
     with Classifier(shipped.MODELS / "cnn-int8.tflite", threads=2) as classifier:
         results = classifier.classify_batch([ship] * 80)
     assert [result[0].label for result in results] == ["ship"] * 80
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows blocks no signals")
+def test_ctrl_c_reaches_this_process_after_a_child_was_started():
+    started = False
+    with pytest.raises(KeyboardInterrupt), shielded():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        started = True
+    assert started
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
