@@ -26,7 +26,8 @@ from train.startup import start
 
 start("export")
 
-from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.engine import Engine
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.openvino import OpenVinoEngine
 from edge_runtime.support.metrics import discordant, drop_interval, top1
 from export.checks import data_path

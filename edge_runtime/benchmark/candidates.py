@@ -12,9 +12,9 @@ from edge_runtime.benchmark.pipeline import Setting
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference import shipped
 from edge_runtime.inference.delegates import open_agreeing, reference_of
-from edge_runtime.inference.engine import open_engine
 from edge_runtime.inference.loading import samples
 from edge_runtime.inference.model import Model
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.placement import ACCELERATORS, DELEGATES
 from edge_runtime.inference.scores import decide
 from edge_runtime.support.timing import measure

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edge_runtime.inference.engine import open_engine
 from edge_runtime.inference.model import Model
+from edge_runtime.inference.opening import open_engine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import DelegateError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.model import Model
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.placement import CPU_DELEGATES, DELEGATES
 from edge_runtime.inference.trial import ensure_sound
 from edge_runtime.support.files import file_sha256

@@ -20,13 +20,15 @@ import numpy as np
 
 from edge_runtime.errors import DelegateError, EdgeRuntimeError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.engine import Engine, open_engine
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.placement import DELEGATES
 from edge_runtime.inference.scores import softmax
 from edge_runtime.inference.trial import ensure_sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edge_runtime.inference.engine import Engine
 
 _ROUNDS = 15
 

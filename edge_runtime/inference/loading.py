@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.errors import EdgeRuntimeError, ModelError, OptionError
 from edge_runtime.inference import shipped, trial
-from edge_runtime.inference.engine import Engine, open_engine
 from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.support.cores import usable_cores
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.inference.acceptance import Acceptance
+    from edge_runtime.inference.engine import Engine
     from edge_runtime.inference.metadata import Metadata
     from edge_runtime.inference.options import Options
 

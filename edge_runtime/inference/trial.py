@@ -124,7 +124,7 @@ def _remember(key: str) -> None:
 def _try(path: Path, delegate: str, gpu_precision: str) -> None:
     import numpy as np
 
-    from edge_runtime.inference.engine import open_engine
+    from edge_runtime.inference.opening import open_engine
 
     engine = open_engine(path, delegate=delegate, gpu_precision=gpu_precision)
     shape, dtype = engine.input.shape, engine.input.dtype

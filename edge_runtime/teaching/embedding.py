@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import EdgeRuntimeError, ImageError
-from edge_runtime.inference.engine import open_engine
 from edge_runtime.inference.metadata import Metadata, read_metadata
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.inference.quantization import Quantization
 from edge_runtime.teaching.store import FeatureStore

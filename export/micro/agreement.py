@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.support import native_log
 
 

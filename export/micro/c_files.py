@@ -13,8 +13,8 @@ import numpy as np
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.inference.engine import open_engine
 from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.support.files import replacing
 from edge_runtime.support.outputs import output_file

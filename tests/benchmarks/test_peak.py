@@ -8,7 +8,7 @@ from benchmarks import peak
 from benchmarks.macs import multiply_adds
 from benchmarks.results import Row, Subject
 from edge_runtime.inference import shipped
-from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.support.timing import measure
 
 

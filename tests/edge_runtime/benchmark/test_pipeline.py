@@ -5,7 +5,7 @@ from edge_runtime import Classifier
 from edge_runtime.benchmark.pipeline import STAGES, Pipeline, Setting, sweep
 from edge_runtime.errors import DelegateError, EdgeRuntimeError, ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.opening import open_engine
 from tests.conftest import GOLDEN
 
 IMAGES = list(shipped.samples().values())

@@ -239,7 +239,7 @@ def test_one_picture_needs_nothing_heavy():
         "print(*sys.modules, file=sys.stderr)"
     )
     modules = set(run("-c", script).stderr.split())
-    assert "edge_runtime.inference.engine" in modules
+    assert "edge_runtime.inference.opening" in modules
     heavy = {"typer", "multiprocessing", "asyncio", "concurrent.futures", "csv", "cv2"}
     assert sorted(modules & {*heavy, "urllib.request", "numpy.typing", "zipfile"}) == []
 

@@ -7,7 +7,7 @@ import pytest
 from edge_runtime import Classifier, DelegateError, ModelError, available_delegates
 from edge_runtime.inference import delegates, interpreter, shipped
 from edge_runtime.inference.delegates import difference_from
-from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.opening import open_engine
 from tests.conftest import GOLDEN
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime import Classifier, DelegateError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.placement import Placement
 from tests.conftest import GOLDEN, run
 

@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime import Classifier, DelegateError, ModelError
 from edge_runtime.inference import openvino, shipped
-from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.inference.openvino import pair_sums
 from edge_runtime.inference.placement import WEIGHTED_OPERATIONS, Placement
 from tests.conftest import GOLDEN, run

@@ -72,9 +72,7 @@ def test_another_threshold_has_no_acceptance(tmp_path):
         Classifier(first, second_opinion=second, unsure_below=0.8, max_error=0.03)
     same = Classifier(first, second_opinion=second, unsure_below=0.9, max_error=0.03)
     assert same.acceptance is not None
-    with pytest.raises(
-        OptionError, match="with the model's own fit, not with --fit pad"
-    ):
+    with pytest.raises(OptionError, match="with the model's own fit, not with --fit pad"):
         Classifier(first, second_opinion=second, fit="pad", max_error=0.03)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inference.engine import open_engine
+from edge_runtime.inference.opening import open_engine
 from edge_runtime.tflite.metadata import detached
 from export.micro.agreement import agree, open_interpreter
 from tests.conftest import GOLDEN
