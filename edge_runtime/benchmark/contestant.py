@@ -15,8 +15,9 @@ from edge_runtime.benchmark.pipeline import STAGES, Pipeline
 from edge_runtime.benchmark.session import CALLS_PER_TURN, Measurement
 from edge_runtime.benchmark.sustained import sustain
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inference.acceptance import default_threshold, read_sidecar
+from edge_runtime.inference.acceptance import default_threshold
 from edge_runtime.inference.metadata import read_metadata
+from edge_runtime.inference.sidecar import recorded
 from edge_runtime.support.files import file_sha256
 
 
@@ -110,5 +111,5 @@ class Contestant:
 
 def _acceptance(path: Path) -> dict[str, Any] | None:
     """Return what the file beside a model or its card says about its default threshold."""
-    measured = read_sidecar(path) or read_metadata(path).card.get("acceptance")
+    measured = recorded(path, read_metadata(path).card)[0]
     return default_threshold(measured)

@@ -92,8 +92,9 @@ def judge_model(model: Model, folder: Path, *, as_json: bool, save: bool, overwr
         save: write the thresholds beside the model.
         overwrite: replace those that are there.
     """
-    from edge_runtime.inference.acceptance import phrase, require_sidecar, write_sidecar
+    from edge_runtime.inference.acceptance import phrase
     from edge_runtime.inference.loading import require_unchanged
+    from edge_runtime.inference.sidecar import require_sidecar, write_sidecar
     from edge_runtime.jobs.judge import judge
 
     try:

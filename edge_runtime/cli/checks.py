@@ -77,7 +77,7 @@ def _inputs(
 ) -> Iterator[str | Path | int]:
     """Yield the files that the command reads, as far as they are known before it starts."""
     from edge_runtime.inference import shipped
-    from edge_runtime.inference.acceptance import sidecar
+    from edge_runtime.inference.sidecar import sidecar
     from edge_runtime.inputs.listing import expand
     from edge_runtime.inputs.names import STANDARD_INPUT
     from edge_runtime.inputs.urls import is_url

@@ -1,7 +1,7 @@
 """Which images count as recognised: a threshold for the best score, and the error to expect.
 
-A model card, or the file `MODEL.tflite.acceptance.json` beside a model, holds `acceptance`, which
-`edge_runtime.inference.acceptance_table` measures:
+A model card, or the file beside a model (`edge_runtime.inference.sidecar`), holds `acceptance`,
+which `edge_runtime.inference.acceptance_table` measures:
 
     threshold    best scores below it count as none of the classes
     measured_on  names the images, in a phrase; the model was not trained on them
@@ -27,23 +27,19 @@ chosen (Bonferroni).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from edge_runtime.errors import OptionError, OutputError
-from edge_runtime.inference import shipped
+from edge_runtime.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.results import Prediction
 
-SIDECAR = ".acceptance.json"  # follows the name of the model file
 LEVEL = 0.05  # 1 - confidence
 _FIRST_TESTED = 1 / 3  # share of the images that the strictest threshold tested accepts
 
@@ -77,7 +73,7 @@ def default_threshold(measured: object) -> dict[str, Any] | None:
         `threshold`, and of `measured_on`, `images`, `accepted` and `wrong` what the card has; None
         if it has no threshold.
     """
-    if not _has_threshold(measured):
+    if not has_threshold(measured):
         return None
     keys = ("threshold", "measured_on", "images", "accepted", "wrong")
     return {key: measured[key] for key in keys if key in measured}
@@ -94,83 +90,9 @@ def phrase(default: Mapping[str, Any]) -> str:
     )
 
 
-def _has_threshold(measured: object) -> TypeGuard[Mapping[str, Any]]:
+def has_threshold(measured: object) -> TypeGuard[Mapping[str, Any]]:
     """Return whether `acceptance` of a card is ours; other tools may use the word otherwise."""
     return isinstance(measured, Mapping) and isinstance(measured.get("threshold"), float | int)
-
-
-def sidecar(model: Path) -> Path:
-    """Return the file beside a model that may hold what was measured.
-
-    If a link has none beside it, that is the file beside the model to which the link leads.
-    """
-    beside = model.with_name(model.name + SIDECAR)
-    if model.is_symlink() and not beside.exists():
-        led_to = model.resolve()
-        elsewhere = led_to.with_name(led_to.name + SIDECAR)
-        return elsewhere if elsewhere.exists() else beside
-    return beside
-
-
-def require_sidecar(model: Path, *, overwrite: bool) -> Path:
-    """Return the file beside a model that `write_sidecar` may write.
-
-    Raises:
-        OutputError: the file exists and `overwrite` is not set, or cannot be written there, or the
-            model is a shipped one, for which no such file is read.
-    """
-    from edge_runtime.support.outputs import output_file
-
-    if shipped.is_shipped(model):
-        raise OutputError(
-            f"--save writes beside a model file of your own; copy {model}, and name the copy with "
-            f"--model."
-        )
-    path = sidecar(model)
-    output_file(path, subject=str(path), overwrite=True)
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; add --overwrite to replace it.")
-    return path
-
-
-def write_sidecar(model: Path, measured: Mapping[str, Any], *, overwrite: bool) -> Path:
-    """Write what was measured beside a model, and return the file.
-
-    Raises:
-        OutputError: as for `require_sidecar`.
-        OSError: it cannot be written.
-    """
-    from edge_runtime.support.files import file_sha256, replacing
-
-    path = require_sidecar(model, overwrite=overwrite)
-    content = {"model_sha256": file_sha256(model), "acceptance": measured}
-    with replacing(path, overwrite=overwrite) as temporary:
-        temporary.write_text(json.dumps(content))
-    return path
-
-
-def read_sidecar(model: Path) -> dict[str, Any] | None:
-    """Return the content of the file beside a model, or None if there is none of this model.
-
-    Raises:
-        OptionError: the file is damaged.
-    """
-    path = sidecar(model)
-    try:
-        found = json.loads(path.read_bytes())
-        measured: dict[str, Any] = found["acceptance"]
-        sha256 = found["model_sha256"]
-        if not _has_threshold(measured):  # without one, every best class would count
-            raise ValueError
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError) as exc:
-        raise OptionError(
-            f"{path} is damaged; delete it, and write it again with --judge FOLDER --save."
-        ) from exc
-    from edge_runtime.support.files import file_sha256
-
-    return measured if sha256 == file_sha256(model) else None
 
 
 def accept(
@@ -193,7 +115,7 @@ def accept(
     Raises:
         OptionError: no threshold keeps `max_error`.
     """
-    if not _has_threshold(measured) or (max_error is not None and not measured.get("table")):
+    if not has_threshold(measured) or (max_error is not None and not measured.get("table")):
         if max_error is None:
             return None
         raise OptionError(

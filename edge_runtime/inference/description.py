@@ -9,9 +9,9 @@ from typing import Any
 
 from edge_runtime.errors import ModelError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import read_sidecar, sidecar
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.model import Model
+from edge_runtime.inference.sidecar import recorded, sidecar
 from edge_runtime.support.console import one_line
 
 _MOST_ITEMS = 10
@@ -58,10 +58,10 @@ def describe(
         "fit": metadata.fit,
         "card": dict(metadata.card),
     }
-    if metadata.warnings:
-        fields["warnings"] = metadata.warnings
-    measured = None if shipped.is_shipped(path) else read_sidecar(path)
-    if measured is not None:  # it replaces what the card says
+    measured, left_out = recorded(path, metadata.card)
+    if warnings := metadata.warnings + left_out:
+        fields["warnings"] = warnings
+    if measured is not metadata.card.get("acceptance"):  # it replaces what the card says
         fields |= {"acceptance": measured, "acceptance_file": str(sidecar(path))}
     if delegate is not None:
         fields["placement"] = _placement(path, delegate, threads, gpu_precision)

@@ -212,20 +212,9 @@ def acceptance_of(
     """
     if options.accept_all:
         return None, ()
-    shipped_file = shipped.is_shipped(options.path)
-    if options.max_error is None and shipped_file and "acceptance" not in metadata.card:
-        return None, ()
-    from edge_runtime.inference.acceptance import read_sidecar, sidecar
+    from edge_runtime.inference.sidecar import recorded
 
-    left_out: tuple[str, ...] = ()
-    measured = None if shipped_file else read_sidecar(options.path)
-    if measured is None:
-        measured = metadata.card.get("acceptance")
-        if not shipped_file and (beside := sidecar(options.path)).exists():
-            left_out = (
-                f"{beside.name} was measured with another file and is left out; delete it, or "
-                f"measure again with --judge FOLDER --save --overwrite",
-            )
+    measured, left_out = recorded(options.path, metadata.card)
     return accepted_by(options, measured, labels, metadata.labels), left_out
 
 

@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import SIDECAR
+from edge_runtime.inference.sidecar import SIDECAR
 from edge_runtime.inputs.decode import decode
 from edge_runtime.inputs.resize import fit
 from edge_runtime.support.files import file_sha256

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from benchmarks.trust import __main__ as command
 from edge_runtime import Classifier
-from edge_runtime.inference.acceptance import write_sidecar
 from edge_runtime.inference.acceptance_table import Judged, measure
+from edge_runtime.inference.sidecar import write_sidecar
 from edge_runtime.support.metrics import threshold_that_accepts
 from tests.conftest import GOLDEN
 from train import data

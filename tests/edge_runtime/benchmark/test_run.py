@@ -16,8 +16,8 @@ from edge_runtime.benchmark.run import run
 from edge_runtime.benchmark.session import END_TO_END, Plan
 from edge_runtime.benchmark.sustained import sustain
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import write_sidecar
 from edge_runtime.inference.acceptance_table import Judged, measure
+from edge_runtime.inference.sidecar import write_sidecar
 from tests.conftest import GOLDEN
 
 TINY = str(GOLDEN / "logits.tflite")

@@ -6,14 +6,10 @@ import pytest
 
 from edge_runtime import Classifier, OptionError, OutputError
 from edge_runtime.inference import acceptance_table, shipped
-from edge_runtime.inference.acceptance import (
-    accept,
-    default_threshold,
-    phrase,
-    read_sidecar,
-    write_sidecar,
-)
+from edge_runtime.inference.acceptance import accept, default_threshold, phrase
 from edge_runtime.inference.acceptance_table import Judged, measure
+from edge_runtime.inference.description import describe
+from edge_runtime.inference.sidecar import read_sidecar, write_sidecar
 from edge_runtime.support.files import file_sha256
 from tests.conftest import GOLDEN
 
@@ -268,6 +264,7 @@ def test_a_file_of_another_model_is_not_used(model):
         assert classifier.warnings[-1].startswith(
             "uint8.tflite.acceptance.json was measured with another file and is left out; delete it"
         )
+    assert "acceptance.json was measured with another file" in describe(str(model))
 
 
 def test_a_link_to_a_shipped_model_stands_for_the_model(tmp_path):

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import write_sidecar
+from edge_runtime.inference.sidecar import write_sidecar
 from tests.conftest import GOLDEN, run
 from tests.edge_runtime.inference.model_files import CARD, archive
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from edge_runtime import Classifier, ImageError, ModelError, OptionError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import write_sidecar
 from edge_runtime.inference.description import describe
 from edge_runtime.inference.model import Model
 from edge_runtime.inference.scores import mean
 from edge_runtime.inference.second_opinion import unsure
+from edge_runtime.inference.sidecar import write_sidecar
 from tests.conftest import GOLDEN, run
 from tests.pair_files import COLOURS, add_entry, drawn_acceptance, golden_pair
 

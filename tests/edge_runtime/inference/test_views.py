@@ -8,9 +8,9 @@ from PIL import Image
 
 from edge_runtime import Classifier, OptionError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import write_sidecar
 from edge_runtime.inference.acceptance_table import Judged, measure
 from edge_runtime.inference.scores import mean
+from edge_runtime.inference.sidecar import write_sidecar
 from edge_runtime.inference.views import LARGE, MOST, SMALLEST, View, plain_views
 from edge_runtime.inputs.decode import decode
 from edge_runtime.jobs.job import Job, dependencies

@@ -10,7 +10,7 @@ from PIL import Image
 from edge_runtime import Classifier
 from edge_runtime.errors import ImageError
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import write_sidecar
+from edge_runtime.inference.sidecar import write_sidecar
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs.job import Job, model_files
 from tests.conftest import GOLDEN

@@ -12,7 +12,7 @@ from PIL import Image
 from edge_runtime import Classifier, ModelError
 from edge_runtime.cli.classify import classify
 from edge_runtime.inference import scorer
-from edge_runtime.inference.acceptance import sidecar, write_sidecar
+from edge_runtime.inference.sidecar import sidecar, write_sidecar
 from edge_runtime.inputs.names import Source
 from edge_runtime.jobs import pool as batch
 from edge_runtime.jobs.copies import Copy

@@ -11,7 +11,7 @@ from PIL import Image
 from edge_runtime import Classifier, ModelError, OptionError, TeachingError
 from edge_runtime.cli.about_models import judge_model
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import write_sidecar
+from edge_runtime.inference.sidecar import write_sidecar
 from edge_runtime.jobs.judge import judge
 from tests.conftest import GOLDEN, run
 
