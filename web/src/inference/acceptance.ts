@@ -24,7 +24,8 @@ export function thresholdOf(acceptance: unknown): number | undefined {
  *
  * @param json the content of that file.
  * @param data the model.
- * @throws PageError the file is damaged, or belongs to another model.
+ * @throws PageError the file is damaged, belongs to another model, or was measured with options that
+ *   the page lacks.
  */
 export async function readSidecar(
   json: string,
@@ -32,11 +33,12 @@ export async function readSidecar(
   name: string,
 ): Promise<number> {
   const file = name + SIDECAR;
-  let sha256: unknown, threshold: number | undefined;
+  let sha256: unknown, threshold: number | undefined, options: string[];
   try {
     const content = JSON.parse(json) as { model_sha256?: unknown; acceptance?: unknown } | null;
     sha256 = content?.model_sha256;
     threshold = thresholdOf(content?.acceptance);
+    options = optionsOf(content?.acceptance);
     if (threshold === undefined) throw new Error('it has no threshold');
   } catch (error) {
     throw new PageError(
@@ -57,5 +59,19 @@ export async function readSidecar(
         `edge-classify --judge.`,
     );
   }
+  if (options.length > 0) {
+    throw new PageError(
+      `${file} was measured with ${options.join(' and ')}, which this page lacks; drop ${name} ` +
+        `alone, or write that file again without.`,
+    );
+  }
   return threshold;
+}
+
+/** Returns the options of edge-classify with which `acceptance` was measured. */
+function optionsOf(acceptance: unknown): string[] {
+  const { options, views } = (acceptance ?? {}) as { options?: object; views?: unknown };
+  const names = Object.keys(options ?? {});
+  if (typeof views === 'number' && views > 1) names.push('views');
+  return names.map((name) => `--${name.replaceAll('_', '-')}`);
 }

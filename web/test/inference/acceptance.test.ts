@@ -17,6 +17,17 @@ test('that of another model is refused', async () => {
   );
 });
 
+test.each([
+  [{ views: 4 }, '--views'],
+  [{ views: 1, options: { gpu_precision: 'fp16', fit: 'pad' } }, '--gpu-precision and --fit'],
+])('one that was measured with %j is refused', async (how, named) => {
+  const json = sidecarOf(MODEL, { threshold: 0.625, ...how });
+  await expect(readSidecar(json, MODEL, 'mine.tflite')).rejects.toThrow(
+    `mine.tflite.acceptance.json was measured with ${named}, which this page lacks; drop ` +
+      'mine.tflite alone, or write that file again without.',
+  );
+});
+
 test.each(['{', 'null', '[]', sidecarOf(MODEL, {}), sidecarOf(MODEL, { threshold: '0.5' })])(
   'one that is damaged is refused: %s',
   async (json) => {
