@@ -50,6 +50,15 @@ class Teacher:
             weights.load(model, checkpoint)
             self._models.append(model)
 
+    def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the teacher's scores, float32 (N, classes).
+
+        Args:
+            images: uint8 (N, H, W, 3), RGB, 0-255; each network gets them at its own side.
+        """
+        found: NDArray[np.float32] = np.mean([predict(m, images) for m in self._models], axis=0)
+        return found
+
     def log_scores(self, view: View, kept: Path | None) -> NDArray[np.float32]:
         """Return the natural logarithms of the teacher's scores, float32 (N, classes).
 
@@ -61,7 +70,7 @@ class Teacher:
         """
         if kept and kept.exists():
             return np.load(kept).astype(np.float32)
-        scores = np.mean([predict(model, view.images) for model in self._models], axis=0)
+        scores = self.scores(view.images)
         # float16 even when not kept, so that a resumed run, which reads them, gets equal weights
         logarithms = np.log(np.maximum(scores, _TINY)).astype(np.float16)
         if kept:

@@ -134,6 +134,9 @@ class Training:
                 scores.unlink()
             if self._loaded:
                 say(self._loaded)
+            if self._teacher:
+                share = top1(self._teacher.scores(self._held_out.images), self._held_out.labels)
+                say(f"the teacher is right on {share:.2%} of the held-out images")
             if recipe.fine_tune and recipe.architecture.get("stage_features"):
                 say(finetune.fit_last_layer(model, self._train))
                 best = self._note_start(state, say)

@@ -226,10 +226,10 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     # A teacher for the networks above: on CIFAR-10, whose images it sees enlarged.
     ("efficientnet-lite0", "cifar10"): Recipe(
         network="efficientnet-lite0",
-        architecture={"side": 128},
+        architecture={"side": 96},
         fine_tune=True,
         enlarge=True,
-        epochs=10,
+        epochs=7,
         batch_size=100,
         optimizer="sgd",
         learning_rate=0.02,

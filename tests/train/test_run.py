@@ -129,7 +129,7 @@ def test_overwriting_starts_over_and_keeps_other_files(finished, tmp_path):
     assert (folder / "thesis.txt").exists()
 
 
-def test_the_report_names_the_teacher_that_taught(finished, tmp_path, monkeypatch):
+def test_the_report_names_the_teacher_that_taught(finished, tmp_path, monkeypatch, capsys):
     """The file may have changed by the time that the report is written."""
     teacher = tmp_path / "teacher.safetensors"
     shutil.copy(finished[0] / "weights.safetensors", teacher)
@@ -153,6 +153,9 @@ def test_the_report_names_the_teacher_that_taught(finished, tmp_path, monkeypatc
     run.train(recipe, "best", DATA, tmp_path / "run", seed=3, teachers=[teacher])
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["teacher"] == before != weights.file_hash(teacher)
+    taught = json.loads((finished[0] / "report.json").read_text())["held_out"]["top1"]
+    said = f"the teacher is right on {taught:.2%} of the held-out images"
+    assert said in capsys.readouterr().out
 
 
 def test_an_unusable_teacher_costs_no_finished_run(finished, tmp_path):
