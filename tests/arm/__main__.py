@@ -31,6 +31,7 @@ from tests.conftest import ROOT
 
 IMAGES = 500
 FEWER = 40  # images for the models that take long to emulate
+LEARNT, FEWER_LEARNT = 10, 4  # images of each class
 QUICK = "cnn-int8"  # the default model, which takes all images
 
 # Tests of what depends on the CPU, on LiteRT, or on the wheels of numpy and Pillow.
@@ -77,8 +78,7 @@ class Machine:
         Those that take long come first, so that checks side by side end at the same time.
         """
         recorded = agreement.read()
-        if everything:
-            yield partial(self._teaches, images)
+        yield partial(self._teaches, images, LEARNT if everything else FEWER_LEARNT)
         for model, delegate in reversed([*agreement.cases()]):
             chosen = images if everything or model == QUICK else images[:FEWER]
             yield partial(self._agrees, model, delegate, chosen, recorded)
@@ -102,7 +102,7 @@ class Machine:
             print(f"{self.name}: FAILED with exit code {done.returncode}\n{done.stdout}")
         return done.returncode == 0
 
-    def _teaches(self, images: list[Path]) -> bool:
+    def _teaches(self, images: list[Path], learnt: int) -> bool:
         folder = emulation.BUILD / "taught"
         with _timed(f"{self.name}: edge-teach"):
             try:
@@ -110,10 +110,11 @@ class Machine:
                     Path(sys.executable).parent,
                     folder / f"here, for {self.name}",
                     images,
+                    learnt,
                     dict(os.environ),
                 )
                 scores = teaching.scores_of_a_taught_model(
-                    self.commands, folder / self.name, images, _environment()
+                    self.commands, folder / self.name, images, learnt, _environment()
                 )
                 found = agreement.compare(scores, here)
             except (subprocess.CalledProcessError, ValueError) as exc:

@@ -13,11 +13,10 @@ from export import committed
 from tests.arm import agreement
 
 CLASSES = ("cat", "ship", "truck")
-LEARNT = 10  # images of each class
 
 
 def scores_of_a_taught_model(
-    commands: Path, folder: Path, images: list[Path], env: dict[str, str]
+    commands: Path, folder: Path, images: list[Path], learnt: int, env: dict[str, str]
 ) -> NDArray[float32]:
     """Teach a model, and return its scores of images that it has not seen, (images, classes).
 
@@ -25,6 +24,7 @@ def scores_of_a_taught_model(
         commands: folder of an environment's console scripts.
         folder: for the photographs, their features and the model; what is there is deleted.
         images: from `agreement.write_images`, all of them.
+        learnt: from how many images of each class the model learns. It then sees as many others.
         env: the environment of the commands.
 
     Raises:
@@ -39,9 +39,9 @@ def scores_of_a_taught_model(
     for name in CLASSES:
         own = [image for image, label in zip(images, labels, strict=True) if names[label] == name]
         (photographs / name).mkdir(parents=True)
-        for image in own[:LEARNT]:
+        for image in own[:learnt]:
             shutil.copy(image, photographs / name)
-        unseen += own[LEARNT : 2 * LEARNT]
+        unseen += own[learnt : 2 * learnt]
     subprocess.run(
         [commands / "edge-teach", photographs, "--side", "128", "--threads", "1", "--out", taught],
         stdout=subprocess.PIPE,
