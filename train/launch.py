@@ -56,7 +56,9 @@ def train_network(
     if teachers and not recipe.teacher:
         raise typer.BadParameter(f"--teacher: {name} has no teacher; omit the option.")
     if options.continue_from and not recipe.continues:
-        raise typer.BadParameter(f"--from: {name} continues no checkpoint; omit the option.")
+        raise typer.BadParameter(
+            f"--from: {name} continues no checkpoint; use --recipe continued or outlier-head."
+        )
     if weights and recipe.continues:
         raise typer.BadParameter(f"--weights: {name} continues a checkpoint; name it with --from.")
     if recipe.only_outlier_head and not recipe.outlier_weight:
