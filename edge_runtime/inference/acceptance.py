@@ -10,7 +10,7 @@ which `edge_runtime.inference.acceptance_table` measures:
     wrong        how many of these are wrong
     compared     how many models may have been compared on them before this one was chosen
     views        how many views of an image were averaged; absent stands for 1
-    options      what else changed the scores, see `edge_runtime.inference.measured_options`; absent
+    options      what else changed the scores, see `edge_runtime.inference.options`; absent
                  if nothing did
     bounds       `measured_on`, `images` and `compared` of the images behind the tables; absent if
                  they are those above

@@ -12,6 +12,7 @@ from edge_runtime.errors import EdgeRuntimeError, ModelError, OptionError
 from edge_runtime.inference import shipped, trial
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.inference.opening import open_engine
+from edge_runtime.inference.options import difference
 from edge_runtime.inference.placement import CPU_DELEGATES
 from edge_runtime.inference.preprocessing import Preprocessing
 from edge_runtime.support.cores import usable_cores
@@ -212,9 +213,12 @@ def acceptance_of(
     """
     if options.accept_all:
         return None, ()
-    from edge_runtime.inference.sidecar import recorded
+    measured: Mapping[str, Any] | None = metadata.card.get("acceptance")
+    left_out: tuple[str, ...] = ()
+    if not shipped.is_shipped(options.path):
+        from edge_runtime.inference.sidecar import recorded
 
-    measured, left_out = recorded(options.path, metadata.card)
+        measured, left_out = recorded(options.path, metadata.card)
     return accepted_by(options, measured, labels, metadata.labels), left_out
 
 
@@ -238,7 +242,6 @@ def accepted_by(
     if options.accept_all or (measured is None and options.max_error is None):
         return None
     from edge_runtime.inference.acceptance import accept
-    from edge_runtime.inference.measured_options import difference
 
     then, now = difference(measured, options) if isinstance(measured, Mapping) else ("", "")
     if now and options.max_error is not None:

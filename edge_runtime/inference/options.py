@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.inference import shipped
 from edge_runtime.inference.placement import SCORES
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from edge_runtime.inference.acceptance import MaxError
 
 _MAX_THREADS = 1024  # far more crash LiteRT
+# Those that change scores. A card has the number of views by itself.
+_OF_SCORES: dict[str, Any] = {
+    "mean": None,
+    "std": None,
+    "fit": None,
+    "scores": "auto",
+    "gpu_precision": "fp32",
+    "views": 1,
+}
 
 
 class Options(NamedTuple):
@@ -112,6 +121,45 @@ def _numbers(given: float | Sequence[float] | None) -> tuple[float, ...] | None:
     if given is None:
         return None
     return tuple(map(float, given)) if hasattr(given, "__iter__") else (float(given),)
+
+
+def chosen(options: Options) -> dict[str, Any]:
+    """Return, as JSON types, those options but `views` that change scores and are no default."""
+    values = {name: getattr(options, name) for name in _OF_SCORES if name != "views"}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value != _OF_SCORES[name]
+    }
+
+
+def difference(measured: Mapping[str, Any], options: Options) -> tuple[str, str]:
+    """Return the options that differ, as on a command line: when it was measured, and now.
+
+    A threshold and what is promised about it hold for scores that are made in the same way.
+
+    Args:
+        measured: `acceptance` of a model card.
+        options: of the caller.
+
+    Returns:
+        Two empty strings if none differs.
+    """
+    recorded = measured.get("options")
+    then = _OF_SCORES | (dict(recorded) if isinstance(recorded, Mapping) else {})
+    then["views"] = measured.get("views", 1)
+    now = _OF_SCORES | chosen(options) | {"views": options.views}
+    differing = [name for name in _OF_SCORES if then[name] != now[name]]
+    before, after = (" and ".join(_shown(n, of[n]) for n in differing) for of in (then, now))
+    return before, after
+
+
+def _shown(name: str, value: Any) -> str:
+    option = f"--{name.replace('_', '-')}"
+    if value is None:
+        return f"the model's own {name}"
+    values = value if isinstance(value, list) else [value]
+    return f"{option} {','.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}"
 
 
 def require(name: str, holds: bool, expected: str, got: object) -> None:

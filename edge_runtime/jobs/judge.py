@@ -11,8 +11,8 @@ import numpy as np
 
 from edge_runtime.errors import TeachingError
 from edge_runtime.inference.acceptance_table import Judged, measure
-from edge_runtime.inference.measured_options import chosen
 from edge_runtime.inference.model import Model
+from edge_runtime.inference.options import chosen
 from edge_runtime.inputs.class_folders import COUNTER_EXAMPLES, find_tests
 from edge_runtime.inputs.listing import LeftOut
 from edge_runtime.inputs.names import Source
