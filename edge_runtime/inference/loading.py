@@ -215,7 +215,7 @@ def acceptance_of(
         return None, ()
     measured: Mapping[str, Any] | None = metadata.card.get("acceptance")
     left_out: tuple[str, ...] = ()
-    if not shipped.is_shipped(options.path):
+    if not shipped.is_shipped(options.path):  # theirs would only slow the start
         from edge_runtime.inference.sidecar import recorded
 
         measured, left_out = recorded(options.path, metadata.card)

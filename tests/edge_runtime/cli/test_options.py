@@ -261,18 +261,6 @@ def test_without_options_it_does_what_the_defaults_say(tmp_path):
         assert option is None or defaults[0][option].default == default
 
 
-def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path):
-    names = tmp_path / "labels.txt"
-    names.write_text("one\ntwo\nthree\n", encoding="utf-8-sig")
-    model, image = GOLDEN / "uint8.tflite", shipped.samples()["ship"]
-    result = run("edge-classify", "--model", model, "--labels", names, "--top-k", "3", image)
-    assert {part.split()[0] for part in result.stdout.split(": ")[1].split(", ")} == {
-        "one",
-        "two",
-        "three",
-    }
-
-
 def test_what_was_measured_beside_a_model_is_an_input(tmp_path):
     model = Path(shutil.copy(GOLDEN / "uint8.tflite", tmp_path / "m.tflite"))
     beside = tmp_path / "m.tflite.acceptance.json"
@@ -281,21 +269,3 @@ def test_what_was_measured_beside_a_model_is_an_input(tmp_path):
     assert (result.returncode, result.stdout) == (2, "")
     assert "which is an input; name another file" in " ".join(result.stderr.split())
     assert beside.read_text() == "{}"
-
-
-def test_an_empty_line_is_no_label(tmp_path):
-    names = tmp_path / "labels.txt"
-    names.write_text("one\n \nthree\n")
-    result = run("edge-classify", "--labels", names, FROG)
-    assert (result.returncode, result.stdout) == (2, "")
-    said = " ".join(result.stderr.split())
-    assert f"--labels {names}: line 2 is empty; write a class's name there." in said
-
-
-def test_too_few_labels_are_a_usage_error(tmp_path):
-    names = tmp_path / "labels.txt"
-    names.write_text("one\ntwo\n\n")
-    result = run("edge-classify", "--labels", names, FROG)
-    assert (result.returncode, result.stdout) == (2, "")
-    said = " ".join(result.stderr.split())
-    assert "Expected `labels` to be 10 names, one for each class, but got 2." in said
