@@ -6,14 +6,17 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import nncf
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from benchmarks.peers.convertible import ConvertibleNetwork, channels_first, first_scores
 from benchmarks.peers.onnx_graph import onnx_file
+from edge_runtime.inference.openvino import without_telemetry
 from edge_runtime.support import native_log
+
+with without_telemetry():
+    import nncf
+    import openvino
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 # By precision of the file, the precision of the operations that are not quantized.

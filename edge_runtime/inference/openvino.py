@@ -1,4 +1,4 @@
-"""Running a .tflite graph with OpenVINO on the CPU: the only file that imports openvino.
+"""Running a .tflite graph with OpenVINO on the CPU: the only file of the runtime that imports it.
 
 Without instructions that multiply bytes and add in 32 bits (VNNI on x86), OpenVINO's int8 kernels
 multiply uint8 activations by int8 weights and add the products of two adjacent input channels in
@@ -9,6 +9,7 @@ enough that no sum can be cut off (`python -m export.tflite --weight-bits 7`).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -188,27 +189,35 @@ def _core() -> Any:
     return _imported().Core()
 
 
-def _imported() -> Any:
-    """Import OpenVINO, but not its telemetry, which reports every import to Google Analytics.
+@contextlib.contextmanager
+def without_telemetry() -> Iterator[None]:
+    """Keep OpenVINO, imported within, from its telemetry, which reports to Google Analytics.
 
-    Returns:
-        The module.
+    OpenVINO and its tools do without the module that reports.
+    """
+    absent = _TELEMETRY not in sys.modules
+    if absent:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[_TELEMETRY]
+
+
+def _imported() -> Any:
+    """Import OpenVINO, and return the module.
 
     Raises:
         DelegateError: OpenVINO is not installed.
     """
-    absent = _TELEMETRY not in sys.modules
-    if absent:
-        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # OpenVINO does without it
     try:
-        import openvino
+        with without_telemetry():
+            import openvino
     except ImportError as exc:
         raise DelegateError(
             f"OpenVINO is not installed; pip install 'edge-classify[openvino]', or {_USE_XNNPACK}."
         ) from exc
-    finally:
-        if absent:
-            del sys.modules[_TELEMETRY]
     return openvino
 
 

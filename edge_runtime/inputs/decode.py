@@ -72,8 +72,9 @@ _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "DDS": b"DDS ",
     "PSD": b"8BPS",
 }
+_START_BYTES = 64
 _HEIC = "HEIC"
-_HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftyphevx")
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"})
 # Some of their layouts Pillow reads wrongly. The others' cost no import of what corrects them.
 _MISREAD = frozenset({"TIFF", "BMP", "DIB", "JPEG2000", "PSD", "SGI", "TGA"})
 
@@ -272,12 +273,14 @@ def _format_of(source: str | Path | BinaryIO) -> str:
     """Return the format that a file's first bytes are of, or an empty string."""
     if isinstance(source, (str, Path)):
         with open(source, "rb") as stream:  # noqa: PTH123
-            start = stream.read(16)
+            start = stream.read(_START_BYTES)
     else:
         source.seek(0)
-        start = source.read(16)
-    if start[4:12] in _HEIC_BRANDS:
-        return _HEIC
+        start = source.read(_START_BYTES)
+    if start[4:8] == b"ftyp":  # its box lists the brands of ISO/IEC 14496-12
+        box = start[: int.from_bytes(start[:4], "big")]
+        if not _HEIC_BRANDS.isdisjoint(box[at : at + 4] for at in range(8, len(box), 4)):
+            return _HEIC
     return next(
         (name for name, signature in _SIGNATURES.items() if start.startswith(signature)), ""
     )

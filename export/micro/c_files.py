@@ -6,6 +6,8 @@ is left out.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +65,7 @@ def write_c_files(model: str | Path, out: Path, *, overwrite: bool = False) -> W
         OSError: the files cannot be written.
     """
     path = shipped.find(model)
-    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)
-    name = name if name[:1].isalpha() else f"model_{name}"
+    name = _identifier(path.stem)
     files = {
         suffix: output_file(
             out / f"{name}{suffix}",
@@ -97,3 +98,10 @@ def write_c_files(model: str | Path, out: Path, *, overwrite: bool = False) -> W
         with replacing(files[suffix], overwrite=overwrite) as temporary:
             temporary.write_text(content, encoding="ascii")
     return WrittenFiles(out / f"{name}.c", out / f"{name}.h", len(graph), arena_bytes, agreements)
+
+
+def _identifier(name: str) -> str:
+    """Return a name as a C identifier: letters without their accents, and underscores."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = "_".join(re.findall(r"[A-Za-z0-9]+", letters))
+    return words if words[:1].isalpha() else f"model_{words}".rstrip("_")

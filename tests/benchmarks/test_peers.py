@@ -1,5 +1,8 @@
 """The same weights in other runtimes give equal results, or a reason why not."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -118,6 +121,15 @@ def test_the_hash_of_openvino_s_rows_includes_the_weights(cnn, folder):
     finally:
         weights.write_bytes(kept)
     assert of_peer(cnn, folder, "open_vino")["float32"].sha256 == before.sha256
+
+
+def test_openvino_s_telemetry_is_not_imported():
+    pytest.importorskip("nncf")
+    code = (
+        "import sys; import benchmarks.peers.open_vino; assert 'nncf' in sys.modules; "
+        "sys.exit(any(name.startswith('openvino_telemetry') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_missing_extra_says_what_to_install(cnn, folder, monkeypatch):

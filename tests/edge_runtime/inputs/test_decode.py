@@ -38,8 +38,9 @@ def test_an_image_that_is_too_large_is_not_decoded(tmp_path, monkeypatch):
             decode(tmp_path / f"{name}.png")
 
 
-def test_a_photograph_in_heic_is_named_whatever_its_suffix(tmp_path):
-    (tmp_path / "photograph.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+@pytest.mark.parametrize("brands", [b"heic\0\0\0\0mif1heic", b"mif1\0\0\0\0miafheix"])
+def test_a_photograph_in_heic_is_named_whatever_its_suffix(tmp_path, brands):
+    (tmp_path / "photograph.jpg").write_bytes(b"\0\0\0\x18ftyp" + brands)
     with pytest.raises(ImageError, match=r"jpg is HEIC, which is not read; save it as JPEG\."):
         decode(tmp_path / "photograph.jpg")
 
