@@ -61,4 +61,4 @@ def drawn_acceptance(classes: list[str]) -> dict[str, Any]:
     best = 1 - 0.4 * rng.random(4000) ** 3  # most images are easy
     found = rng.integers(0, len(classes), 4000)
     labels = np.where(rng.random(4000) < best, found, (found + 1) % len(classes))
-    return measure(Judged(best, found, labels, "4,000 drawn images"), classes)
+    return measure(Judged(best, 1 - best, found, labels, "4,000 drawn images"), classes)

@@ -18,6 +18,7 @@ from benchmarks.trust.intervals import (
     share_gain,
     share_interval,
 )
+from edge_runtime.inference.acceptance import Acceptance, lead
 from edge_runtime.inference.acceptance_table import KEPT
 from edge_runtime.support.metrics import (
     calibration_error,
@@ -120,15 +121,17 @@ def gains(shown: Shown, before: Given, after: Given) -> dict[str, Any]:
     return found
 
 
-def promise_kept(test: Inside, given: Answers, thresholds: NDArray[np.floating]) -> dict[str, Any]:
-    """Return which test images a model accepts at thresholds of its own, and how many are wrong.
+def promise_kept(test: Inside, given: Answers, acceptance: Acceptance) -> dict[str, Any]:
+    """Return which test images a model accepts under a promise, and how many are wrong.
 
     Args:
         test: the test images.
         given: the model's answers.
-        thresholds: of each class, (classes,).
+        acceptance: of the model, with a lead for each class.
     """
-    accepted = given.best >= thresholds[given.found]
+    leads = lead(given.best.astype(np.float64), given.second.astype(np.float64))
+    accepted = given.best >= acceptance.threshold
+    accepted &= leads >= np.array(acceptance.leads)[given.found]
     return _share("accepted", accepted) | _risk(accepted, given.found == test.labels)
 
 

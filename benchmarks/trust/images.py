@@ -58,10 +58,12 @@ class Answers:
 
     Attributes:
         best: the best score of each image, float32 (N,).
-        found: index of its class, int (N,).
+        second: the best score of another class, float32 (N,).
+        found: index of the best class, int (N,).
     """
 
     best: NDArray[np.float32]
+    second: NDArray[np.float32]
     found: NDArray[np.intp]
 
 
@@ -134,14 +136,18 @@ def answers(
         ImageError: an image cannot be read.
         ModelError: the model fails.
     """
-    best, found = [], []
+    best, second, found = [], [], []
     for image in images:
         try:
             with native_log.dropped():  # libtiff warns there of every odd file
-                top = model.classify(BytesIO(image) if isinstance(image, bytes) else image)[0]
+                shown = BytesIO(image) if isinstance(image, bytes) else image
+                first, *others = model.classify(shown, top_k=2)
         except ImageError as exc:
             raise ImageError(f"{exc} Remove it, or convert it to PNG.") from exc
-        best.append(top.score)
-        found.append(top.index)
+        best.append(first.score)
+        second.append(others[0].score if others else 0.0)
+        found.append(first.index)
         counted()
-    return Answers(np.array(best, np.float32), np.array(found, np.intp))
+    return Answers(
+        np.array(best, np.float32), np.array(second, np.float32), np.array(found, np.intp)
+    )

@@ -123,7 +123,7 @@ def _promise(path: Path, limit: float, test: Inside, given: Answers) -> dict[str
     except OptionError as exc:
         return {"reason": str(exc)}
     assert acceptance is not None  # `max_error` asks for one
-    return {"promise": acceptance.promise, **promise_kept(test, given, acceptance.thresholds)}
+    return {"promise": acceptance.promise, **promise_kept(test, given, acceptance)}
 
 
 def _images(request: Request, held_out: int, shown: Shown) -> dict[str, Any]:

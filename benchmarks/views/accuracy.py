@@ -84,8 +84,7 @@ def default_threshold(
     scores: NDArray[np.float32], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> float:
     """Return the threshold that a model card would have from these images, one view each."""
-    best, found = scores.max(axis=1), scores.argmax(axis=1)
-    card = measure(Judged(best, found, labels, "held-out images"), classes)
+    card = measure(Judged.of(scores, labels, "held-out images"), classes)
     return float(card["threshold"])
 
 

@@ -14,53 +14,81 @@ which `edge_runtime.inference.acceptance_table` measures:
                  if nothing did
     bounds       `measured_on`, `images` and `compared` of the images behind the tables; absent if
                  they are those above
-    table        for rising thresholds: [threshold, accepted, wrong, bound]; a threshold that
-                 accepts the images of the one before is left out
-    classes      the same table for images of which a class is the best, by the class's name
-    labels       names of the outputs in `classes`; absent if they are the model's own labels
+    leads        for rising leads: [lead, accepted, wrong]; a lead that accepts the images of the
+                 one before is left out
+    leads_of     the same table for images of which a class is the best, by the class's name
+    labels       names of the outputs in `leads_of`; absent if they are the model's own labels
 
-In the tables too, `accepted` and `wrong` are numbers of images. `bound` is what the share of wrong
-ones among the accepted stays below with a confidence of 95 %. If models were compared on the
-images, each bound has the confidence 1 - 0.05 / `compared`, so that 95 % remain for whichever was
-chosen (Bonferroni).
+The lead is how many times the second-best score the best one is, see `lead`; the tables take it for
+0 if the best score is below `threshold`. It tells right from wrong answers better than the best
+score does, which in networks with an outlier head also says how foreign an image is.
+
+In the tables too, `accepted` and `wrong` are numbers of images. What the share of wrong ones among
+the accepted stays below with a confidence of 95 % follows from them, see `bounds`. If models were
+compared on the images, each of these bounds has the confidence 1 - 0.05 / `compared`, so that 95 %
+remain for whichever was chosen (Bonferroni).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
 
 from edge_runtime.errors import OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from edge_runtime.results import Prediction
 
 LEVEL = 0.05  # 1 - confidence
-_FIRST_TESTED = 1 / 3  # share of the images that the strictest threshold tested accepts
+_FIRST_TESTED = 1 / 3  # share of the images that the strictest lead tested accepts
+_ADDED = 1 / 128  # two steps of int8 scores
 
 MaxError = float | Mapping[str, float]
+_Scores = TypeVar("_Scores", float, "NDArray[np.floating]")
 
 
 class Acceptance(NamedTuple):
-    """What the best score must reach.
+    """What the best score of an image must reach to count.
 
     Attributes:
-        thresholds: of each class, float32 (classes,).
+        threshold: of the score itself.
+        leads: of its `lead`, for each class; empty if any lead counts.
         promise: a sentence on what to expect, unless the default threshold is used as it was
             measured; then empty.
     """
 
-    thresholds: NDArray[np.float32]
+    threshold: float
+    leads: tuple[float, ...] = ()
     promise: str = ""
 
-    def accepts(self, best: Prediction) -> bool:
-        """Return whether the best class of an image counts."""
-        return bool(best.score >= self.thresholds[best.index])
+    def accepts(self, best: Sequence[Prediction]) -> bool:
+        """Return whether the best class of an image counts.
+
+        Args:
+            best: the two best classes, best first; one if there are no more.
+        """
+        first = best[0]
+        if first.score < self.threshold:
+            return False
+        second = best[1].score if len(best) > 1 else 0.0
+        return not self.leads or lead(first.score, second) >= self.leads[first.index]
+
+
+def lead(best: _Scores, second: _Scores) -> _Scores:
+    """Return how many times the second-best score the best one is: 1 to 129.
+
+    Both are taken to be 1/128 larger, so that the steps of int8 scores near 0 weigh little. Which
+    addition tells right from wrong answers best was measured on held-out images.
+
+    Args:
+        best: the best score, 0-1.
+        second: the best score of another class, 0-1.
+    """
+    return (best + _ADDED) / (second + _ADDED)
 
 
 def default_threshold(measured: object) -> dict[str, Any] | None:
@@ -115,68 +143,102 @@ def accept(
     Raises:
         OptionError: no threshold keeps `max_error`.
     """
-    if not has_threshold(measured) or (max_error is not None and not measured.get("table")):
+    if not has_threshold(measured) or (max_error is not None and not measured.get("leads")):
         if max_error is None:
             return None
         raise OptionError(
             "The model does not say how often it is wrong, so no --max-error can be kept; measure "
             "it on images of your own with --judge FOLDER --save."
         )
-    thresholds = np.full(len(labels), measured["threshold"], np.float32)
+    threshold = float(measured["threshold"])
     if max_error is None:
-        return Acceptance(thresholds)
+        return Acceptance(threshold)
+    leads = [0.0] * len(labels)
     promises = []
     behind = measured.get("bounds", measured)  # the images behind the tables
     limits = max_error if isinstance(max_error, Mapping) else {"": max_error}
     for name, limit in sorted(limits.items()):  # for all classes first
         asked = f"--max-error {name}{'=' if name else ''}{100 * limit:g}%"
-        outputs, table = list(range(len(labels))), measured["table"]
+        outputs, table = list(range(len(labels))), measured["leads"]
         if name:
             from edge_runtime.inference.class_tables import table_of
 
             outputs, table = table_of(name, measured, labels, own)
         level = LEVEL / behind.get("compared", 1)
-        kept = _keeping(table, limit, level)
+        bounded = bounds(table, level)
+        kept = _keeping(bounded, limit, level)
         if kept is None:
-            remedy = _allow(table, level)
+            remedy = _allow(bounded, level)
             raise OptionError(f"No threshold keeps {asked} on {behind['measured_on']}; {remedy}.")
-        threshold, accepted, wrong, bound = kept
-        thresholds[outputs] = threshold
+        least, accepted, wrong, bound = kept
+        for output in outputs:
+            leads[output] = least
         share = accepted / max(table[0][1], 1)
         what = f"of those taken for {name}, " if name else ""
+        distance = f" if they are {least:g} times the second best" if least > 1 else ""
         promises.append(
-            f"{asked}: scores from {threshold:.3f} on count; of {behind['measured_on']}, "
-            f"{what}{share:.1%} are accepted, and {wrong} of {accepted:,} were wrong "
-            f"(95 % bound {bound:.2%})."
+            f"{asked}: scores from {threshold:.3f} on count{distance}; of "
+            f"{behind['measured_on']}, {what}{share:.1%} are accepted, and {wrong} of "
+            f"{accepted:,} were wrong (95 % bound {bound:.2%})."
         )
-    return Acceptance(thresholds, " ".join(promises))
+    return Acceptance(threshold, tuple(leads), " ".join(promises))
 
 
-def _keeping(
-    table: Sequence[Sequence[float]], limit: float, level: float
-) -> tuple[float, int, int, float] | None:
-    """Return the row with the lowest threshold that keeps a limit; None if none does.
+class Bounded(NamedTuple):
+    """A row of a table, with the bound that follows from it.
 
-    Thresholds are tested from the strictest that accepts enough images down to the first that
-    fails. A fixed order needs no allowance for the number of tests (Bauer 1991, Stat. Med. 10,
-    871-890; Angelopoulos et al. 2021, arXiv:2110.01052, section 3).
+    Attributes:
+        lead: the least one that is accepted.
+        accepted: number of images with such leads.
+        wrong: how many of them are wrong.
+        bound: what the share of wrong ones stays below, 0-1.
     """
-    # With so many images and no error, the bound is the limit. Among the very best scores of a
+
+    lead: float
+    accepted: int
+    wrong: int
+    bound: float
+
+
+def bounds(table: Sequence[Sequence[float]], level: float = LEVEL) -> list[Bounded]:
+    """Return the rows of a table with their bounds.
+
+    Args:
+        table: `leads`, or one of `leads_of`.
+        level: 1 - the confidence of each bound.
+    """
+    from edge_runtime.support.metrics import error_bound
+
+    rows = []
+    for least, accepted, wrong in table:
+        bound = error_bound(int(wrong), int(accepted), level) if accepted else 1.0
+        rows.append(Bounded(least, int(accepted), int(wrong), bound))
+    return rows
+
+
+def _keeping(table: Sequence[Bounded], limit: float, level: float) -> Bounded | None:
+    """Return the row with the lowest lead that keeps a limit; None if none does.
+
+    Leads are tested from the strictest that accepts enough images down to the first that fails.
+    A fixed order needs no allowance for the number of tests (Bauer 1991, Stat. Med. 10, 871-890;
+    Angelopoulos et al. 2021, arXiv:2110.01052, section 3).
+    """
+    # With so many images and no error, the bound is the limit. Among the greatest leads in a
     # large set mistakes are often labels that are wrong, so the first test takes a third of it.
     least = math.log(level) / math.log1p(-limit) if 0 < limit < 1 else math.inf
-    enough = max(least, _FIRST_TESTED * table[0][1])
+    enough = max(least, _FIRST_TESTED * table[0].accepted)
     kept = None
-    for threshold, accepted, wrong, bound in reversed(table):
-        if accepted < enough:
+    for row in reversed(table[1:]):  # the first has no threshold
+        if row.accepted < enough:
             continue
-        if bound > limit:
+        if row.bound > limit:
             break
-        kept = threshold, int(accepted), int(wrong), bound
+        kept = row
     return kept
 
 
-def _allow(table: Sequence[Sequence[float]], level: float) -> str:
-    """Return a clause about the smallest limit, in tenths of a percent, that a threshold keeps."""
+def _allow(table: Sequence[Bounded], level: float) -> str:
+    """Return a clause about the smallest limit, in tenths of a percent, that a lead keeps."""
     for thousandths in range(1, 1000):
         if _keeping(table, thousandths / 1000, level):
             return f"allow at least {thousandths / 10:g}%"

@@ -32,7 +32,7 @@ def table_of(
             f"--max-error {name}: the model has no class {name}; its classes are "
             f"{', '.join(labels[:20])}."
         )
-    tables = measured.get("classes")
+    tables = measured.get("leads_of")
     if tables is None:
         raise OptionError(f"--max-error {name}: it was measured for all classes together only.")
     names = measured.get("labels") or own or labels

@@ -165,9 +165,10 @@ class Model(Scorer):
         Raises:
             ValueError: `top_k` is not positive.
         """
-        predictions = self.predictions(scores, top_k=top_k)
-        accepted = self.acceptance is None or self.acceptance.accepts(predictions[0])
-        return Result(predictions=predictions, accepted=accepted, model=name)
+        require("top_k", top_k >= 1, "at least 1", top_k)
+        best = self.predictions(scores, top_k=max(top_k, 2))
+        accepted = self.acceptance is None or self.acceptance.accepts(best)
+        return Result(predictions=best[:top_k], accepted=accepted, model=name)
 
     def predictions(self, scores: NDArray[np.float32], *, top_k: int = 1) -> tuple[Prediction, ...]:
         """Return the `top_k` best classes, best first.

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import numpy as np
-
 from edge_runtime.inference.loading import require_unchanged
 from edge_runtime.inference.model import Model
 
@@ -20,13 +18,13 @@ class Copy(NamedTuple):
 
     Attributes:
         arguments: of `Model`. With them alone, every best class counts.
-        thresholds: of `Acceptance`; None if every best class counts.
+        acceptance: threshold and leads of `Acceptance`; None if every best class counts.
         stamps: of the model files as the first process opened them, by the names of their
             arguments. Empty on another machine, where the files are others.
     """
 
     arguments: Mapping[str, Any]
-    thresholds: Sequence[float] | None
+    acceptance: tuple[float, Sequence[float]] | None
     stamps: Mapping[str, Sequence[int]]
 
     @classmethod
@@ -35,7 +33,7 @@ class Copy(NamedTuple):
         accepted = model.acceptance
         return cls(
             {**model.arguments(), "accept_all": True, "max_error": None},
-            None if accepted is None else accepted.thresholds.tolist(),
+            None if accepted is None else (accepted.threshold, accepted.leads),
             {name: scorer.stamp for name, scorer in model.scorers().items()},
         )
 
@@ -49,10 +47,11 @@ class Copy(NamedTuple):
         self._require_unchanged()
         model = Model(**self.arguments)
         self._require_unchanged()  # it may have changed just now
-        if self.thresholds is not None:
+        if self.acceptance is not None:
             from edge_runtime.inference.acceptance import Acceptance
 
-            model.acceptance = Acceptance(np.array(self.thresholds, np.float32))
+            threshold, leads = self.acceptance
+            model.acceptance = Acceptance(threshold, tuple(leads))
         return model
 
     def _require_unchanged(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import TeachingError
+from edge_runtime.inference.acceptance import Bounded, bounds
 from edge_runtime.inference.acceptance_table import Judged, measure
 from edge_runtime.inference.model import Model
 from edge_runtime.inference.options import chosen
@@ -21,6 +22,7 @@ from edge_runtime.support.labels import first_of_same_name
 from edge_runtime.support.metrics import most_confused, wilson_interval
 
 _MOST_CONFUSIONS = 10  # in the text; JSON has all
+_STEP = 0.02  # of the share accepted, between the leads in the text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,10 @@ class Judgement:
         """The 95 % interval of the accuracy, fractions."""
         return wilson_interval(self.right / self.images, self.images)
 
+    def promises(self) -> list[Bounded]:
+        """Return how many images leads accept besides the threshold, with bounds of the error."""
+        return bounds(self.acceptance["leads"])[1:]
+
     def record(self) -> dict[str, Any]:
         """Return the judgement as JSON types."""
         low, high = self.interval
@@ -82,6 +88,7 @@ class Judgement:
             "counter_examples": self.counter_examples,
             "counter_examples_accepted": self.counter_examples_accepted,
             "acceptance": self.acceptance,
+            "promises": [row._asdict() for row in self.promises()],
             "failed": list(self.failed),
             "left_out": self.left_out,
         }
@@ -109,14 +116,15 @@ class Judgement:
             lines += ["", "Most confused:"]
             shown = self.confusions[:_MOST_CONFUSIONS]
             lines += [f"  {label} taken for {other}: {count}" for label, other, count in shown]
-        lines += ["", f"{'scores from':>11} {'accepted':>9} {'wrong':>7} {'95 % bound':>11}"]
-        before = None
-        for threshold, accepted, wrong, bound in self.acceptance["table"]:
-            if accepted not in (0, before):
-                before = accepted
-                lines.append(
-                    f"{threshold:>11.3f} {accepted / self.images:>9.1%} {wrong:>7,} {bound:>11.2%}"
-                )
+        threshold = self.acceptance["threshold"]
+        lines += ["", f"Scores from {threshold:.3f}, by how many times the second best they are:"]
+        lines.append(f"{'times':>7} {'accepted':>9} {'wrong':>7} {'95 % bound':>11}")
+        before = 2.0
+        for row in self.promises():
+            share = row.accepted / self.images
+            if row.accepted and before - share >= _STEP:
+                before = share
+                lines.append(f"{row.lead:>7.1f} {share:>9.1%} {row.wrong:>7,} {row.bound:>11.2%}")
         return "\n".join(lines)
 
 
@@ -136,10 +144,10 @@ def judge(model: Model, folder: Path) -> Judgement:
     found = find_tests(folder, model.labels, left_out)
     sources = [Source(photograph.path) for photograph in found.photographs]
     failed = list(found.unreadable)
-    labels, best, guessed, accepted = [], [], [], []
+    labels, scores, guessed, accepted = [], [], [], []
     first = first_of_same_name(model.labels)
     errors = []  # of images of the classes: path, sentence
-    results = classify_files(model, sources)
+    results = classify_files(model, sources, top_k=2)
     for photograph, (_, result) in zip(found.photographs, results, strict=True):
         if result.error is not None:
             failed.append(str(result.error))
@@ -147,7 +155,7 @@ def judge(model: Model, folder: Path) -> Judgement:
                 errors.append((photograph.path, failed[-1]))
             continue
         labels.append(photograph.label)
-        best.append(result[0].score)
+        scores.append((result[0].score, result[1].score if len(result) > 1 else 0.0))
         guessed.append(first[result[0].index])
         accepted.append(result.accepted)
     truth, answer, counts = np.array(labels), np.array(guessed), np.array(accepted, bool)
@@ -155,9 +163,11 @@ def judge(model: Model, folder: Path) -> Judgement:
     if not own.any():
         raise TeachingError(_all_failed(folder, errors))
     right = own & (truth == answer)
+    best, second = np.array(scores)[own].T
     acceptance = measure(
         Judged(
-            np.array(best)[own],
+            best,
+            second,
             answer[own],
             truth[own],
             f"{int(own.sum()):,} images that --judge was given",
@@ -167,7 +177,7 @@ def judge(model: Model, folder: Path) -> Judgement:
     )
     if options := chosen(model.options):
         acceptance["options"] = options
-    if "classes" in acceptance and model.labels != model.metadata.labels:
+    if "leads_of" in acceptance and model.labels != model.metadata.labels:
         acceptance["labels"] = list(model.labels)
     return Judgement(
         model=model.name if model.second is None else model.second.name,

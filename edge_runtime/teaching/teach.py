@@ -200,9 +200,8 @@ def _learn(
         scores=scores,
         expected=summary.expected(learnt, scores, part.labels),
         acceptance=measure(
-            Judged(
-                scores[own].max(axis=1),
-                scores[own].argmax(axis=1),
+            Judged.of(
+                scores[own],
                 part.labels[own],
                 f"{int(own.sum()):,} photographs, by cross-validation",
             ),

@@ -79,8 +79,9 @@ def detached(model: bytes) -> bytes:
 
 def _files(card: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the files to attach: the card, and the labels if the graph has classes."""
-    indent = None if "acceptance" in card else 1  # its tables would take a line for each number
-    files = {CARD_FILE: json.dumps(card, indent=indent).encode() + b"\n"}
+    # The archive is not compressed, and the tables of acceptance are long.
+    compact: dict[str, Any] = {"separators": (",", ":")} if "acceptance" in card else {"indent": 1}
+    files = {CARD_FILE: json.dumps(card, **compact).encode() + b"\n"}
     if "classes" in card:
         files[LABELS_FILE] = "".join(f"{name}\n" for name in card["classes"]).encode()
     return files

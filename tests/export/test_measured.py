@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import accept
+from edge_runtime.inference.acceptance import LEVEL, accept, bounds
 from edge_runtime.inference.metadata import read_metadata
 from export import measured, report, verify
 from export.pipeline import QuantizationMode, export_tflite
@@ -38,10 +38,10 @@ def test_the_held_out_images_are_counted(with_data, held_out_scores, tmp_path):
         f"accepts scores from {card['threshold']:.3f}: 9"
     )
     right = held_out_scores.argmax(axis=1) == with_data.held_out.labels
-    assert card["table"][0][:3] == [0, 500, int((~right).sum())]
+    assert card["leads"][0] == [0, 500, int((~right).sum())]
     with Classifier(out) as classifier:
         best = held_out_scores.max(axis=1)
-        assert float(classifier.acceptance.thresholds[0]) == card["threshold"]
+        assert classifier.acceptance.threshold == card["threshold"]
         assert np.mean(best >= card["threshold"]) >= 0.95
 
 
@@ -57,7 +57,7 @@ def test_the_bounds_come_from_the_test_images_and_allow_for_looks_at_them(
         "images": 500,
         "compared": looks,
     }
-    images, wrong, bound = found["table"][0][1:]
+    _, images, wrong, bound = bounds(found["leads"], LEVEL / looks)[0]
     # The binomial probability of so few wrong images, at the bound, is 0.05 / looks.
     counts = np.arange(wrong + 1)
     logs = np.concatenate([[0], np.cumsum(np.log(np.arange(1, images + 1)))])

@@ -95,10 +95,9 @@ def test_the_entry_counts():
     acceptance = found["acceptance"]
     assert acceptance["images"] == 3000
     assert acceptance["bounds"]["measured_on"] == "4,000 test images"
-    _, images, wrong, bound = acceptance["table"][0]
+    _, images, wrong = acceptance["leads"][0]
     assert images == 4000
     assert wrong == (of_test.decided(below).argmax(axis=1) != test_labels).sum()
-    assert wrong / images < bound
 
 
 @pytest.fixture

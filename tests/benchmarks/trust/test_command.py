@@ -118,9 +118,9 @@ def test_photographs_of_the_classes_and_another_model(outside, tmp_path):
 def test_the_error_that_a_card_promises_is_tried(outside, tmp_path, dataset):
     path = tmp_path / "mine.tflite"
     shutil.copy(UINT8, path)
-    best, found = np.linspace(0.3, 1, 600), np.zeros(600, int)
-    labels = np.where(best < 0.4, 1, 0)
-    card = measure(Judged(best, found, labels, "600 images"), COLOURS)
+    best, found = np.linspace(0.5, 1, 600), np.zeros(600, int)
+    labels = np.where(best < 0.6, 1, 0)
+    card = measure(Judged(best, 1 - best, found, labels, "600 images"), COLOURS)
     write_sidecar(path, card, overwrite=False)
     options = ("--max-error", "5%", "--out", tmp_path / "out")
     result = run(path, "--outside", outside, *options)

@@ -5,11 +5,13 @@ import pytest
 
 from benchmarks.trust.figures import Given, Shown, gains, of_model, promise_kept
 from benchmarks.trust.images import Answers, Inside, Outside
+from edge_runtime.inference.acceptance import Acceptance
 
 
 def answers(best, found=None) -> Answers:
     best = np.array(best, np.float32)
-    return Answers(best, np.zeros(len(best), int) if found is None else np.array(found))
+    found = np.zeros(len(best), int) if found is None else np.array(found)
+    return Answers(best, (1 - best) / 9, found)
 
 
 HELD_OUT = answers(np.arange(1, 21) / 32)  # 19 of 20 are at least 2/32
@@ -97,6 +99,6 @@ def test_gains_are_paired():
     assert same["test"]["top1"] == same["outside"][0]["auroc"] == same["test"]["ece"] == 0
 
 
-def test_a_promise_counts_the_threshold_of_each_class():
-    kept = promise_kept(TEST, GIVEN.test, np.array([0.5, 0.6]))
+def test_a_promise_counts_the_threshold_and_the_lead_of_each_class():
+    kept = promise_kept(TEST, GIVEN.test, Acceptance(0.5, (1.0, 20.0)))
     assert (kept["accepted"], kept["risk"]) == (0.5, 0)

@@ -109,7 +109,7 @@ def test_the_threshold_of_a_model_is_recorded(tmp_path):
     model = tmp_path / "mine.tflite"
     shutil.copy(TINY, model)
     best, zeros = np.linspace(0.5, 1, 40), np.zeros(40, int)
-    card = measure(Judged(best, zeros, zeros, "40 images"), ("a", "b", "c"))
+    card = measure(Judged(best, 1 - best, zeros, zeros, "40 images"), ("a", "b", "c"))
     write_sidecar(model, card, overwrite=False)
     with_one, without = to_record(run(plan(str(model), TINY, calls=20)))["rows"]
     found = {"threshold": card["threshold"], "images": 40, "accepted": 38, "wrong": 0}

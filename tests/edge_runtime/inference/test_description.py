@@ -43,7 +43,7 @@ def test_a_threshold_beside_the_file_is_shown_instead_of_the_card_s(tmp_path):
     """That threshold is the one in force."""
     model = tmp_path / "mine.tflite"
     model.write_bytes(shipped.find("cnn-int8").read_bytes())
-    measured = {"threshold": 0.75, "measured_on": "9 images", "table": [[0.75, 9, 0, 0.3]]}
+    measured = {"threshold": 0.75, "measured_on": "9 images", "leads": [[0, 9, 0]]}
     path = write_sidecar(model, measured, overwrite=False)
     lines = run("edge-classify", "--info", model).stdout.splitlines()
     assert "acceptance:         threshold 0.75, measured_on 9 images" in lines
@@ -122,4 +122,4 @@ def test_info_leaves_long_lists_to_json(taught):
     assert "threshold" in text
     card = json.loads(run("edge-classify", "--info", "--json", taught).stdout)["card"]
     assert len(card["taught"]["photographs_sha256"]) == 30
-    assert len(card["acceptance"]["table"]) > 1
+    assert len(card["acceptance"]["leads"]) > 1

@@ -35,7 +35,7 @@ def test_a_file_beside_the_model_sets_its_threshold(model):
         assert classifier.classify_batch([grey])[0].accepted is False
     assert Classifier(model, accept_all=True).classify(grey).accepted
     strict = Classifier(model, max_error=0.03)
-    assert strict.acceptance.thresholds[0] > 0.9
+    assert strict.acceptance.leads[0] > 9
     with pytest.raises(OutputError, match="exists; add --overwrite"):
         write_sidecar(model, card_with(0.7), overwrite=False)
     write_sidecar(model, card_with(0.7), overwrite=True)
@@ -46,7 +46,7 @@ def test_labels_of_the_caller_name_the_classes_of_a_promise(model):
     write_sidecar(model, card_with(0.5), overwrite=False)
     own = Classifier(model, max_error={"green": 0.05}).acceptance
     given = Classifier(model, labels=["b", "red", "g"], max_error={"red": 0.05}).acceptance
-    assert given.thresholds.tolist() == own.thresholds.tolist()
+    assert given.leads == own.leads
     assert given.promise == own.promise.replace("green", "red")
 
 
@@ -66,7 +66,7 @@ def test_a_link_to_a_shipped_model_stands_for_the_model(tmp_path):
     link.symlink_to(shipped.models()["cnn-int8"])
     (tmp_path / "mine.tflite.acceptance.json").write_text("}")
     with Classifier(link) as mine, Classifier() as theirs:
-        assert mine.acceptance.thresholds.tolist() == theirs.acceptance.thresholds.tolist()
+        assert mine.acceptance == theirs.acceptance
     with pytest.raises(OutputError, match="beside a model file of your own; copy"):
         write_sidecar(link, card_with(0.5), overwrite=True)
 
@@ -75,7 +75,7 @@ def test_a_link_to_a_judged_model_has_its_threshold(model, tmp_path):
     write_sidecar(model, card_with(0.5), overwrite=False)
     link = tmp_path / "current.tflite"
     link.symlink_to(model)
-    assert Classifier(link).acceptance.thresholds.tolist() == [0.5] * 3
+    assert Classifier(link).acceptance.threshold == 0.5
     (tmp_path / "current.tflite.acceptance.json").write_text("}")  # its own goes before
     with pytest.raises(OptionError, match=r"current\.tflite\.acceptance\.json is damaged"):
         Classifier(link)

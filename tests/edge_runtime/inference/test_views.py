@@ -202,7 +202,7 @@ def card(views: int = 1):
     best = np.linspace(0.5, 1, 4000)
     found = np.zeros(4000, int)
     return measure(
-        Judged(best, found, found, "4,000 images"), ("red", "green", "blue"), views=views
+        Judged(best, 1 - best, found, found, "4,000 images"), ("red", "green", "blue"), views=views
     )
 
 

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sys
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -118,9 +117,10 @@ def test_workers_do_not_read_a_file_that_came_meanwhile(images, model):
 def test_a_copy_has_the_same_thresholds(model):
     write_sidecar(model, drawn_acceptance([*COLOURS]), overwrite=False)
     with Classifier(model, max_error={"red": 0.03}) as classifier:
-        thresholds = classifier.acceptance.thresholds
+        decided = classifier.acceptance
+        assert decided.leads[0] > 1
         with Copy.of(classifier).open() as copy:
-            assert np.array_equal(copy.acceptance.thresholds, thresholds)
+            assert copy.acceptance == decided._replace(promise="")
     with Classifier(model, accept_all=True) as classifier, Copy.of(classifier).open() as copy:
         assert copy.acceptance is None
 

@@ -85,7 +85,7 @@ def test_classes_of_the_same_name_are_one(folder, model):
     assert found.classes == {"box": (20, 17), "can": (10, 10)}
     assert found.confusions == (("box", "can", 3),)
     assert found.acceptance["wrong"] == 3
-    assert [found.acceptance["classes"][name][0][1] for name in ("box", "can")] == [17, 13]
+    assert [found.acceptance["leads_of"][name][0][1] for name in ("box", "can")] == [17, 13]
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ def test_judging_measures_the_pair(tmp_path):
         found = judge(classifier, images)
         both = float(classifier.scores(np.full((4, 4, 3), COLOUR["greenish"], np.uint8)).max())
     assert (found.model, found.images, found.right, found.accepted) == ("first+second", 12, 12, 8)
-    assert [row[1] for row in found.acceptance["table"] if row[0] < both][-1] == 12
+    assert found.acceptance["leads"][0] == [0, 12, 0]
+    assert found.acceptance["threshold"] == pytest.approx(both, abs=1 / 256)
     text = classify("--model", first, "--second-opinion", second, "--judge", images).stdout
     assert text.startswith("first+second classifies 12 of 12 images correctly")
 
