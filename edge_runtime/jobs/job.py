@@ -78,10 +78,10 @@ def dependencies(model: Model, files: Mapping[str, bytes], job: Job) -> dict[str
         "format": job.format,
     }
     del values["allow_urls"]  # it decides what is read, not what comes out
-    # The acceptance is what comes of these, and of what the model's files say.
+    # The thresholds are what comes of these, and of what the model's files say.
     del values["accept_all"], values["max_error"]
     accepted = model.acceptance
-    values["acceptance"] = None if accepted is None else [accepted.threshold, *accepted.leads]
+    values["thresholds"] = None if accepted is None else [accepted.threshold, *accepted.leads]
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 

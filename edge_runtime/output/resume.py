@@ -13,7 +13,7 @@ from edge_runtime.results import LAYOUT
 
 _REMEDY = "use --overwrite instead of --resume to start over, or another --out"
 # What users call the parts of a job that are no options.
-_NAMES = {"format": "format", "acceptance": "threshold for none of these"}
+_NAMES = {"format": "format", "thresholds": "threshold for none of these"}
 
 
 def difference(job: Mapping[str, Any], previous: Mapping[str, Any]) -> str:
