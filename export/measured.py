@@ -1,7 +1,7 @@
 """What a model card says that was measured on images nobody trained on, or as it was recorded.
 
-The held-out images decide the default threshold. How often answers of each lead are wrong comes from
-the test images, which there are four times as many of and which hardly chose anything.
+The held-out images decide the default threshold. How often answers of each lead are wrong comes
+from the test images, which there are four times as many of and which hardly chose anything.
 
 `measured.json` keeps what was measured of the shipped models. With it, an export without the data
 set makes the same files. `python -m export.record_measured` writes it.
