@@ -26,8 +26,8 @@ from train.dataset import Dataset, Split
 RECORD = Path(__file__).with_name("measured.json")
 # Recipes were chosen on CIFAR-10's held-out images. Fewer than so many were compared.
 _COMPARED = 100
-# Networks were trained on after a look at the test images, each fewer than ten times. The lead was
-# compared with nine other orders of the images, on these too, though the held-out ones decided.
+# Networks were trained on after a look at the test images, each fewer than ten times. The rest is
+# for the lead: the held-out images chose it, but it had been seen on the test images before.
 _LOOKS = 20
 _KEYS = ("acceptance", "second_opinions")
 

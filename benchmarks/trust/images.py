@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ImageError
+from edge_runtime.inference.acceptance import two_scores
 from edge_runtime.inference.model import Model
 from edge_runtime.inputs.class_folders import find_tests
 from edge_runtime.inputs.listing import LeftOut
@@ -136,18 +137,16 @@ def answers(
         ImageError: an image cannot be read.
         ModelError: the model fails.
     """
-    best, second, found = [], [], []
+    scores, found = [], []
     for image in images:
         try:
             with native_log.dropped():  # libtiff warns there of every odd file
                 shown = BytesIO(image) if isinstance(image, bytes) else image
-                first, *others = model.classify(shown, top_k=2)
+                result = model.classify(shown, top_k=2)
         except ImageError as exc:
             raise ImageError(f"{exc} Remove it, or convert it to PNG.") from exc
-        best.append(first.score)
-        second.append(others[0].score if others else 0.0)
-        found.append(first.index)
+        scores.append(two_scores(result.predictions))
+        found.append(result[0].index)
         counted()
-    return Answers(
-        np.array(best, np.float32), np.array(second, np.float32), np.array(found, np.intp)
-    )
+    best, second = np.array(scores, np.float32).T
+    return Answers(best, second, np.array(found, np.intp))

@@ -24,7 +24,7 @@ The lead is how many times the second-best score the best one is, see `lead`; th
 score does, which in networks with an outlier head also says how foreign an image is.
 
 In the tables too, `accepted` and `wrong` are numbers of images. What the share of wrong ones among
-the accepted stays below with a confidence of 95 % follows from them, see `bounds`. If models were
+the accepted stays below with a confidence of 95 % follows from them, see `bounded`. If models were
 compared on the images, each of these bounds has the confidence 1 - 0.05 / `compared`, so that 95 %
 remain for whichever was chosen (Bonferroni).
 """
@@ -71,11 +71,15 @@ class Acceptance(NamedTuple):
         Args:
             best: the two best classes, best first; one if there are no more.
         """
-        first = best[0]
-        if first.score < self.threshold:
+        first, second = two_scores(best)
+        if first < self.threshold:
             return False
-        second = best[1].score if len(best) > 1 else 0.0
-        return not self.leads or lead(first.score, second) >= self.leads[first.index]
+        return not self.leads or lead(first, second) >= self.leads[best[0].index]
+
+
+def two_scores(best: Sequence[Prediction]) -> tuple[float, float]:
+    """Return the scores of the two best classes, best first; 0 for a class that is not there."""
+    return best[0].score, best[1].score if len(best) > 1 else 0.0
 
 
 def lead(best: _Scores, second: _Scores) -> _Scores:
@@ -165,10 +169,10 @@ def accept(
 
             outputs, table = table_of(name, measured, labels, own)
         level = LEVEL / behind.get("compared", 1)
-        bounded = bounds(table, level)
-        kept = _keeping(bounded, limit, level)
+        rows = bounded(table, level)
+        kept = _keeping(rows, limit, level)
         if kept is None:
-            remedy = _allow(bounded, level)
+            remedy = _allow(rows, level)
             raise OptionError(f"No threshold keeps {asked} on {behind['measured_on']}; {remedy}.")
         least, accepted, wrong, bound = kept
         for output in outputs:
@@ -200,7 +204,7 @@ class Bounded(NamedTuple):
     bound: float
 
 
-def bounds(table: Sequence[Sequence[float]], level: float = LEVEL) -> list[Bounded]:
+def bounded(table: Sequence[Sequence[float]], level: float = LEVEL) -> list[Bounded]:
     """Return the rows of a table with their bounds.
 
     Args:

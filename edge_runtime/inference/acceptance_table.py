@@ -69,11 +69,11 @@ class Judged(NamedTuple):
         compared: int = 1,
     ) -> Self:
         """Return this of all scores, (N, classes)."""
-        best, second = two_best(scores)
+        best, second = _two_best(scores)
         return cls(best, second, scores.argmax(axis=1), labels, measured_on, compared)
 
 
-def two_best(scores: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _two_best(scores: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return the best score of each image, and the next; 0 if there is no other class.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import TeachingError
-from edge_runtime.inference.acceptance import Bounded, bounds
+from edge_runtime.inference.acceptance import Bounded, bounded, two_scores
 from edge_runtime.inference.acceptance_table import Judged, measure
 from edge_runtime.inference.model import Model
 from edge_runtime.inference.options import chosen
@@ -64,7 +65,7 @@ class Judgement:
 
     def promises(self) -> list[Bounded]:
         """Return how many images leads accept besides the threshold, with bounds of the error."""
-        return bounds(self.acceptance["leads"])[1:]
+        return bounded(self.acceptance["leads"])[1:]
 
     def record(self) -> dict[str, Any]:
         """Return the judgement as JSON types."""
@@ -119,7 +120,7 @@ class Judgement:
         threshold = self.acceptance["threshold"]
         lines += ["", f"Scores from {threshold:.3f}, by how many times the second best they are:"]
         lines.append(f"{'times':>7} {'accepted':>9} {'wrong':>7} {'95 % bound':>11}")
-        before = 2.0
+        before = math.inf
         for row in self.promises():
             share = row.accepted / self.images
             if row.accepted and before - share >= _STEP:
@@ -155,7 +156,7 @@ def judge(model: Model, folder: Path) -> Judgement:
                 errors.append((photograph.path, failed[-1]))
             continue
         labels.append(photograph.label)
-        scores.append((result[0].score, result[1].score if len(result) > 1 else 0.0))
+        scores.append(two_scores(result.predictions))
         guessed.append(first[result[0].index])
         accepted.append(result.accepted)
     truth, answer, counts = np.array(labels), np.array(guessed), np.array(accepted, bool)

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime import Classifier
 from edge_runtime.inference import shipped
-from edge_runtime.inference.acceptance import LEVEL, accept, bounds
+from edge_runtime.inference.acceptance import LEVEL, accept, bounded
 from edge_runtime.inference.metadata import read_metadata
 from export import measured, report, verify
 from export.pipeline import QuantizationMode, export_tflite
@@ -57,7 +57,7 @@ def test_the_bounds_come_from_the_test_images_and_allow_for_looks_at_them(
         "images": 500,
         "compared": looks,
     }
-    _, images, wrong, bound = bounds(found["leads"], LEVEL / looks)[0]
+    _, images, wrong, bound = bounded(found["leads"], LEVEL / looks)[0]
     # The binomial probability of so few wrong images, at the bound, is 0.05 / looks.
     counts = np.arange(wrong + 1)
     logs = np.concatenate([[0], np.cumsum(np.log(np.arange(1, images + 1)))])

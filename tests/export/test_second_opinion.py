@@ -8,6 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from edge_runtime import Classifier
+from edge_runtime.inference.acceptance import bounded
 from edge_runtime.inference.metadata import read_metadata
 from edge_runtime.tflite.metadata import detached
 from export import second_opinion as command
@@ -98,6 +99,7 @@ def test_the_entry_counts():
     _, images, wrong = acceptance["leads"][0]
     assert images == 4000
     assert wrong == (of_test.decided(below).argmax(axis=1) != test_labels).sum()
+    assert wrong / images < bounded(acceptance["leads"])[0].bound
 
 
 @pytest.fixture
